@@ -1,0 +1,65 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// Every module is compiled the same way: Swift 6 mode, warnings are errors.
+let settings: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// One of Debian's C libraries: a module map and a shim header under `Sources/<name>`, nothing else.
+func library(_ name: String, package: String, pkgConfig: String) -> Target {
+  .systemLibrary(
+    name: name, path: "Sources/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+func module(_ name: String, _ imports: [Target.Dependency], path: String? = nil) -> Target {
+  .target(
+    name: name, dependencies: imports, path: path ?? "Sources/\(name)", swiftSettings: settings)
+}
+
+func tests(_ name: String, _ imports: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: imports, path: "Tests/\(name)", swiftSettings: settings)
+}
+
+// Imports point up this list (docs/ARCHITECTURE.md says what each module is for).
+let package = Package(
+  name: "belfry",
+  products: [.executable(name: "belfry", targets: ["belfry"])],
+  targets: [
+    library("CRdKafka", package: "librdkafka-dev", pkgConfig: "rdkafka"),
+    library("CJansson", package: "libjansson-dev", pkgConfig: "jansson"),
+    library("CYaml", package: "libyaml-dev", pkgConfig: "yaml-0.1"),
+    library("CMicroHTTPD", package: "libmicrohttpd-dev", pkgConfig: "libmicrohttpd"),
+    library("CCrypto", package: "libssl-dev", pkgConfig: "libcrypto"),
+    library("CSQLite", package: "libsqlite3-dev", pkgConfig: "sqlite3"),
+
+    module("Base", ["CCrypto"]),
+    module("Bus", ["Base", "CRdKafka"]),
+    module("Events", ["Base", "CJansson"]),
+    module("Query", ["Base", "Events"]),
+    module("Table", ["Base", "Bus", "Events"]),
+    module("Matching", ["Base", "Events", "Query"]),
+    module("Requests", ["Base", "Events", "Query"]),
+    module("Notifier", ["Base", "Bus", "Events", "Matching", "Requests"]),
+    module("ConnectorKit", ["Base"]),
+    module("Console", ["Base", "CMicroHTTPD"]),
+    module("Configuration", ["Base", "Events", "CYaml"]),
+    module("HostMonitor", ["Base", "ConnectorKit"], path: "Connectors/HostMonitor/Sources"),
+    module("Syslog", ["Base", "ConnectorKit"], path: "Connectors/Syslog/Sources"),
+    module(
+      "Service",
+      [
+        "Base", "Bus", "Configuration", "Console", "ConnectorKit", "Events", "HostMonitor",
+        "Matching", "Notifier", "Query", "Requests", "Syslog", "Table",
+      ]),
+    .executableTarget(
+      name: "belfry",
+      dependencies: ["Base", "Bus", "Configuration", "Events", "Query", "Service"],
+      path: "Sources/belfry", swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
+)
