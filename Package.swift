@@ -46,7 +46,7 @@ let package = Package(
     module("Notifier", ["Base", "Bus", "Events", "Matching", "Requests"]),
     module("ConnectorKit", ["Base"]),
     module("Console", ["Base", "CMicroHTTPD"]),
-    module("Configuration", ["Base", "Events", "CYaml"]),
+    module("Configuration", ["Base", "CYaml"]),
     module("HostMonitor", ["Base", "ConnectorKit"], path: "Connectors/HostMonitor/Sources"),
     module("Syslog", ["Base", "ConnectorKit"], path: "Connectors/Syslog/Sources"),
     module(
@@ -59,6 +59,8 @@ let package = Package(
       name: "belfry",
       dependencies: ["Base", "Bus", "Configuration", "Events", "Query", "Service"],
       path: "Sources/belfry", swiftSettings: settings),
+
+    tests("ConfigurationTests", ["Configuration", "Base"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
