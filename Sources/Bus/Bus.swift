@@ -1,1 +1,195 @@
-// Bus
+import Base
+
+public struct TopicPartition: Hashable, Comparable, Sendable, CustomStringConvertible {
+  public let topic: String
+  public let partition: Int32
+
+  public init(_ topic: String, _ partition: Int32) {
+    self.topic = topic
+    self.partition = partition
+  }
+
+  public static func < (a: TopicPartition, b: TopicPartition) -> Bool {
+    (a.topic, a.partition) < (b.topic, b.partition)
+  }
+
+  public var description: String { "\(topic)[\(partition)]" }
+}
+
+/// A topic as it must be.
+public struct TopicSpec: Sendable, Equatable {
+  public let name: String
+  public let partitions: Int
+  /// Kafka's topic properties, such as `cleanup.policy`.
+  public let properties: [String: String]
+
+  public init(_ name: String, partitions: Int, properties: [String: String]) {
+    self.name = name
+    self.partitions = partitions
+    self.properties = properties
+  }
+}
+
+public enum Isolation: Sendable {
+  case committed, uncommitted
+}
+
+/// What a group's consumer is given and what is taken from it. Called inside `poll`, on its thread.
+public protocol AssignmentHandler: AnyObject {
+  /// These partitions (all that the member now has) are ours: returns where to begin reading each.
+  /// What it throws ends the poll.
+  func assigned(_ partitions: [TopicPartition], group: any GroupMetadata)
+    throws(BusError) -> [TopicPartition: Int64]
+  /// All partitions are taken away: the open transaction must end before this returns. `lost`: they
+  /// are gone already, nothing can be committed for them.
+  func revoked(lost: Bool)
+}
+
+/// The group's generation and member, as a transaction carries them (KIP-447). Opaque.
+public protocol GroupMetadata: AnyObject {}
+
+/// A member of a consumer group, static under its instance id: with librdkafka's `range` assignor, which
+/// gives partition n of all its topics to one member. One thread uses it.
+public protocol GroupConsumer: AnyObject {
+  /// Appends up to `max` records to the batch: waits at most `timeout` for the first, not at all for
+  /// the others. Records of one partition come in order. Calls the handler where the assignment changes.
+  func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError)
+  /// Reads on from these offsets (used after an abort).
+  func seek(to positions: [TopicPartition: Int64]) throws(BusError)
+  /// Stops and resumes fetching; polling goes on. For back-pressure.
+  func pause(_ partitions: [TopicPartition]) throws(BusError)
+  func resume(_ partitions: [TopicPartition]) throws(BusError)
+  /// Leaves without a revocation: a static member's partitions stay its own until its session ends.
+  func close()
+}
+
+/// A producer that holds a seat: a transactional id with one living owner. One thread uses it.
+public protocol TransactionalProducer: AnyObject {
+  /// Takes the seat: fences its former holder and ends the transaction that it left open.
+  func initialise() throws(BusError)
+  func begin() throws(BusError)
+  /// Queues the records; waits while the queue is full. Partition -1: by the key (murmur2).
+  func send(_ batch: RecordBatch) throws(BusError)
+  /// The group's positions become part of the transaction.
+  func sendOffsets(_ positions: [TopicPartition: Int64], group: any GroupMetadata) throws(BusError)
+  /// Waits until all that was sent is acknowledged, then commits. On `.retry` call it again: the
+  /// outcome is not known, and the transaction may have been committed.
+  func commit() throws(BusError)
+  func abort() throws(BusError)
+  /// Lets go without a word to the broker.
+  func close()
+}
+
+/// A producer without transactions: connectors, clients, control records. Any thread may send.
+public protocol PlainProducer: AnyObject, Sendable {
+  func send(_ batch: RecordBatch) throws(BusError)
+  /// Waits until all that was sent is acknowledged; throws if any of it was not.
+  func flush(timeout: Duration) throws(BusError)
+  func close()
+}
+
+/// Reads given partitions in order, outside any group. One thread uses it.
+public protocol Reader: AnyObject {
+  func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError)
+  /// The next offset to be read, past control and aborted records where the reader has passed them.
+  func position(_ partition: TopicPartition) -> Int64
+  func close()
+}
+
+/// A cluster of brokers, or what stands in for one. Any thread may call; each object that it makes belongs
+/// to one thread unless it says otherwise.
+public protocol Bus: AnyObject, Sendable {
+  func makeProducer(transactionalID: String) throws(BusError) -> any TransactionalProducer
+  func makeProducer() throws(BusError) -> any PlainProducer
+  func makeConsumer(group: String, instanceID: String, topics: [String], handler: any AssignmentHandler)
+    throws(BusError) -> any GroupConsumer
+  /// Reads from the given offsets; see `earliestOffset`.
+  func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation) throws(BusError) -> any Reader
+  /// The number of partitions of each topic that is there.
+  func partitionCounts(_ topics: [String]) throws(BusError) -> [String: Int]
+  /// The names of all topics that begin with the prefix, sorted.
+  func topics(prefix: String) throws(BusError) -> [String]
+  /// Creates topics; one that is there already is an error (`TOPIC_ALREADY_EXISTS`).
+  func createTopics(_ specs: [TopicSpec]) throws(BusError)
+  /// Deletes topics; one that is not there is no error.
+  func deleteTopics(_ names: [String]) throws(BusError)
+  /// One past the last record, for a reader of that isolation (committed: the last stable offset).
+  func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64
+  /// The group's stable committed positions; waits for transactions that are about to end. Partitions
+  /// without one are left out.
+  func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)
+    -> [TopicPartition: Int64]
+  /// The names and values that librdkafka reports, for the metrics.
+  func statistics() -> [String: Int]
+  func close()
+}
+
+/// Begin at the first record that is there.
+public let earliestOffset: Int64 = -2
+/// Begin behind the last record that is there.
+public let latestOffset: Int64 = -1
+
+extension Bus {
+  /// Makes the topics that are missing, and checks that those that are there have as many partitions as
+  /// they must; throws `.refuse` naming the first that has not.
+  public func ensureTopics(_ specs: [TopicSpec]) throws(BusError) {
+    for _ in 0..<3 {
+      let counts = try partitionCounts(specs.map(\.name))
+      for spec in specs {
+        if let count = counts[spec.name], count != spec.partitions {
+          throw BusError(
+            .refuse, code: "PARTITIONS",
+            "topic \(spec.name) has \(count) partitions, the configuration says \(spec.partitions)")
+        }
+      }
+      let missing = specs.filter { counts[$0.name] == nil }
+      if missing.isEmpty { return }
+      do {
+        return try createTopics(missing)
+      } catch  where error.code == "TOPIC_ALREADY_EXISTS" {
+        continue  // somebody else was faster: look again
+      }
+    }
+  }
+
+  /// Reads partitions from their start (or the given offsets) up to their true end: the high watermark as
+  /// a read_uncommitted client sees it at the call, which the read_committed reader must pass. So a
+  /// transaction that was open then is waited for. `body` sees batches in order.
+  ///
+  /// Throws `.retry` with code `NOT_AT_END` when the end is not reached within `timeout` of the last progress.
+  public func readToEnd(
+    _ start: [TopicPartition: Int64], clock: any Clock, timeout: Duration = .seconds(60),
+    _ body: (RecordBatch) throws(BusError) -> Void
+  ) throws(BusError) {
+    var ends: [TopicPartition: Int64] = [:]
+    for partition in start.keys.sorted() {
+      ends[partition] = try endOffset(partition, isolation: .uncommitted)
+    }
+    let reader = try makeReader(start, isolation: .committed)
+    defer { reader.close() }
+    let batch = RecordBatch()
+    var deadline = clock.elapsed() + timeout
+    while ends.contains(where: { reader.position($0.key) < $0.value }) {
+      batch.removeAll()
+      try reader.poll(into: batch, max: Limits.pollRecordsMax, timeout: .milliseconds(100))
+      if !batch.isEmpty {
+        deadline = clock.elapsed() + timeout
+        try body(batch)
+      } else if clock.elapsed() > deadline {
+        let behind = ends.keys.sorted().first { reader.position($0) < ends[$0]! }!
+        throw BusError(
+          .retry, code: "NOT_AT_END", "\(behind) is read up to \(reader.position(behind)) of \(ends[behind]!)"
+        )
+      }
+    }
+  }
+}
+
+/// The named limits of the bus.
+public enum Limits {
+  /// Records that one poll gives at most.
+  public static let pollRecordsMax = 10_000
+  /// Bytes of a batch after which a poll stops filling it: with `pollRecordsMax` it bounds what one
+  /// turn of a thread works on.
+  public static let pollBytesMax = 8 << 20
+}
