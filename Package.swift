@@ -61,6 +61,7 @@ let package = Package(
       path: "Sources/belfry", swiftSettings: settings),
 
     tests("ConfigurationTests", ["Configuration", "Base"]),
+    tests("QueryTests", ["Base", "Events", "Query"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -1,0 +1,101 @@
+import Events
+
+/// Where tables are looked up.
+public protocol Catalog {
+  func schema(ofTable name: String) -> Schema?
+  /// For suggestions in errors.
+  var tableNames: [String] { get }
+}
+
+/// A column of a pure view's records.
+public struct OutputColumn: Hashable, Sendable {
+  public let name: String
+  /// Most often `.column`.
+  public let expression: Expression
+  public let type: ColumnType
+}
+
+/// A summary of the rows that pass a view's filter.
+public struct Metric: Hashable, Sendable {
+  public enum Function: String, Hashable, Sendable, CaseIterable {
+    case count = "COUNT"
+    case sum = "SUM"
+    case avg = "AVG"
+    case min = "MIN"
+    case max = "MAX"
+  }
+
+  /// As its AS says, or its canonical spelling: `COUNT(*)`, `SUM(Tally)`.
+  public let name: String
+  public let function: Function
+  /// nil for COUNT: there is no NULL that it could leave out.
+  public let argument: Expression?
+  public let type: ColumnType
+}
+
+/// A column that a metric view's records are grouped by.
+public struct GroupColumn: Hashable, Sendable {
+  public let name: String
+  /// Its number in the schema.
+  public let column: Int
+}
+
+/// What a request asks for, in canonical form: two spellings of one question are the same view.
+public struct View: Sendable {
+  public enum Body: Hashable, Sendable {
+    /// The key columns first, then the table's columns in their order, then what is computed, by name.
+    case pure([OutputColumn])
+    /// Metrics by name; group columns in the table's order.
+    case metric(metrics: [Metric], groupBy: [GroupColumn])
+  }
+
+  public let schema: Schema
+  /// In canonical form; `Filter.true` without WHERE.
+  public let filter: Filter
+  public let body: Body
+  /// Canonical text of table and filter. Views with equal texts are of one request set. ASCII only, so
+  /// that equal Strings are equal bytes.
+  public let filterText: String
+  /// Canonical text of the whole view, itself SQL. Views with equal texts are one primary. ASCII only.
+  public let text: String
+
+  init(schema: Schema, filter: Filter, body: Body) {
+    self.schema = schema
+    self.filter = filter
+    self.body = body
+    let writer = Writer(schema)
+    filterText = writer.text(table: schema.table, filter)
+    text = writer.text(body) + " FROM " + filterText + writer.groupText(body)
+  }
+}
+
+/// Reads a `SELECT`. Any thread may call; throws the first error with its place.
+public func parseView(_ sql: String, in catalog: some Catalog) throws(SQLError) -> View {
+  var parser = try Parser(sql)
+  let select = try parser.selectStatement()
+  guard let schema = catalog.schema(ofTable: select.table.text) else {
+    let hint = suggestion(for: select.table.text, among: catalog.tableNames)
+    throw parser.source.error(
+      .unknownTable, at: select.table.at, "there is no table \(select.table.text)\(hint)")
+  }
+  var checker = Checker(source: parser.source, schema: schema)
+  return try checker.view(select)
+}
+
+/// Reads a condition alone, as it stands behind WHERE. The result is not yet `canonical`.
+public func parseFilter(_ sql: String, on schema: Schema) throws(SQLError) -> Filter {
+  var parser = try Parser(sql)
+  let syntax = try parser.expression()
+  try parser.end()
+  var checker = Checker(source: parser.source, schema: schema)
+  return try checker.condition(syntax)
+}
+
+/// Reads a value alone, as it stands behind SELECT.
+public func parseExpression(_ sql: String, on schema: Schema) throws(SQLError) -> Expression {
+  var parser = try Parser(sql)
+  let syntax = try parser.expression()
+  try parser.end()
+  var checker = Checker(source: parser.source, schema: schema)
+  return try checker.value(syntax)
+}

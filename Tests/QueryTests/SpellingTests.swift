@@ -1,0 +1,145 @@
+import Events
+import Query
+import Testing
+
+struct SpellingTests {
+  @Test(arguments: cases(meeting))
+  func `spellings of one filter meet`(_ row: [String]) throws {
+    #expect(try canonicalText(row[0]) == canonicalText(row[1]))
+  }
+
+  static let meeting = """
+    a > 3                              | a >= 4
+    NOT a < 4                          | a >= 4
+    3 < a                              | a > 3
+    a = 1 OR a = 2                     | a IN (1,2)
+    a IN (2, 1, 2)                     | a IN (1, 2)
+    a IN (1)                           | a = 1
+    a BETWEEN 1 AND 5                  | a >= 1 AND a <= 5
+    a BETWEEN 1 AND 5                  | a > 0 AND 6 > a
+    NOT (a BETWEEN 1 AND 5)            | a < 1 OR a > 5
+    a NOT BETWEEN 1 AND 5              | a < 1 OR a >= 6
+    a NOT IN (1, 2)                    | a <> 1 AND a <> 2
+    s LIKE 'x'                         | s = 'x'
+    s LIKE 'x!%' ESCAPE '!'            | s = 'x%'
+    s LIKE '%'                         | TRUE
+    s LIKE '%%a'                       | s LIKE '%a'
+    s LIKE '%_%_'                      | s LIKE '__%'
+    NOT s LIKE 'p%'                    | s NOT LIKE 'p%'
+    NOT NOT a = 1                      | a = 1
+    a > 3.5                            | a >= 4
+    a >= 3.5                           | a > 3
+    a = 3.5                            | FALSE
+    a <> 3.5                           | TRUE
+    a = 4.0                            | a = 4
+    r = 4.0                            | r = 4
+    a == 4                             | a = 4
+    a != 4                             | a <> 4
+    a = 1 AND b = 2                    | b = 2 AND a = 1
+    a = 1 AND (b = 2 AND s = 'x')      | (s = 'x' AND a = 1) AND b = 2
+    a = 1 AND a = 1                    | a = 1
+    a = 1 AND a = 2                    | FALSE
+    a < 5 OR a >= 5                    | TRUE
+    a <= 9223372036854775807           | TRUE
+    a > 9223372036854775807            | FALSE
+    a >= -9223372036854775808          | TRUE
+    a < 1e19                           | TRUE
+    a > 1e999                          | FALSE
+    a > 2 AND a > 3                    | a >= 4
+    a IN (1, 2, 3)                     | a BETWEEN 1 AND 3
+    a IN (1, 2) AND a > 1              | a = 2
+    NOT (a = 1 AND b = 2)              | a <> 1 OR b <> 2
+    NOT (a = 1 OR s LIKE 'p%')         | a <> 1 AND s NOT LIKE 'p%'
+    a = 1 OR FALSE                     | a = 1
+    a = 1 AND TRUE                     | a = 1
+    a = 1 AND 1 = 2                    | FALSE
+    a = 2 + 3 * 4                      | a = 14
+    a + b = 3                          | b + a = 3
+    a < b                              | b > a
+    NOT a < b                          | a >= b
+    a <= b AND a >= b                  | a = b
+    a < b OR a > b                     | NOT b = a
+    a = a                              | TRUE
+    a < a                              | FALSE
+    flag = TRUE                        | flag
+    flag = FALSE                       | NOT flag
+    flag <> 1                          | NOT flag
+    flag AND NOT flag                  | FALSE
+    flag OR NOT flag                   | TRUE
+    flag = up                          | up = flag
+    (NOT flag) = up                    | flag <> up
+    (a > 3) = flag                     | flag = (a >= 4)
+    a = 1 AND (a = 1 OR b = 2)         | a = 1
+    flag OR (flag AND b = 2)           | flag
+    s >= ''                            | TRUE
+    s <= ''                            | s = ''
+    s IN ('b', 'a')                    | s = 'a' OR s = 'b'
+    s = 'it''s' /* one */              | /* another */ 'it''s' = s
+    "a" = 1                            | (((a))) = 1
+    a <> 1 = FALSE AND 1 = 1           | a = 1
+    LOWER('ABC') = s                   | s = 'abc'
+    a IN (b, 1)                        | b = a OR a = 1
+    a = 1 OR a > 5 OR a = 2            | a IN (1, 2) OR 5 < a
+    at > 1000 and b = 5                | b = 5 aNd at >= 1001
+    s = U&'\\0041'                     | s = 'A'
+    """
+
+  @Test(arguments: cases(distinct))
+  func `filters of other meaning stay apart`(_ row: [String]) throws {
+    #expect(try canonicalText(row[0]) != canonicalText(row[1]))
+  }
+
+  static let distinct = """
+    a > 3                       | a > 4
+    a > 3                       | b > 3
+    r > 3                       | r >= 4
+    r > 3                       | r >= 3
+    a + b > 3                   | a + b >= 4
+    a - b = 3                   | b - a = 3
+    a / 2 = 1                   | a = 2
+    a * 2.0 = r                 | a * 2 = r
+    s = 'a'                     | s = 'A'
+    s LIKE 'a%'                 | s LIKE 'A%'
+    s LIKE 'a_'                 | s LIKE 'a%'
+    s LIKE 'a!_' ESCAPE '!'     | s LIKE 'a_'
+    s LIKE '_%'                 | s LIKE '%'
+    s = '\u{E9}'               | s = 'e\u{301}'
+    a = 1 AND b = 2             | a = 1 OR b = 2
+    NOT (a = 1 AND b = 2)       | a <> 1 AND b <> 2
+    a BETWEEN 1 AND 5           | a BETWEEN 5 AND 1
+    flag                        | NOT flag
+    flag = up                   | flag <> up
+    a < b                       | a <= b
+    s < 'b'                     | s <= 'b'
+    a = 9007199254740993        | a = 9007199254740992.0
+    (a = 1 OR b = 2) AND flag   | a = 1 OR (b = 2 AND flag)
+    a % 2 = 1                   | a % 3 = 1
+    """
+
+  @Test(arguments: cases(texts))
+  func `a canonical text is short SQL`(_ row: [String]) throws {
+    #expect(try canonicalText(row[0]) == row[1])
+  }
+
+  static let texts = """
+    a > 3 AND s LIKE 'p%'         ; a >= 4 AND s LIKE 'p%'
+    a > 3 AND a < 10 AND flag     ; a BETWEEN 4 AND 9 AND flag
+    a <> 3                        ; a <> 3
+    NOT a IN (3, 7)               ; a NOT IN (3, 7)
+    (a < 3 OR a > 5) AND NOT flag ; NOT flag AND (a <= 2 OR a >= 6)
+    r > 1.5 AND r <= 2            ; (r > 1.5 AND r <= 2)
+    s LIKE '100!%%' ESCAPE '!'    ; s LIKE '100\\%%' ESCAPE '\\'
+    "select" = 1 or "Grüße" = 2   ; "select" = 1 OR U&"Gr\\00FC\\00DFe" = 2
+    s = 'Zürich'                  ; s = U&'Z\\00FCrich'
+    s = '🔔'                      ; s = U&'\\+01F514'
+    -a < -5                       ; (0 - a) < -5
+    a - -5 > b                    ; (a - -5) > b
+    flag <> (a = 1)               ; (a = 1) <> (flag)
+    """.replacingSemicolons()
+}
+
+extension String {
+  fileprivate func replacingSemicolons() -> String {
+    String(map { $0 == ";" ? "|" : $0 })
+  }
+}
