@@ -62,6 +62,7 @@ let package = Package(
 
     tests("ConfigurationTests", ["Configuration", "Base"]),
     tests("QueryTests", ["Base", "Events", "Query"]),
+    tests("ConsoleTests", ["Console", "Base"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
