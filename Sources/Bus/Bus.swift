@@ -119,8 +119,8 @@ public protocol Bus: AnyObject, Sendable {
   /// without one are left out.
   func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)
     -> [TopicPartition: Int64]
-  /// The names and values that librdkafka reports, for the metrics.
-  func statistics() -> [String: Int]
+  /// The latest statistics of each client, as librdkafka writes them (JSON), by the client's name.
+  func statistics() -> [String: String]
   func close()
 }
 

@@ -1,0 +1,190 @@
+import Base
+import CRdKafka
+import Synchronization
+
+/// Kafka by way of librdkafka; or, for trying things out, librdkafka's in-process broker (`embedded`),
+/// which neither fences nor hides aborted records and keeps no offsets of transactions.
+public final class KafkaBus: Bus, @unchecked Sendable {
+  // @unchecked: everything is set once in `init`, but for what a Mutex holds.
+  /// The address of the brokers: what the configuration says, or the embedded broker's.
+  public let bootstrap: String
+  private let properties: [String: String]
+  private let replication: Int
+  private let reports: KafkaClient.Reports
+  private let embedded: EmbeddedBroker?
+  private let utilities = Mutex<[String: KafkaClient]>([:])
+  private let closed = Atomic<Bool>(false)
+
+  /// Admin calls and queries wait this long for an answer.
+  private static let timeout: Int32 = 15_000
+
+  /// `properties`: any of librdkafka's, as they are; they win over Belfry's own settings.
+  /// Throws `.refuse` where librdkafka does not accept one.
+  public init(
+    bootstrap: String, embedded: Bool = false, replication: Int = 1, properties: [String: String] = [:],
+    log: Log = .silent, metrics: Metrics = Metrics()
+  ) throws(BusError) {
+    reports = KafkaClient.Reports(log: log.named("kafka"), metrics: metrics)
+    self.replication = replication
+    self.properties = properties
+    self.embedded = embedded ? try EmbeddedBroker(reports) : nil
+    self.bootstrap = self.embedded?.bootstrap ?? bootstrap
+    let version = rd_kafka_version()
+    guard version >= 0x0200_0000 else {
+      throw BusError(
+        .refuse, code: "VERSION",
+        "librdkafka \(String(cString: rd_kafka_version_str())) is too old: 2.0 is needed")
+    }
+  }
+
+  private func client(_ kind: KafkaClient.Kind, _ own: [String: String]) throws(BusError) -> KafkaClient {
+    if closed.load(ordering: .relaxed) { throw .closed }
+    var all = ["bootstrap.servers": bootstrap, "socket.nagle.disable": "true", "client.id": "belfry"]
+    all.merge(own) { $1 }
+    all.merge(properties) { $1 }
+    return try KafkaClient(kind, all, reports: reports)
+  }
+
+  public func makeProducer(transactionalID: String) throws(BusError) -> any TransactionalProducer {
+    KafkaTransactionalProducer(
+      try client(
+        .producer,
+        [
+          "transactional.id": transactionalID, "transaction.timeout.ms": "10000", "linger.ms": "5",
+          "queue.buffering.max.messages": "1000000", "queue.buffering.max.kbytes": "262144",
+          "message.max.bytes": "2000000",
+        ]))
+  }
+
+  public func makeProducer() throws(BusError) -> any PlainProducer {
+    KafkaPlainProducer(
+      try client(
+        .producer,
+        [
+          "enable.idempotence": "true", "linger.ms": "5", "message.timeout.ms": "30000",
+          "message.max.bytes": "2000000",
+        ]))
+  }
+
+  public func makeConsumer(
+    group: String, instanceID: String, topics: [String], handler: any AssignmentHandler
+  ) throws(BusError) -> any GroupConsumer {
+    try KafkaConsumer(
+      try client(
+        .consumer,
+        [
+          "group.id": group, "group.instance.id": instanceID, "partition.assignment.strategy": "range",
+          "enable.auto.commit": "false", "enable.auto.offset.store": "false",
+          "isolation.level": "read_committed", "auto.offset.reset": "earliest",
+          "session.timeout.ms": "45000",
+          // A shard is restored inside the assignment: a large table takes its time.
+          "max.poll.interval.ms": "3600000", "queued.max.messages.kbytes": "65536",
+          "queued.min.messages": "100000", "fetch.message.max.bytes": "4194304",
+        ]),
+      topics: topics, handler: handler)
+  }
+
+  public func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation) throws(BusError)
+    -> any Reader
+  {
+    try KafkaReader(
+      try client(
+        .consumer,
+        Self.reading(isolation).merging(
+          [
+            "queued.min.messages": "100000", "queued.max.messages.kbytes": "65536",
+            "fetch.message.max.bytes": "4194304",
+          ]) { $1 }), start)
+  }
+
+  private static func reading(_ isolation: Isolation) -> [String: String] {
+    [
+      // librdkafka wants a group for `assign`; nothing joins or commits in it.
+      "group.id": "belfry-reader", "enable.auto.commit": "false", "enable.auto.offset.store": "false",
+      "enable.partition.eof": "true", "auto.offset.reset": "earliest",
+      "isolation.level": isolation == .committed ? "read_committed" : "read_uncommitted",
+    ]
+  }
+
+  /// A client that lives as long as the bus, for questions.
+  private func utility(_ name: String, _ own: [String: String]) throws(BusError) -> KafkaClient {
+    if let known = utilities.withLock({ $0[name] }) { return known }
+    let made = try client(.consumer, own)
+    utilities.withLock { $0[name] = made }
+    return made
+  }
+
+  public func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64 {
+    let client = try utility("end \(isolation)", Self.reading(isolation))
+    var low: Int64 = 0
+    var high: Int64 = 0
+    try check(
+      rd_kafka_query_watermark_offsets(
+        client.handle, partition.topic, partition.partition, &low, &high, Self.timeout),
+      "end of \(partition)")
+    return high
+  }
+
+  public func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)
+    -> [TopicPartition: Int64]
+  {
+    var own = Self.reading(.committed)
+    own["group.id"] = group
+    let client = try utility("group \(group)", own)
+    let list = PartitionList(partitions, offset: 0)
+    try check(rd_kafka_committed(client.handle, list.pointer, Self.timeout), "positions of group \(group)")
+    var found: [TopicPartition: Int64] = [:]
+    for entry in PartitionList.entries(list.pointer) {
+      try check(entry.error, "position of group \(group) in \(entry.partition)")
+      if entry.offset >= 0 { found[entry.partition] = entry.offset }
+    }
+    return found
+  }
+
+  public func statistics() -> [String: String] { reports.statistics }
+
+  public func close() {
+    closed.store(true, ordering: .relaxed)
+    utilities.withLock { $0 = [:] }
+  }
+
+  // MARK: Topics
+
+  public func partitionCounts(_ topics: [String]) throws(BusError) -> [String: Int] {
+    let wanted = Set(topics)
+    return try allTopics().filter { wanted.contains($0.key) }
+  }
+
+  public func topics(prefix: String) throws(BusError) -> [String] {
+    try allTopics().keys.filter { $0.hasPrefix(prefix) }.sorted()
+  }
+
+  private func allTopics() throws(BusError) -> [String: Int] {
+    let client = try utility("end \(Isolation.committed)", Self.reading(.committed))
+    var metadata: UnsafePointer<rd_kafka_metadata>?
+    try check(
+      rd_kafka_metadata(client.handle, 1, nil, &metadata, Self.timeout), "the brokers at \(bootstrap)")
+    defer { rd_kafka_metadata_destroy(metadata) }
+    var counts: [String: Int] = [:]
+    for index in 0..<Int(metadata!.pointee.topic_cnt) {
+      let topic = metadata!.pointee.topics[index]
+      if topic.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+        counts[String(cString: topic.topic)] = Int(topic.partition_cnt)
+      }
+    }
+    return counts
+  }
+
+  public func createTopics(_ specs: [TopicSpec]) throws(BusError) {
+    if let embedded { return try embedded.create(specs) }
+    let admin = try Administration(try utility("end \(Isolation.committed)", Self.reading(.committed)))
+    try admin.create(specs, replication: replication)
+  }
+
+  public func deleteTopics(_ names: [String]) throws(BusError) {
+    // The embedded broker cannot delete; what it holds goes with the process.
+    if embedded != nil || names.isEmpty { return }
+    let admin = try Administration(try utility("end \(Isolation.committed)", Self.reading(.committed)))
+    try admin.delete(names)
+  }
+}

@@ -1,0 +1,160 @@
+import Base
+import CRdKafka
+import Glibc
+import Synchronization
+
+/// One librdkafka client handle with its configuration and callbacks. Freed with the object.
+final class KafkaClient: @unchecked Sendable {
+  // @unchecked: `handle` is set once and librdkafka's calls are thread-safe; what is ours is in a Mutex
+  // or belongs to the one thread that polls (`rebalance`).
+  enum Kind { case producer, consumer }
+
+  /// What the callbacks of all clients of a bus report to.
+  final class Reports: Sendable {
+    let log: Log
+    let failures: Metric
+    private let latest = Mutex<[String: String]>([:])
+
+    init(log: Log, metrics: Metrics) {
+      self.log = log
+      failures = metrics.counter("belfry_bus_errors_total", "Errors that the Kafka client reported")
+    }
+
+    func keep(statistics: String, of client: String) { latest.withLock { $0[client] = statistics } }
+    func forget(_ client: String) { latest.withLock { $0[client] = nil } }
+    var statistics: [String: String] { latest.withLock { $0 } }
+  }
+
+  private(set) var handle: OpaquePointer
+  let reports: Reports
+  /// Set by a group consumer before its first poll: assign (true) or revoke, with the partitions.
+  var rebalance:
+    ((_ assign: Bool, _ partitions: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>) -> Void)?
+  /// Records of a plain producer that could not be delivered, and why the last one was not.
+  let undelivered = Mutex<(count: Int, error: ResponseCode)>((0, RD_KAFKA_RESP_ERR_NO_ERROR))
+
+  /// Throws `.refuse` with librdkafka's own words for a property that it does not know or accept.
+  init(_ kind: Kind, _ properties: [String: String], reports: Reports) throws(BusError) {
+    self.reports = reports
+    let conf = rd_kafka_conf_new()!
+    let text = UnsafeMutablePointer<CChar>.allocate(capacity: 512)
+    defer { text.deallocate() }
+    for (name, value) in properties.sorted(by: { $0.key < $1.key }) {
+      if rd_kafka_conf_set(conf, name, value, text, 512) != RD_KAFKA_CONF_OK {
+        let message = String(cString: text)
+        rd_kafka_conf_destroy(conf)
+        throw BusError(.refuse, code: "CONFIGURATION", "kafka.properties: \(name): \(message)")
+      }
+    }
+    handle = OpaquePointer(bitPattern: 1)!  // replaced below; nothing polls before
+    rd_kafka_conf_set_opaque(conf, Unmanaged.passUnretained(self).toOpaque())
+    Self.setCallbacks(conf, kind)
+    let type = kind == .producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER
+    guard let made = rd_kafka_new(type, conf, text, 512) else {
+      rd_kafka_conf_destroy(conf)
+      throw BusError(.refuse, code: "CONFIGURATION", "kafka: \(String(cString: text))")
+    }
+    handle = made
+    if kind == .consumer { rd_kafka_poll_set_consumer(made) }
+  }
+
+  deinit {
+    if UInt(bitPattern: handle) != 1 {
+      reports.forget(String(cString: rd_kafka_name(handle)))
+      // Without a consumer's close: a static member keeps its partitions, and nothing can wait for ever.
+      rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+    }
+  }
+
+  private static func of(_ opaque: UnsafeMutableRawPointer?) -> KafkaClient {
+    Unmanaged<KafkaClient>.fromOpaque(opaque!).takeUnretainedValue()
+  }
+
+  private static func setCallbacks(_ conf: OpaquePointer, _ kind: Kind) {
+    rd_kafka_conf_set_log_cb(conf) { handle, level, facility, message in
+      guard let handle, let opaque = rd_kafka_opaque(handle), let message else { return }
+      let log = KafkaClient.of(opaque).reports.log
+      let text = String(cString: message)
+      let fields = ("facility", facility.map { String(cString: $0) } ?? "")
+      switch level {
+      case ...4: log.warning(text, fields)
+      case 5, 6: log.info(text, fields)
+      default: log.debug(text, fields)
+      }
+    }
+    rd_kafka_conf_set_error_cb(conf) { _, code, reason, opaque in
+      let reports = KafkaClient.of(opaque).reports
+      reports.failures.add()
+      reports.log.warning(
+        reason.map { String(cString: $0) } ?? "",
+        ("code", String(cString: rd_kafka_err2name(ResponseCode(code)))))
+    }
+    rd_kafka_conf_set_stats_cb(conf) { handle, json, count, opaque in
+      guard let json, let handle else { return 0 }
+      let text = String(decoding: UnsafeRawBufferPointer(start: json, count: count), as: UTF8.self)
+      KafkaClient.of(opaque).reports.keep(statistics: text, of: String(cString: rd_kafka_name(handle)))
+      return 0
+    }
+    switch kind {
+    case .consumer:
+      rd_kafka_conf_set_rebalance_cb(conf) { _, code, partitions, opaque in
+        let client = KafkaClient.of(opaque)
+        client.rebalance?(code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, partitions!)
+      }
+    case .producer:
+      rd_kafka_conf_set_dr_msg_cb(conf) { _, message, opaque in
+        guard let message, message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+        let error = message.pointee.err
+        KafkaClient.of(opaque).undelivered.withLock { $0 = ($0.count + 1, error) }
+      }
+    }
+  }
+
+  /// The error that ended this client for good, if there is one.
+  var fatalError: BusError? {
+    let text = UnsafeMutablePointer<CChar>.allocate(capacity: 512)
+    defer { text.deallocate() }
+    let code = rd_kafka_fatal_error(handle, text, 512)
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : BusError(code, String(cString: text)).asFatal
+  }
+}
+
+extension BusError {
+  /// A fatal error is never tried again on the same client.
+  fileprivate var asFatal: BusError {
+    remedy == .fenced ? self : BusError(.recreate, code: code, message)
+  }
+}
+
+/// A list of partitions with offsets, freed with the object.
+final class PartitionList {
+  let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+
+  init(_ offsets: [TopicPartition: Int64]) {
+    pointer = rd_kafka_topic_partition_list_new(Int32(offsets.count))
+    for (partition, offset) in offsets.sorted(by: { $0.key < $1.key }) {
+      rd_kafka_topic_partition_list_add(pointer, partition.topic, partition.partition).pointee.offset = offset
+    }
+  }
+
+  convenience init(_ partitions: [TopicPartition], offset: Int64) {
+    self.init(Dictionary(uniqueKeysWithValues: partitions.map { ($0, offset) }))
+  }
+
+  deinit { rd_kafka_topic_partition_list_destroy(pointer) }
+
+  /// The entries of a list of librdkafka's.
+  static func entries(_ list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>)
+    -> [(partition: TopicPartition, offset: Int64, error: ResponseCode)]
+  {
+    (0..<Int(list.pointee.cnt)).map { index in
+      let entry = list.pointee.elems[index]
+      return (TopicPartition(String(cString: entry.topic), entry.partition), entry.offset, entry.err)
+    }
+  }
+}
+
+extension Duration {
+  /// For librdkafka's calls, which take an `int` of milliseconds.
+  var timeoutMilliseconds: Int32 { Int32(clamping: milliseconds) }
+}

@@ -1,0 +1,70 @@
+import Base
+import CRdKafka
+
+typealias ResponseCode = rd_kafka_resp_err_t
+
+extension BusError {
+  /// Takes over a transaction call's error object, and frees it.
+  init(consuming error: OpaquePointer) {
+    let code = rd_kafka_error_code(error)
+    let remedy: Remedy
+    if Self.isFence(code) {
+      remedy = .fenced
+    } else if rd_kafka_error_is_fatal(error) != 0 || code == RD_KAFKA_RESP_ERR__STATE
+      || code == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE || code == RD_KAFKA_RESP_ERR__CONFLICT
+    {
+      remedy = .recreate
+    } else if rd_kafka_error_txn_requires_abort(error) != 0 {
+      remedy = .abort
+    } else if rd_kafka_error_is_retriable(error) != 0 || code == RD_KAFKA_RESP_ERR__TIMED_OUT {
+      remedy = .retry
+    } else {
+      remedy = .recreate
+    }
+    self.init(
+      remedy, code: String(cString: rd_kafka_error_name(error)), String(cString: rd_kafka_error_string(error))
+    )
+    rd_kafka_error_destroy(error)
+  }
+
+  /// An error known by its code alone. `context` says what was being done, and to what.
+  init(_ code: ResponseCode, _ context: String) {
+    self.init(
+      Self.remedy(code), code: String(cString: rd_kafka_err2name(code)),
+      "\(context): \(String(cString: rd_kafka_err2str(code)))")
+  }
+
+  private static func isFence(_ code: ResponseCode) -> Bool {
+    code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED
+      || code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH || code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
+  }
+
+  private static func remedy(_ code: ResponseCode) -> Remedy {
+    if isFence(code) { return .fenced }
+    switch code {
+    case RD_KAFKA_RESP_ERR__FATAL, RD_KAFKA_RESP_ERR__STATE, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
+      RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+      return .recreate
+    case RD_KAFKA_RESP_ERR__INVALID_ARG, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+      RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+      RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR__AUTHENTICATION,
+      RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+      RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, RD_KAFKA_RESP_ERR_INVALID_CONFIG,
+      RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR, RD_KAFKA_RESP_ERR_POLICY_VIOLATION,
+      RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
+      return .refuse
+    default:
+      return .retry
+    }
+  }
+}
+
+/// Throws what a transaction call returned, if it is an error.
+func check(_ error: OpaquePointer?) throws(BusError) {
+  if let error { throw BusError(consuming: error) }
+}
+
+/// Throws a code that is not "no error".
+func check(_ code: ResponseCode, _ context: @autoclosure () -> String) throws(BusError) {
+  if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw BusError(code, context()) }
+}

@@ -1,0 +1,197 @@
+import Base
+import CRdKafka
+import Glibc
+
+/// Polls messages one at a time (consume_batch loses some around seeks before librdkafka 2.1) and copies
+/// them into batches. What consumers and readers have in common.
+struct MessagePump {
+  let client: KafkaClient
+  /// The batch's index of each topic handle seen: most polls meet the same few topics.
+  private var batch: ObjectIdentifier?
+  private var indices: [UnsafeRawPointer: Int32] = [:]
+
+  init(_ client: KafkaClient) { self.client = client }
+
+  /// `reached` is told the offset behind each record, and where a partition's end was met.
+  mutating func poll(
+    into batch: RecordBatch, max: Int, timeout: Duration,
+    reached: (_ topic: String, _ partition: Int32, _ offset: Int64) -> Void
+  ) throws(BusError) {
+    if self.batch != ObjectIdentifier(batch) {
+      self.batch = ObjectIdentifier(batch)
+      indices = [:]
+    }
+    let start = batch.count
+    var wait = timeout.timeoutMilliseconds
+    while batch.count - start < max, batch.byteCount < Limits.pollBytesMax {
+      guard let message = rd_kafka_consumer_poll(client.handle, wait) else { break }
+      wait = 0
+      defer { rd_kafka_message_destroy(message) }
+      switch message.pointee.err {
+      case RD_KAFKA_RESP_ERR_NO_ERROR:
+        append(message, to: batch)
+        reached("", message.pointee.partition, message.pointee.offset + 1)
+      case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        reached(
+          String(cString: rd_kafka_topic_name(message.pointee.rkt)), message.pointee.partition,
+          message.pointee.offset)
+      default:
+        try report(message)
+      }
+    }
+  }
+
+  private mutating func append(_ message: UnsafeMutablePointer<rd_kafka_message_t>, to batch: RecordBatch) {
+    let m = message.pointee
+    let handle = UnsafeRawPointer(m.rkt!)
+    let topic: Int32
+    if let known = indices[handle] {
+      topic = known
+    } else {
+      topic = batch.index(ofTopic: String(cString: rd_kafka_topic_name(m.rkt)))
+      indices[handle] = topic
+    }
+    batch.append(
+      topic: topic, partition: m.partition, offset: m.offset,
+      timestamp: Timestamp(milliseconds: rd_kafka_message_timestamp(message, nil)),
+      key: m.key.map { UnsafeRawBufferPointer(start: $0, count: m.key_len) },
+      value: m.payload.map { UnsafeRawBufferPointer(start: $0, count: m.len) })
+    var headers: OpaquePointer?
+    guard rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR, let headers else {
+      return
+    }
+    appendHeaders(headers, to: batch)
+  }
+
+  private func appendHeaders(_ headers: OpaquePointer, to batch: RecordBatch) {
+    var index = 0
+    var name: UnsafePointer<CChar>?
+    var value: UnsafeRawPointer?
+    var count = 0
+    while rd_kafka_header_get_all(headers, index, &name, &value, &count) == RD_KAFKA_RESP_ERR_NO_ERROR {
+      batch.appendHeader(
+        UnsafeRawBufferPointer(start: name, count: name.map { Int(strlen($0)) } ?? 0),
+        value.map { UnsafeRawBufferPointer(start: $0, count: count) })
+      index += 1
+    }
+  }
+
+  /// An error event: those that pass by themselves are counted and logged, the others thrown.
+  private func report(_ message: UnsafeMutablePointer<rd_kafka_message_t>) throws(BusError) {
+    if let fatal = client.fatalError { throw fatal }
+    let text = rd_kafka_message_errstr(message).map { String(cString: $0) } ?? ""
+    let error = BusError(message.pointee.err, text)
+    switch error.remedy {
+    case .retry:
+      client.reports.failures.add()
+      client.reports.log.warning("consumer: \(text)", ("code", error.code))
+    default: throw error
+    }
+  }
+}
+
+/// A reader of given partitions.
+final class KafkaReader: Reader {
+  private var pump: MessagePump
+  private var positions: [TopicPartition: Int64] = [:]
+  private var client: KafkaClient?
+
+  init(_ client: KafkaClient, _ start: [TopicPartition: Int64]) throws(BusError) {
+    self.client = client
+    pump = MessagePump(client)
+    let list = PartitionList(start)
+    try check(rd_kafka_assign(client.handle, list.pointer), "assign")
+  }
+
+  func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError) {
+    guard client != nil else { throw .closed }
+    let start = batch.count
+    try pump.poll(into: batch, max: max, timeout: timeout) { topic, partition, offset in
+      if !topic.isEmpty { advance(TopicPartition(topic, partition), offset) }
+    }
+    var last: (topic: Int32, partition: Int32, offset: Int64)?
+    for record in batch.records[start...] {
+      if let last, last.topic != record.topic || last.partition != record.partition {
+        advance(TopicPartition(batch.topics[Int(last.topic)], last.partition), last.offset + 1)
+      }
+      last = (record.topic, record.partition, record.offset)
+    }
+    if let last { advance(TopicPartition(batch.topics[Int(last.topic)], last.partition), last.offset + 1) }
+  }
+
+  private func advance(_ partition: TopicPartition, _ offset: Int64) {
+    if offset > positions[partition] ?? 0 { positions[partition] = offset }
+  }
+
+  func position(_ partition: TopicPartition) -> Int64 { positions[partition] ?? 0 }
+
+  func close() { client = nil }
+}
+
+final class KafkaGroupMetadata: GroupMetadata {
+  let pointer: OpaquePointer
+  init(_ pointer: OpaquePointer) { self.pointer = pointer }
+  deinit { rd_kafka_consumer_group_metadata_destroy(pointer) }
+}
+
+final class KafkaConsumer: GroupConsumer {
+  private let client: KafkaClient
+  private var pump: MessagePump
+  private unowned let handler: any AssignmentHandler
+  /// What the handler threw inside the last rebalance callback.
+  private var failure: BusError?
+
+  init(_ client: KafkaClient, topics: [String], handler: any AssignmentHandler) throws(BusError) {
+    self.client = client
+    pump = MessagePump(client)
+    self.handler = handler
+    client.rebalance = { [unowned self] assign, partitions in self.rebalance(assign, partitions) }
+    let list = PartitionList(topics.map { TopicPartition($0, -1) }, offset: 0)
+    try check(rd_kafka_subscribe(client.handle, list.pointer), "subscribe to \(topics)")
+  }
+
+  private func rebalance(
+    _ assign: Bool, _ partitions: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+  ) {
+    do throws(BusError) {
+      if assign {
+        let given = PartitionList.entries(partitions).map(\.partition)
+        let metadata = KafkaGroupMetadata(rd_kafka_consumer_group_metadata(client.handle))
+        let start = try handler.assigned(given, group: metadata)
+        try check(rd_kafka_assign(client.handle, PartitionList(start).pointer), "assign")
+      } else {
+        handler.revoked(lost: rd_kafka_assignment_lost(client.handle) != 0)
+        try check(rd_kafka_assign(client.handle, nil), "unassign")
+      }
+    } catch {
+      failure = error
+      rd_kafka_assign(client.handle, nil)
+    }
+  }
+
+  func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError) {
+    if let fatal = client.fatalError { throw fatal }
+    try pump.poll(into: batch, max: max, timeout: timeout) { _, _, _ in }
+    if let failure {
+      self.failure = nil
+      throw failure
+    }
+  }
+
+  func seek(to positions: [TopicPartition: Int64]) throws(BusError) {
+    let list = PartitionList(positions)
+    try check(rd_kafka_seek_partitions(client.handle, list.pointer, 10_000))
+    for entry in PartitionList.entries(list.pointer) { try check(entry.error, "seek \(entry.partition)") }
+  }
+
+  func pause(_ partitions: [TopicPartition]) throws(BusError) {
+    try check(rd_kafka_pause_partitions(client.handle, PartitionList(partitions, offset: 0).pointer), "pause")
+  }
+
+  func resume(_ partitions: [TopicPartition]) throws(BusError) {
+    try check(
+      rd_kafka_resume_partitions(client.handle, PartitionList(partitions, offset: 0).pointer), "resume")
+  }
+
+  func close() { client.rebalance = nil }
+}
