@@ -63,6 +63,7 @@ let package = Package(
     tests("ConfigurationTests", ["Configuration", "Base"]),
     tests("QueryTests", ["Base", "Events", "Query"]),
     tests("ConsoleTests", ["Console", "Base"]),
+    tests("MatchingTests", ["Base", "Events", "Query", "Matching", "CSQLite"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
