@@ -47,6 +47,7 @@ let package = Package(
     module("ConnectorKit", ["Base"]),
     module("Console", ["Base", "CMicroHTTPD"]),
     module("Configuration", ["Base", "CYaml"]),
+    module("FrontDoor", ["Configuration"]),
     module("HostMonitor", ["Base", "ConnectorKit"], path: "Connectors/HostMonitor/Sources"),
     module("Syslog", ["Base", "ConnectorKit"], path: "Connectors/Syslog/Sources"),
     module(
@@ -57,11 +58,12 @@ let package = Package(
       ]),
     .executableTarget(
       name: "belfry",
-      dependencies: ["Base", "Bus", "Configuration", "Events", "Query", "Service"],
+      dependencies: ["Base", "Bus", "Configuration", "Events", "FrontDoor", "Query", "Service"],
       path: "Sources/belfry", swiftSettings: settings),
 
     tests("ConfigurationTests", ["Configuration", "Base"]),
     tests("QueryTests", ["Base", "Events", "Query"]),
+    tests("FrontDoorTests", ["Configuration", "FrontDoor"]),
     tests("ConsoleTests", ["Console", "Base"]),
     tests("MatchingTests", ["Base", "Events", "Query", "Matching", "CSQLite"]),
   ],

@@ -1,1 +1,25 @@
-print("belfry")
+import Configuration
+import FrontDoor
+import Glibc
+
+/// The commands that need a cluster, by name.
+let bodies: [String: CommandBody] = [:]
+
+/// The process's environment.
+func environment() -> [String: String] {
+  var result: [String: String] = [:]
+  var next = environ
+  while let entry = next.pointee {
+    let text = String(cString: entry)
+    if let equals = text.firstIndex(of: "=") {
+      result[String(text[..<equals])] = String(text[text.index(after: equals)...])
+    }
+    next += 1
+  }
+  return result
+}
+
+let program = Program(
+  bodies: bodies, environment: environment(), readFile: readFile,
+  output: { Output.standard(json: $0) }, writeError: { writeAll(2, $0) })
+exit(program.run(Array(CommandLine.arguments.dropFirst())).rawValue)

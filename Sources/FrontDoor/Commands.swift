@@ -1,0 +1,89 @@
+extension CommandTable {
+  private static let config = CommandOption(
+    "config", letter: "c", value: "FILE", .file, "the configuration's YAML file")
+  private static let json = CommandOption("json", "JSON lines, also on a terminal")
+  private static let http = CommandOption(
+    "http", value: "ADDRESS:PORT", "the member's HTTP address")
+  private static let clientName = CommandOption(
+    "client", value: "NAME", "on whose behalf; the name of the user and the machine if not given")
+
+  /// What every command takes that talks to a cluster from outside.
+  private static let client = [
+    config,
+    CommandOption("bootstrap", value: "HOST:PORT", "where Kafka is; wins over the file"),
+    CommandOption("cluster", value: "NAME", "the cluster's name; wins over the file"),
+    http, json,
+  ]
+
+  private static let sql = CommandArgument("SQL", "a SELECT, as one argument")
+
+  /// All that `belfry` can do.
+  public static let belfry = CommandTable([
+    Command(
+      "serve", "run one member in the foreground; SIGTERM leaves cleanly", options: [config],
+      examples: ["belfry serve -c belfry.yaml"]),
+    Command(
+      "demo", "a broker, probes and requests in this process: something to see at once",
+      options: [http], examples: ["belfry demo"]),
+    Command(
+      "subscribe", "request a view and follow its stream; ^C ends the request", arguments: [sql],
+      options: [
+        CommandOption(
+          "mode", value: "MODE", .choice(["net", "all", "immediate"]),
+          "net: the rows as they are (default); all, immediate: every change"),
+        CommandOption("interval", value: "TIME", .duration, "how often it is published, such as 5s"),
+        CommandOption("name", value: "NAME", "the request's name, for unsubscribe and links"),
+        CommandOption(
+          "placement", value: "WHERE", .choice(["own", "lane"]), "a topic of its own, or a shared one"),
+        CommandOption("link", value: "NAME", "publish together with the requests of the same link"),
+        CommandOption("lease", value: "TIME", .duration, "end the request unless it is renewed"),
+        CommandOption("from-start", "read the stream from its beginning"),
+        clientName,
+      ] + client,
+      examples: [
+        "belfry subscribe \"SELECT Node, Severity, Summary FROM alerts WHERE Severity >= 4\"",
+        "belfry subscribe --interval 1s \"SELECT Severity, COUNT(*) AS n FROM alerts GROUP BY Severity\"",
+      ]),
+    Command(
+      "unsubscribe", "end a request", arguments: [CommandArgument("NAME", "the request's name")],
+      options: [clientName] + client),
+    Command("requests", "the standing requests, and the stream that each one reads", options: client),
+    Command("streams", "the streams, and how many clients share each", options: client),
+    Command(
+      "query", "ask a member once", arguments: [sql], options: client,
+      examples: ["belfry query \"SELECT COUNT(*) AS n FROM alerts WHERE Severity = 5\""]),
+    Command(
+      "explain", "a request's canonical form, its id and the index it uses", arguments: [sql], options: client
+    ),
+    Command(
+      "send", "JSON events, one a line, to the events topic",
+      arguments: [CommandArgument("FILE", .file, optional: true, "standard input if not given, or -")],
+      options: client, examples: ["belfry send events.jsonl"]),
+    Command(
+      "dlq list", "events that could not be used, and why",
+      options: [CommandOption("limit", value: "N", .integer(1...100_000), "the newest N; 100 if not given")]
+        + client),
+    Command(
+      "dlq show", "one of them, byte for byte",
+      arguments: [CommandArgument("OFFSET", .integer(0...Int.max), "its offset, from dlq list")],
+      options: client),
+    Command(
+      "dlq replay", "send them to the events topic again",
+      arguments: [CommandArgument("OFFSET", .integer(0...Int.max), optional: true, "only this one")],
+      options: client),
+    Command(
+      "validate", "check a configuration and show what is in force, secrets masked",
+      options: [config], examples: ["belfry validate -c belfry.yaml"]),
+    Command(
+      "completion", "a script that completes belfry's commands in a shell",
+      arguments: [CommandArgument("SHELL", .choice(CompletionShell.allCases.map(\.rawValue)), "the shell")],
+      examples: ["source <(belfry completion bash)", "belfry completion fish | source"]),
+    Command("version", "the program's version"),
+    Command(
+      "help", "what there is, or how one command is used",
+      arguments: [
+        CommandArgument("COMMAND", optional: true, "a command"),
+        CommandArgument("WORD", optional: true, "the second word of a command that has two"),
+      ]),
+  ])
+}

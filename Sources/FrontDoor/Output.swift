@@ -1,0 +1,149 @@
+import Glibc
+
+/// One value of a row that is shown to people or programs.
+public enum Cell: Equatable, Sendable {
+  case text(String)
+  case int(Int64)
+  case real(Double)
+  case bool(Bool)
+  case null
+
+  var shown: String {
+    switch self {
+    case .text(let text): visible(text)
+    case .int(let number): String(number)
+    case .real(let number): String(number)
+    case .bool(let bool): String(bool)
+    case .null: ""
+    }
+  }
+
+  var isNumber: Bool {
+    switch self {
+    case .int, .real: true
+    case .text, .bool, .null: false
+    }
+  }
+
+  var json: String {
+    switch self {
+    case .text(let text): jsonText(text)
+    case .int(let number): String(number)
+    // JSON has no infinities and no NaN.
+    case .real(let number): number.isFinite ? String(number) : "null"
+    case .bool(let bool): String(bool)
+    case .null: "null"
+    }
+  }
+}
+
+/// Where a command's results go: a table on a terminal, else JSON lines. Not for errors.
+public struct Output: Sendable {
+  /// Columns of the terminal; nil where there is none, or JSON was asked for.
+  public var terminalWidth: Int?
+  private let sink: @Sendable (String) -> Void
+
+  /// `write` gets whole lines.
+  public init(terminalWidth: Int?, write: @escaping @Sendable (String) -> Void) {
+    self.terminalWidth = terminalWidth
+    self.sink = write
+  }
+
+  /// The process's standard output.
+  public static func standard(json: Bool) -> Output {
+    Output(terminalWidth: json ? nil : terminalColumns(of: 1)) { writeAll(1, $0) }
+  }
+
+  public var isTable: Bool { terminalWidth != nil }
+
+  /// Text as it is. What came from outside goes through `visible` first.
+  public func write(_ text: String) { sink(text) }
+
+  /// All rows at once: a table with aligned columns, cut to the terminal's width, or one JSON object a line.
+  /// Each row has as many cells as there are columns.
+  public func rows(_ columns: [String], _ rows: [[Cell]]) {
+    guard let width = terminalWidth else {
+      for row in rows { object(columns, row) }
+      return
+    }
+    sink(textTable(columns, rows, width: width))
+  }
+
+  /// One JSON object on a line of its own.
+  public func object(_ columns: [String], _ row: [Cell]) {
+    precondition(columns.count == row.count)
+    let pairs = zip(columns, row).map { "\(jsonText($0)):\($1.json)" }
+    sink("{" + pairs.joined(separator: ",") + "}\n")
+  }
+}
+
+/// A table of text. Numbers stand right; the widest columns give way first when it does not fit.
+public func textTable(_ columns: [String], _ rows: [[Cell]], width: Int) -> String {
+  let gap = 2
+  let header = columns.map(visible)
+  let shown = rows.map { row in
+    precondition(row.count == columns.count)
+    return row.map(\.shown)
+  }
+  var widths = columns.indices.map { i in
+    ([displayWidth(header[i])] + shown.map { displayWidth($0[i]) }).max() ?? 0
+  }
+  let least = 4
+  while widths.reduce(0, +) + gap * max(0, widths.count - 1) > max(width, 1) {
+    guard let i = widths.indices.max(by: { widths[$0] < widths[$1] }), widths[i] > least else { break }
+    widths[i] -= 1
+  }
+  func line(_ cells: [String], right: [Bool]) -> String {
+    let padded = cells.indices.map { i in
+      let text = fitted(cells[i], to: widths[i])
+      let space = String(repeating: " ", count: max(0, widths[i] - displayWidth(text)))
+      return right[i] ? space + text : text + space
+    }
+    var joined = padded.joined(separator: String(repeating: " ", count: gap))
+    while joined.last == " " { joined.removeLast() }
+    return fitted(joined, to: width) + "\n"
+  }
+  let isRight = columns.indices.map { i in
+    !rows.isEmpty && rows.allSatisfy { $0[i].isNumber || $0[i] == .null }
+  }
+  return line(header, right: isRight)
+    + shown.map { line($0, right: isRight) }.joined()
+}
+
+/// A JSON string with its quotes; also escapes what a terminal would obey.
+func jsonText(_ text: String) -> String {
+  var result = "\""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "\"": result += "\\\""
+    case "\\": result += "\\\\"
+    case "\n": result += "\\n"
+    case "\r": result += "\\r"
+    case "\t": result += "\\t"
+    case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
+      let digits = String(scalar.value, radix: 16)
+      result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    default: result.unicodeScalars.append(scalar)
+    }
+  }
+  return result + "\""
+}
+
+/// Columns of the terminal behind a descriptor; nil where it is none. 80 where it does not say.
+public func terminalColumns(of descriptor: Int32) -> Int? {
+  guard isatty(descriptor) == 1 else { return nil }
+  var size = winsize()
+  guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+  return Int(size.ws_col)
+}
+
+/// Writes all of it, or as much as the other side takes.
+public func writeAll(_ descriptor: Int32, _ text: String) {
+  var rest = Array(text.utf8)[...]
+  while !rest.isEmpty {
+    let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    if count < 0, errno == EINTR { continue }
+    guard count > 0 else { return }
+    rest = rest.dropFirst(count)
+  }
+}
