@@ -66,6 +66,8 @@ let package = Package(
     tests("FrontDoorTests", ["Configuration", "FrontDoor"]),
     tests("ConsoleTests", ["Console", "Base"]),
     tests("MatchingTests", ["Base", "Events", "Query", "Matching", "CSQLite"]),
+    tests("EventsTests", ["Base", "Events"]),
+    tests("TableTests", ["Base", "Bus", "Events", "Table"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -88,6 +88,13 @@ public struct RowWriter: Sendable {
     buffer.append(UInt8(ascii: "}"))
   }
 
+  /// The same for a list in memory: not generic, so that the loop is compiled for it here.
+  public func write(
+    _ row: Row, columns: UnsafeBufferPointer<Int>, _ strings: StringTable, to buffer: inout ByteBuffer
+  ) {
+    write(row, columns: columns[...], strings, to: &buffer)
+  }
+
   /// All columns.
   public func write(_ row: Row, _ strings: StringTable, to buffer: inout ByteBuffer) {
     write(row, columns: types.indices, strings, to: &buffer)

@@ -1,0 +1,122 @@
+import Base
+import Bus
+import Events
+
+// A shard's rows come from its changelog before it serves.
+extension EventTable {
+  /// Begins a shard, without rows.
+  public func addShard(_ shard: Int32) {
+    precondition(shard >= 0 && Int(shard) < shards.count && shards[Int(shard)] == nil)
+    let made = Shard(shard)
+    shards[Int(shard)] = made
+    let at = led.firstIndex { $0.number > shard } ?? led.endIndex
+    led.insert(made, at: at)
+  }
+
+  /// Takes committed changelog records of shards that were added and do not serve yet, in order; others are
+  /// skipped. A record that cannot be read is counted and logged, and its row is as it was before. Restored
+  /// rows are not given to `drain`: `forEachRow` shows them. O(records).
+  public func restore(_ batch: RecordBatch) {
+    precondition(!hasOpenChanges)
+    let changelog = batch.index(ofTopic: topics.changelog)
+    for record in batch.records where record.topic == changelog {
+      guard let shard = shard(record.partition), !shard.isServing else { continue }
+      counts.restored.add()
+      shard.state.time = max(shard.state.time, record.timestamp.milliseconds)
+      if let change = batch.header(record, ChangeHeader.change).flatMap(decimal) {
+        shard.state.change = max(shard.state.change, change)
+      }
+      if let consumed = batch.header(record, ChangeHeader.consumed) { readConsumed(consumed, shard) }
+      restoreRow(record, batch, shard)
+    }
+    counts.rows.set(liveCount)
+  }
+
+  /// The positions that the shard's changelog told of, nil if it did not: a group's own offsets expire.
+  public func consumedByChangelog(_ shard: Int32) -> (events: Int64, inbox: Int64)? {
+    self.shard(shard)?.consumed
+  }
+
+  /// The number of the shard's last change; 0 before the first.
+  public func changeNumber(_ shard: Int32) -> Int64? { self.shard(shard)?.state.change }
+
+  /// The shard is restored: it takes events and inbox records from these offsets on.
+  public func startServing(_ shard: Int32, events: Int64, inbox: Int64) {
+    let shard = self.shard(shard)!
+    precondition(!shard.isServing)
+    shard.isServing = true
+    shard.state.events = events
+    shard.state.inbox = inbox
+    shard.inboxRead = inbox
+    shard.committed = shard.state
+  }
+
+  /// Forgets all shards with their rows, the open transaction and what was not drained: who follows the
+  /// rows by `drain` begins again with `forEachRow`.
+  public func dropAllShards() {
+    open.releaseAll()
+    dirty.releaseAll()
+    for slot in 0..<rows.slotLimit where slots[Int(slot)].key != 0 {
+      if slots[Int(slot)].isLive { rows.releaseStrings(rows.row(slot)) }
+      freeSlot(slot)
+    }
+    liveCount = 0
+    led.removeAll()
+    shards = Array(repeating: nil, count: settings.partitions)
+    counts.forget()
+    counts.rows.set(0)
+    out.removeAll()
+    isFinished = false
+  }
+
+  private func restoreRow(_ record: RecordBatch.Record, _ batch: RecordBatch, _ shard: Shard) {
+    guard let key = batch.key(record), key.count > 0 else {
+      return skip(record, shard, "no key")
+    }
+    let known = strings.code(of: key).flatMap { knownSlot($0) }
+    guard let value = batch.value(record) else {
+      if let known { forgetRow(known, shard) }
+      return
+    }
+    if case .refused(let refusal) = restoreDecoder.decode(value) {
+      return skip(record, shard, refusal.description)
+    }
+    fillNext(from: restoreDecoder, recordTime: record.timestamp)
+    if let known { dropRow(known, shard) }
+    let slot = known ?? claimSlot(key: key, shard: shard)
+    rows.row(slot).update(from: next, count: rows.width)
+    slots[Int(slot)].isLive = true
+    liveCount += 1
+    hook(slot, shard)
+  }
+
+  private func dropRow(_ slot: RowStore.Slot, _ shard: Shard) {
+    unhook(slot, shard)
+    rows.releaseStrings(rows.row(slot))
+    slots[Int(slot)].isLive = false
+    liveCount -= 1
+  }
+
+  private func forgetRow(_ slot: RowStore.Slot, _ shard: Shard) {
+    dropRow(slot, shard)
+    freeSlot(slot)
+  }
+
+  private func skip(_ record: RecordBatch.Record, _ shard: Shard, _ reason: String) {
+    counts.restoreErrors.add()
+    log.warning(
+      "a changelog record cannot be read", ("partition", String(shard.number)),
+      ("offset", String(record.offset)), ("reason", reason))
+  }
+
+  private func readConsumed(_ text: UnsafeRawBufferPointer, _ shard: Shard) {
+    guard let positions = try? JSON(parsing: text), let events = positions["events"]?.int,
+      let inbox = positions["inbox"]?.int
+    else { return }
+    shard.consumed = (events, inbox)
+  }
+
+  private func decimal(_ text: UnsafeRawBufferPointer) -> Int64? {
+    Int64(String(decoding: text, as: UTF8.self))
+  }
+}

@@ -1,0 +1,56 @@
+import Base
+import Bus
+import Events
+
+/// The topics that one table reads and writes (DESIGN section 3).
+public struct TableTopics: Sendable, Equatable {
+  public let events: String
+  public let inbox: String
+  public let dlq: String
+  public let changelog: String
+
+  public init(events: String, inbox: String, dlq: String, changelog: String) {
+    self.events = events
+    self.inbox = inbox
+    self.dlq = dlq
+    self.changelog = changelog
+  }
+
+  /// The names under a cluster's prefix.
+  public init(prefix: String, table: String) {
+    self.init(
+      events: "\(prefix).events", inbox: "\(prefix).inbox", dlq: "\(prefix).events.dlq",
+      changelog: "\(prefix).table.\(table)")
+  }
+}
+
+/// How a table behaves, and the named limits of all that grows in it.
+public struct TableSettings: Sendable {
+  /// Shards, and partitions of the events, inbox and changelog topics.
+  public var partitions: Int
+  /// Bytes of an event's value at most; a larger one is dead-lettered.
+  public var eventBytesMax = 1 << 20
+  public var unknownFields = EventDecoder.UnknownFields.keep
+  /// A cleared row stays for this long after its StateChange.
+  public var clearedKept: Duration = .seconds(120)
+  /// A record further ahead of the clock does not move the shard's time.
+  public var clockSkewMax: Duration = .seconds(60)
+  /// Rows at most. Two rows in three quarters of the 2^32 codes that a string dictionary has, with their
+  /// texts, come to ten million and more.
+  public var rowsMax = 10_000_000
+  /// Key, new row and old values of one change, together: they travel as one record, and Kafka's default
+  /// `max.message.bytes` is 1,048,588. An event that would pass it is dead-lettered.
+  public var changeBytesMax = 1_000_000
+  /// Bytes of one inbox message with clears; more go in several.
+  public var clearMessageBytesMax = 256 << 10
+  /// Inbox records of a shard that may wait behind a clear before its inbox is to be paused, and their bytes.
+  public var pendingRecordsMax = 10_000
+  public var pendingBytesMax = 8 << 20
+  /// Rows that one call of `runTimers` deletes in each shard, so that a mass expiry spreads over transactions.
+  public var timerDeletesMax = 10_000
+
+  public init(partitions: Int) {
+    precondition(partitions > 0 && partitions <= Int(UInt16.max))
+    self.partitions = partitions
+  }
+}

@@ -1,0 +1,114 @@
+import Base
+import Bus
+import Events
+
+// The end of a transaction, and what leaves the table after it.
+extension EventTable {
+  /// Closes the transaction: all records to be sent, and the positions of the events and inbox partitions
+  /// of every shard that is led, moved or not (KIP-447, DESIGN section 4). The batch is the table's own,
+  /// valid until `committed` or `aborted`, one of which must come next.
+  public func finish() -> (out: RecordBatch, positions: [TopicPartition: Int64]) {
+    precondition(!isFinished)
+    isFinished = true
+    var positions: [TopicPartition: Int64] = [:]
+    for shard in led where shard.isServing {
+      send(shard, isLast: true)
+      positions[TopicPartition(topics.events, shard.number)] = shard.state.events
+      positions[TopicPartition(topics.inbox, shard.number)] = shard.state.inbox
+    }
+    sendClears()
+    return (out, positions)
+  }
+
+  /// The transaction was committed: its changes are now the table, and wait for the next drain.
+  public func committed() {
+    precondition(isFinished)
+    for (index, entry) in open.entries.enumerated() {
+      let image = open.image(index)
+      slots[Int(entry.slot)].isOpen = false
+      if !slots[Int(entry.slot)].isDirty {
+        slots[Int(entry.slot)].isDirty = true
+        dirty.append(entry.slot, owning: entry.existed ? Row(image) : nil)
+      } else if entry.existed {
+        rows.releaseStrings(image)
+      }
+    }
+    open.removeAll()
+    for shard in led { shard.committed = shard.state }
+    counts.commit()
+    counts.rows.set(liveCount)
+    beginTransaction()
+  }
+
+  /// The transaction was aborted, or given up before its end: everything is as it was at its start. Returns
+  /// where to read on in every partition that is led; records behind these must come again.
+  @discardableResult
+  public func aborted() -> [TopicPartition: Int64] {
+    for (index, entry) in open.entries.enumerated() { putBack(entry, open.image(index)) }
+    open.removeAll()
+    var positions: [TopicPartition: Int64] = [:]
+    for shard in led {
+      shard.state = shard.committed
+      shard.pending.removeAll()
+      shard.inboxRead = shard.state.inbox
+      guard shard.isServing else { continue }
+      positions[TopicPartition(topics.events, shard.number)] = shard.state.events
+      positions[TopicPartition(topics.inbox, shard.number)] = shard.state.inbox
+    }
+    counts.forget()
+    beginTransaction()
+    return positions
+  }
+
+  private func putBack(_ entry: Images.Entry, _ image: UnsafeMutablePointer<Cell>) {
+    let slot = entry.slot
+    let shard = shards[Int(slots[Int(slot)].shard)]!
+    let row = rows.row(slot)
+    if slots[Int(slot)].isLive {
+      unhook(slot, shard)
+      rows.releaseStrings(row)
+      liveCount -= 1
+    }
+    slots[Int(slot)].isOpen = false
+    slots[Int(slot)].isLive = entry.existed
+    if entry.existed {
+      row.update(from: image, count: rows.width)
+      liveCount += 1
+      hook(slot, shard)
+    } else {
+      slots[Int(slot)].timer = .max
+      if !slots[Int(slot)].isDirty { freeSlot(slot) }
+    }
+  }
+
+  private func beginTransaction() {
+    isFinished = false
+    out.removeAll()
+    for shard in led {
+      shard.held.isHeld = false
+      shard.clears.removeAll()
+      shard.clearEnds.removeAll(keepingCapacity: true)
+    }
+  }
+
+  /// Gives each row that committed transactions changed since the last drain once, in the order of their
+  /// first change: the image before the first (nil: there was no row) and the row now (nil: deleted). Rows
+  /// that came and went in between are left out. Call it without open changes, as right after
+  /// `committed`. What is given is valid during the call only; who keeps a code retains it. `body` must
+  /// not call the table. O(rows changed).
+  public func drain(_ body: (_ key: StringTable.Code, _ before: Row?, _ after: Row?) -> Void) {
+    precondition(!hasOpenChanges, "open changes cannot be told from committed ones")
+    for (index, entry) in dirty.entries.enumerated() {
+      let slot = entry.slot
+      let image = dirty.image(index)
+      let isLive = slots[Int(slot)].isLive
+      if entry.existed || isLive {
+        body(slots[Int(slot)].key, entry.existed ? Row(image) : nil, isLive ? Row(rows.row(slot)) : nil)
+      }
+      if entry.existed { rows.releaseStrings(image) }
+      slots[Int(slot)].isDirty = false
+      if !isLive { freeSlot(slot) }
+    }
+    dirty.removeAll()
+  }
+}
