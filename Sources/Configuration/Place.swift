@@ -47,6 +47,9 @@ struct Problems {
   private(set) var warnings: [Diagnostic] = []
   private var untold = 0
 
+  /// Further faults are only counted, so their hints need not be worked out.
+  var isFull: Bool { errors.count >= Self.max }
+
   mutating func error(_ place: Place, _ message: String) {
     if errors.count < Self.max { errors.append(Diagnostic(place, message)) } else { untold += 1 }
   }

@@ -50,6 +50,7 @@ struct Substitution {
       problems.error(entry.value.place, "secret_file: expected a path, found \(entry.value.shown)")
       return nothing
     }
+    guard bytes <= ConfigurationLimits.textBytesMax else { return nothing }
     let path = substituted(written, entry.value.place).text
     do throws(Diagnostic) {
       let read = try readFile(absolute(path), ConfigurationLimits.valueBytesMax)

@@ -204,7 +204,7 @@ extension Problems {
   /// An unknown key, with the key that was most likely meant: one of this map, or the same elsewhere.
   mutating func unknown(_ entry: Node.Entry, in path: String, known: [String]) {
     let here = path.isEmpty ? "" : "\(path): "
-    var hint = suggestion(entry.key, known)
+    var hint = isFull ? "" : suggestion(entry.key, known)
     if hint.isEmpty, let elsewhere = Setting.all.first(where: { $0.path.hasSuffix(".\(entry.key)") }) {
       hint = "; did you mean '\(elsewhere.path)'?"
     }
