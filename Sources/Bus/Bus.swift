@@ -54,6 +54,9 @@ public protocol GroupConsumer: AnyObject {
   /// Appends up to `max` records to the batch: waits at most `timeout` for the first, not at all for
   /// the others. Records of one partition come in order. Calls the handler where the assignment changes.
   func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError)
+  /// The ends of partitions that polls have met since the last call: all records below these offsets have
+  /// been given, though the last of them may have been a transaction's marker or aborted.
+  func takeEnds() -> [TopicPartition: Int64]
   /// Reads on from these offsets (used after an abort).
   func seek(to positions: [TopicPartition: Int64]) throws(BusError)
   /// Stops and resumes fetching; polling goes on. For back-pressure.
@@ -171,7 +174,7 @@ extension Bus {
     var deadline = clock.elapsed() + timeout
     while ends.contains(where: { reader.position($0.key) < $0.value }) {
       batch.removeAll()
-      try reader.poll(into: batch, max: Limits.pollRecordsMax, timeout: .milliseconds(100))
+      try reader.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: .milliseconds(100))
       if !batch.isEmpty {
         deadline = clock.elapsed() + timeout
         try body(batch)
@@ -186,7 +189,7 @@ extension Bus {
 }
 
 /// The named limits of the bus.
-public enum Limits {
+public enum BusLimits {
   /// Records that one poll gives at most.
   public static let pollRecordsMax = 10_000
   /// Bytes of a batch after which a poll stops filling it: with `pollRecordsMax` it bounds what one

@@ -74,7 +74,7 @@ public final class KafkaBus: Bus, @unchecked Sendable {
         .consumer,
         [
           "group.id": group, "group.instance.id": instanceID, "partition.assignment.strategy": "range",
-          "enable.auto.commit": "false", "enable.auto.offset.store": "false",
+          "enable.auto.commit": "false", "enable.auto.offset.store": "false", "enable.partition.eof": "true",
           "isolation.level": "read_committed", "auto.offset.reset": "earliest",
           "session.timeout.ms": "45000",
           // A shard is restored inside the assignment: a large table takes its time.

@@ -12,7 +12,7 @@ struct MessagePump {
 
   init(_ client: KafkaClient) { self.client = client }
 
-  /// `reached` is told the offset behind each record, and where a partition's end was met.
+  /// `reached` is told where a partition's end was met.
   mutating func poll(
     into batch: RecordBatch, max: Int, timeout: Duration,
     reached: (_ topic: String, _ partition: Int32, _ offset: Int64) -> Void
@@ -23,14 +23,13 @@ struct MessagePump {
     }
     let start = batch.count
     var wait = timeout.timeoutMilliseconds
-    while batch.count - start < max, batch.byteCount < Limits.pollBytesMax {
+    while batch.count - start < max, batch.byteCount < BusLimits.pollBytesMax {
       guard let message = rd_kafka_consumer_poll(client.handle, wait) else { break }
       wait = 0
       defer { rd_kafka_message_destroy(message) }
       switch message.pointee.err {
       case RD_KAFKA_RESP_ERR_NO_ERROR:
         append(message, to: batch)
-        reached("", message.pointee.partition, message.pointee.offset + 1)
       case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         reached(
           String(cString: rd_kafka_topic_name(message.pointee.rkt)), message.pointee.partition,
@@ -107,7 +106,7 @@ final class KafkaReader: Reader {
     guard client != nil else { throw .closed }
     let start = batch.count
     try pump.poll(into: batch, max: max, timeout: timeout) { topic, partition, offset in
-      if !topic.isEmpty { advance(TopicPartition(topic, partition), offset) }
+      advance(TopicPartition(topic, partition), offset)
     }
     var last: (topic: Int32, partition: Int32, offset: Int64)?
     for record in batch.records[start...] {
@@ -140,6 +139,7 @@ final class KafkaConsumer: GroupConsumer {
   private unowned let handler: any AssignmentHandler
   /// What the handler threw inside the last rebalance callback.
   private var failure: BusError?
+  private var ends: [TopicPartition: Int64] = [:]
 
   init(_ client: KafkaClient, topics: [String], handler: any AssignmentHandler) throws(BusError) {
     self.client = client
@@ -171,14 +171,22 @@ final class KafkaConsumer: GroupConsumer {
 
   func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError) {
     if let fatal = client.fatalError { throw fatal }
-    try pump.poll(into: batch, max: max, timeout: timeout) { _, _, _ in }
+    try pump.poll(into: batch, max: max, timeout: timeout) { topic, partition, offset in
+      ends[TopicPartition(topic, partition)] = offset
+    }
     if let failure {
       self.failure = nil
       throw failure
     }
   }
 
+  func takeEnds() -> [TopicPartition: Int64] {
+    defer { ends = [:] }
+    return ends
+  }
+
   func seek(to positions: [TopicPartition: Int64]) throws(BusError) {
+    ends = [:]
     let list = PartitionList(positions)
     try check(rd_kafka_seek_partitions(client.handle, list.pointer, 10_000))
     for entry in PartitionList.entries(list.pointer) { try check(entry.error, "seek \(entry.partition)") }

@@ -1,0 +1,55 @@
+import Base
+
+/// The names and settings of a cluster's topics (docs/bus-contract.md). The prefix is the cluster's name.
+public struct ClusterTopics: Sendable {
+  public let cluster: String
+  /// Lanes: partitions of the shared topics in which small streams live side by side.
+  public static let laneCount = 8
+
+  public init(cluster: String) { self.cluster = cluster }
+
+  public var events: String { "\(cluster).events" }
+  public var deadLetters: String { "\(cluster).events.dlq" }
+  public var commands: String { "\(cluster).commands" }
+  public var inbox: String { "\(cluster).inbox" }
+  public func changelog(_ table: String) -> String { "\(cluster).table.\(table)" }
+  public var requests: String { "\(cluster).requests" }
+  public var replies: String { "\(cluster).replies" }
+  public var viewLanes: String { "\(cluster).lanes.view" }
+  public var progress: String { "\(cluster).progress" }
+  public var registry: String { "\(cluster).cluster" }
+  public var viewPrefix: String { "\(cluster).view." }
+
+  /// The consumer group that leads the table's shards.
+  public var tableGroup: String { "\(cluster).table" }
+  public func tableSeat(_ member: String) -> String { "\(cluster).table.\(member)" }
+  public var publishSeat: String { "\(cluster).publish" }
+
+  private static let day = "86400000"
+  private static let week = "604800000"
+
+  /// All topics but the streams' own.
+  public func specs(table: String, partitions: Int) -> [TopicSpec] {
+    let kept = ["cleanup.policy": "delete", "retention.ms": Self.week]
+    let compact = ["cleanup.policy": "compact"]
+    let compactLate = ["cleanup.policy": "compact", "min.compaction.lag.ms": Self.day]
+    return [
+      TopicSpec(events, partitions: partitions, properties: kept),
+      TopicSpec(deadLetters, partitions: 1, properties: kept),
+      TopicSpec(commands, partitions: 1, properties: kept),
+      TopicSpec(inbox, partitions: partitions, properties: kept),
+      TopicSpec(changelog(table), partitions: partitions, properties: compactLate),
+      TopicSpec(requests, partitions: 1, properties: compact),
+      TopicSpec(
+        replies, partitions: 1, properties: ["cleanup.policy": "compact,delete", "retention.ms": Self.week]),
+      TopicSpec(viewLanes, partitions: Self.laneCount, properties: compact),
+      TopicSpec(progress, partitions: 1, properties: compactLate),
+      TopicSpec(registry, partitions: 1, properties: compact),
+    ]
+  }
+
+  /// A net stream's own topic.
+  public static func view(_ name: String) -> TopicSpec {
+    TopicSpec(name, partitions: 1, properties: ["cleanup.policy": "compact"])
+  }
+}

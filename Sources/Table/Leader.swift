@@ -1,0 +1,245 @@
+import Base
+import Bus
+import Events
+
+/// Leads the shards that the consumer group gives this member: consumes events and inbox, and commits
+/// {positions, changelog, inbox, dead letters} in one transaction every commit interval (KIP-447).
+///
+/// One thread owns it and calls `turn` again and again. It is crash-only: what `turn` throws with a remedy
+/// other than `.retry` means that this leader and its table are to be thrown away and made anew; all that
+/// was committed comes back from the changelog.
+public final class Leader: AssignmentHandler {
+  public struct Settings: Sendable {
+    public var topics: ClusterTopics
+    /// Consumer-group instance id and transactional id.
+    public var seat: String
+    public var commitInterval: Duration
+    /// Output of an open transaction at which it is committed before its time; with the largest poll it
+    /// bounds what a transaction holds in memory.
+    public var transactionBytesMax = 32 << 20
+    /// Times that a commit whose outcome is unknown is asked for again.
+    public var commitAttemptsMax = 5
+
+    public init(topics: ClusterTopics, seat: String, commitInterval: Duration) {
+      self.topics = topics
+      self.seat = seat
+      self.commitInterval = commitInterval
+    }
+  }
+
+  public let table: EventTable
+  private let bus: any Bus
+  private let clock: any Clock
+  private let settings: Settings
+  private let log: Log
+  private let readiness: Readiness
+  private var producer: (any TransactionalProducer)?
+  private var consumer: (any GroupConsumer)?
+  private var group: (any GroupMetadata)?
+  private let batch = RecordBatch(capacity: 1 << 20)
+  private var paused: Set<TopicPartition> = []
+  private var nextCommit = Duration.zero
+  private let commits: Metric
+  private let aborts: Metric
+  private let commitTime: Metric
+
+  public init(
+    bus: any Bus, clock: any Clock, table: EventTable, settings: Settings, readiness: Readiness, log: Log,
+    metrics: Metrics
+  ) {
+    self.bus = bus
+    self.clock = clock
+    self.table = table
+    self.settings = settings
+    self.readiness = readiness
+    self.log = log.named("leader")
+    commits = metrics.counter("belfry_table_commits_total", "Transactions of the table that were committed")
+    aborts = metrics.counter("belfry_table_aborts_total", "Transactions of the table that were aborted")
+    commitTime = metrics.counter(
+      "belfry_table_commit_milliseconds_total", "Time spent in the table's transactions, ms")
+    readiness.set("table", "waiting for its shards")
+  }
+
+  /// True when the group has given this member its shards and they are restored.
+  public var isServing: Bool { group != nil }
+
+  /// Waits at most `wait` for records, applies them, and commits when the time has come. True when no
+  /// change is open on return: what the table shows then is committed.
+  public func turn(wait: Duration) throws(BusError) -> Bool {
+    let consumer = try opened()
+    let untilCommit = nextCommit - clock.elapsed()
+    batch.removeAll()
+    try consumer.poll(
+      into: batch, max: BusLimits.pollRecordsMax,
+      timeout: table.hasOpenWork ? max(.zero, min(wait, untilCommit)) : wait)
+    if isRevoked { throw BusError(.recreate, code: "REVOKED", "the group took the shards away") }
+    guard isServing else { return false }
+    if !batch.isEmpty { table.apply(batch, now: clock.now()) }
+    for (partition, offset) in consumer.takeEnds() where partition.topic == settings.topics.events {
+      table.eventsReached(partition.partition, offset: offset)
+    }
+    if clock.elapsed() >= nextCommit || table.openBytes >= settings.transactionBytesMax {
+      table.applyPendingClears { eventsEnd($0) }
+      table.runTimers(now: clock.now())
+      try pauseInbox(consumer)
+      if table.hasOpenWork { try commit() }
+      nextCommit = clock.elapsed() + settings.commitInterval
+    }
+    return !table.hasOpenWork
+  }
+
+  /// Lets go of the seat's handles. What was open is aborted by whoever takes the seat next.
+  public func close() {
+    consumer?.close()
+    producer?.close()
+    consumer = nil
+    producer = nil
+    group = nil
+  }
+
+  /// Ends the open transaction by committing it, for a clean stop.
+  public func finish() throws(BusError) {
+    if isServing, table.hasOpenWork { try commit() }
+  }
+
+  /// The seat is taken in this order: first the transactional id, then the group's instance id; so the
+  /// former holder's transaction is over before its shards are restored.
+  private func opened() throws(BusError) -> any GroupConsumer {
+    if let consumer { return consumer }
+    if producer == nil {
+      let made = try bus.makeProducer(transactionalID: settings.seat)
+      try made.initialise()
+      producer = made
+    }
+    let made = try bus.makeConsumer(
+      group: settings.topics.tableGroup, instanceID: settings.seat,
+      topics: [settings.topics.events, settings.topics.inbox], handler: self)
+    consumer = made
+    return made
+  }
+
+  /// Inbox partitions behind whose waiting clears too much has come are not fetched until those are applied.
+  private func pauseInbox(_ consumer: any GroupConsumer) throws(BusError) {
+    let wanted = Set(table.inboxToPause)
+    if wanted == paused { return }
+    try consumer.resume(paused.subtracting(wanted).sorted())
+    try consumer.pause(wanted.subtracting(paused).sorted())
+    paused = wanted
+  }
+
+  private func eventsEnd(_ shard: Int32) -> Int64? {
+    try? bus.endOffset(TopicPartition(settings.topics.events, shard), isolation: .committed)
+  }
+
+  // MARK: The transaction
+
+  private func commit() throws(BusError) {
+    guard let producer, let group else { preconditionFailure("a commit without a seat") }
+    let started = clock.elapsed()
+    let (out, positions) = table.finish()
+    do throws(BusError) {
+      try producer.begin()
+      try producer.send(out)
+      try producer.sendOffsets(positions, group: group)
+      try commit(producer)
+      table.committed()
+      commits.add()
+    } catch  where error.remedy == .abort || error.remedy == .retry {
+      log.warning("transaction aborted", ("code", error.code), ("error", error.message))
+      try abort(producer)
+    }
+    commitTime.add(Int((clock.elapsed() - started).milliseconds))
+  }
+
+  /// Commits. A commit whose outcome is not known is asked for again; when it stays unknown, only a new
+  /// producer can tell (`.recreate`).
+  private func commit(_ producer: any TransactionalProducer) throws(BusError) {
+    for _ in 1..<settings.commitAttemptsMax {
+      do throws(BusError) {
+        return try producer.commit()
+      } catch  where error.remedy == .retry {
+        log.warning("commit is tried again", ("code", error.code), ("error", error.message))
+      }
+    }
+    do throws(BusError) {
+      try producer.commit()
+    } catch  where error.remedy == .retry {
+      throw BusError(.recreate, code: error.code, error.message)
+    }
+  }
+
+  /// Undoes the open changes and rewinds to the committed positions.
+  private func abort(_ producer: any TransactionalProducer) throws(BusError) {
+    do throws(BusError) {
+      try producer.abort()
+      try consumer?.seek(to: table.aborted())
+    } catch  where error.remedy == .retry || error.remedy == .abort {
+      throw BusError(.recreate, code: error.code, error.message)
+    }
+    aborts.add()
+  }
+
+  // MARK: Assignment
+
+  /// Restores the shards before they serve: the group's stable positions first, then the changelog up to
+  /// its true end.
+  public func assigned(_ partitions: [TopicPartition], group: any GroupMetadata)
+    throws(BusError) -> [TopicPartition: Int64]
+  {
+    let topics = settings.topics
+    let shards = partitions.filter { $0.topic == topics.events }.map(\.partition).sorted()
+    readiness.set("table", "restoring \(shards.count) shards")
+    let committed = try bus.committedOffsets(group: topics.tableGroup, partitions)
+    for shard in shards { table.addShard(shard) }
+    try restore(shards)
+    var start: [TopicPartition: Int64] = [:]
+    for shard in shards {
+      let events = TopicPartition(topics.events, shard)
+      let inbox = TopicPartition(topics.inbox, shard)
+      let consumed = table.consumedByChangelog(shard)
+      // A group's offsets expire; the changelog says what it had consumed. The larger is true.
+      start[events] = max(committed[events] ?? 0, consumed?.events ?? 0)
+      start[inbox] = max(committed[inbox] ?? 0, consumed?.inbox ?? 0)
+      table.startServing(shard, events: start[events]!, inbox: start[inbox]!)
+    }
+    self.group = group
+    nextCommit = clock.elapsed() + settings.commitInterval
+    readiness.set("table", nil)
+    log.info("serving", ("shards", "\(shards.count)"), ("rows", "\(table.rowCount)"))
+    return start
+  }
+
+  private func restore(_ shards: [Int32]) throws(BusError) {
+    let changelog = settings.topics.changelog(table.rows.schema.table)
+    var start: [TopicPartition: Int64] = [:]
+    var total: Int64 = 0
+    for shard in shards {
+      let partition = TopicPartition(changelog, shard)
+      start[partition] = earliestOffset
+      total += try bus.endOffset(partition, isolation: .uncommitted)
+    }
+    var done: Int64 = 0
+    var nextReport = clock.elapsed() + .seconds(1)
+    try bus.readToEnd(start, clock: clock) { batch throws(BusError) in
+      table.restore(batch)
+      done += Int64(batch.count)
+      guard clock.elapsed() >= nextReport else { return }
+      nextReport = clock.elapsed() + .seconds(1)
+      let percent = total > 0 ? min(99, done * 100 / total) : 100
+      readiness.set("table", "restoring \(shards.count) shards: \(percent) % (\(table.rowCount) rows)")
+      log.info("restoring", ("percent", "\(percent)"), ("records", "\(done)"), ("rows", "\(table.rowCount)"))
+    }
+  }
+
+  /// The shards go elsewhere (or the group lost sight of us). No transaction is open here: one begins and
+  /// ends within `commit`, and this is called inside a poll. Nothing is kept: what follows is a new leader.
+  public func revoked(lost: Bool) {
+    log.warning("shards revoked", ("lost", "\(lost)"))
+    readiness.set("table", "its shards were revoked")
+    group = nil
+    isRevoked = true
+  }
+
+  /// The group took the shards away: this leader is to be made anew.
+  public private(set) var isRevoked = false
+}
