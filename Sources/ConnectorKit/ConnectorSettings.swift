@@ -29,9 +29,33 @@ public struct ConnectorSettings: Equatable, Sendable {
   /// `line:column` of the value.
   public var place: String
 
-  public init(_ value: Value, place: String) {
+  /// It came from a secret file or the environment: no message shows it.
+  public var isSecret: Bool
+
+  public init(_ value: Value, place: String, isSecret: Bool = false) {
     self.value = value
     self.place = place
+    self.isSecret = isSecret
+  }
+
+  /// A scalar as YAML's core schema reads it: what is not quoted and looks like a whole number, a number,
+  /// true or false, or nothing, is that; anything else is a text.
+  public init(scalar text: String, isQuoted: Bool, isSecret: Bool = false, place: String) {
+    self.init(isQuoted ? .string(text) : Self.plain(text), place: place, isSecret: isSecret)
+  }
+
+  private static func plain(_ text: String) -> Value {
+    if let value = ["": Value.none, "~": .none, "null": .none, "true": .bool(true), "false": .bool(false)][
+      text]
+    {
+      return value
+    }
+    guard let first = text.utf8.first, "+-.0123456789".utf8.contains(first),
+      !text.utf8.contains(where: { "xXpPnN".utf8.contains($0) })
+    else { return .string(text) }
+    if let n = Int64(text) { return .int(n) }
+    if let x = Double(text), x.isFinite { return .real(x) }
+    return .string(text)
   }
 
   /// No settings: every default.
@@ -40,6 +64,7 @@ public struct ConnectorSettings: Equatable, Sendable {
   /// What kind of value this is, for messages.
   var kind: String {
     switch value {
+    case _ where isSecret: "what it was given (a secret)"
     case .none: "nothing"
     case .string(let text): "the text \"\(text.prefix(40))\""
     case .int(let n): "the number \(n)"

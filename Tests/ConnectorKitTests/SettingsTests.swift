@@ -78,6 +78,30 @@ private func outcome(
   for (settings, body, expected) in cases { #expect(outcome(settings, body) == expected) }
 }
 
+@Test(
+  arguments: [
+    ("", .none), ("~", .none), ("null", .none), ("true", .bool(true)), ("false", .bool(false)),
+    ("5", .int(5)),
+    ("-5", .int(-5)), ("0.5", .real(0.5)), ("1e3", .real(1000)), ("99999999999999999999", .real(1e20)),
+    ("5s", .string("5s")), ("off", .string("off")), ("inf", .string("inf")), ("0x10", .string("0x10")),
+    ("+01:00", .string("+01:00")), ("1e999", .string("1e999")), ("-", .string("-")),
+    ("True", .string("True")),
+  ] as [(String, ConnectorSettings.Value)])
+func `a scalar that is not quoted has the type that it looks like`(
+  text: String, value: ConnectorSettings.Value
+) {
+  #expect(ConnectorSettings(scalar: text, isQuoted: false, place: "").value == value)
+  #expect(ConnectorSettings(scalar: text, isQuoted: true, place: "").value == .string(text))
+}
+
+@Test func `a secret is in no message`() {
+  let secret = ConnectorSettings(.string("hunter2"), place: "3:4", isSecret: true)
+  let settings = ConnectorSettings(.map([.init(name: "a", place: "3:1", value: secret)]), place: "1:1")
+  #expect(
+    outcome(settings) { _ = try $0.int("a", default: 0, in: 0...9) }
+      == "3:4: `probe.a` wants a whole number from 0 to 9, not what it was given (a secret)")
+}
+
 @Test func `an unknown key in an inner map names the map`() {
   let inner = map(("y", .int(1)))
   let settings = map(("inner", inner.value))

@@ -91,7 +91,7 @@ func `repeats of a message have one pattern`(message: String, pattern: String) {
   arguments: [
     ([("udp", .string("127.0.0.1"))], "1:9: `syslog.udp` wants addresses such as 127.0.0.1:5514"),
     (
-      [("tcp", .list([.init(.string("::1:514"), place: "9:9")]))], "1:9: `syslog.tcp` wants addresses such as"
+      [("tcp", .list([.init(.string("::1:514"), place: "9:9")]))], "9:9: `syslog.tcp` wants addresses such as"
     ),
     ([("tcp", .string("127.0.0.1:65536"))], "1:9: `syslog.tcp` wants addresses such as"),
     ([("udp", .string("off")), ("tcp", .bool(false))], "1:9: `syslog.udp` and `tcp` are both off"),

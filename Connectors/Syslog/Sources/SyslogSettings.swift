@@ -52,26 +52,29 @@ struct SyslogSettings: Equatable, Sendable {
   ) throws(ConnectorError) -> [ListenAddress] {
     guard let found = reader.value(name) else { return fallback }
     if found.value == .bool(false) || found.value == .string("off") { return [] }
-    let texts = try reader.strings(name, default: [], most: SyslogLimits.addressesMax)
+    var members = [found]
+    if case .list(let list) = found.value { members = list }
+    guard members.count <= SyslogLimits.addressesMax else {
+      throw reader.error(name, "has more than \(SyslogLimits.addressesMax) addresses")
+    }
     var addresses: [ListenAddress] = []
-    for text in texts {
-      guard let address = ListenAddress(text, place: found.place) else {
-        throw reader.error(
-          name,
-          "wants addresses such as 127.0.0.1:5514 or [::1]:5514 (0.0.0.0 or [::] for all), not \"\(text)\"")
-      }
+    for member in members {
+      guard case .string(let text) = member.value, let address = ListenAddress(text, place: member.place)
+      else { throw reader.wrong(name, member, "addresses such as 127.0.0.1:5514 or [::]:5514") }
       addresses.append(address)
     }
     return addresses
   }
 
   private static func zone(_ reader: inout SettingsReader) throws(ConnectorError) -> SyslogZone {
-    let text = try reader.string("zone", default: "machine")
-    if text == "machine" { return .machine }
+    guard let found = reader.value("zone"), found.value != .string("machine") else { return .machine }
+    guard case .string(let text) = found.value else {
+      throw reader.wrong("zone", found, "machine, utc, or an offset such as +02:00")
+    }
     if text == "utc" { return .fixed(0) }
     var scanner = ByteScanner(ArraySlice(text.utf8))
     guard let offset = scanner.zoneOffset(), scanner.isAtEnd else {
-      throw reader.error("zone", "wants machine, utc, or an offset such as +02:00, not \"\(text)\"")
+      throw reader.wrong("zone", found, "machine, utc, or an offset such as +02:00")
     }
     return .fixed(offset)
   }
