@@ -61,6 +61,7 @@ let package = Package(
       dependencies: ["Base", "Bus", "Configuration", "Events", "FrontDoor", "Query", "Service"],
       path: "Sources/belfry", swiftSettings: settings),
 
+    tests("BusTests", ["Bus", "Base"]),
     tests("ConfigurationTests", ["Configuration", "Base"]),
     tests("QueryTests", ["Base", "Events", "Query"]),
     tests("FrontDoorTests", ["Configuration", "FrontDoor"]),

@@ -1,0 +1,111 @@
+import Base
+
+/// The group's one member. It has joined when it is made; its partitions it gets inside its next poll.
+final class SimulatedConsumer: GroupConsumer {
+  private let bus: SimulatedBus
+  private let group: String
+  private let holder: Int
+  private let topics: [String]
+  private let fetcher: SimulatedFetcher
+  private let handler: any AssignmentHandler
+  private var isAssigned = false
+  private var isClosed = false
+
+  private var cluster: SimulatedCluster { bus.cluster }
+
+  init(
+    bus: SimulatedBus, group: String, holder: Int, topics: [String], handler: any AssignmentHandler
+  ) {
+    self.bus = bus
+    self.group = group
+    self.holder = holder
+    self.topics = topics
+    self.handler = handler
+    fetcher = SimulatedFetcher(bus: bus, isolation: .committed)
+  }
+
+  func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError) {
+    try check()
+    try bus.call("poll \(group)", [.retriable]) { _ throws(BusError) in
+      try checkHolder()
+      if isAssigned, cluster.random.happens(bus.faults.rebalance) { loseAssignment() }
+      try bus.checkAlive()
+      if !isAssigned { try assign() }
+      try fetcher.poll(into: batch, max: max, timeout: timeout)
+    }
+  }
+
+  /// What the handler throws ends this poll; the next one asks it again.
+  private func assign() throws(BusError) {
+    let partitions = topics.sorted().flatMap { topic in
+      (0..<(cluster.topics[topic]?.spec.partitions ?? 0)).map { TopicPartition(topic, Int32($0)) }
+    }
+    guard !partitions.isEmpty else { return }  // the topics are not made yet: the group looks again
+    let generation = cluster.groups[group]!.generation
+    let start = try handler.assigned(
+      partitions, group: SimulatedGroupMetadata(group: group, holder: holder, generation: generation))
+    try bus.checkAlive()
+    precondition(
+      partitions.allSatisfy { start[$0] != nil }, "the handler must say where to begin each partition")
+    try fetcher.start(start)
+    isAssigned = true
+  }
+
+  private func loseAssignment() {
+    let lost = Bool.random(using: &cluster.random)
+    cluster.trace.add("  \(lost ? "session ended" : "rebalance"): \(group)")
+    if lost { cluster.groups[group]!.generation += 1 }
+    revoke(lost: lost)
+    if !lost { cluster.groups[group]!.generation += 1 }
+  }
+
+  private func revoke(lost: Bool) {
+    isAssigned = false
+    fetcher.stop()
+    handler.revoked(lost: lost)
+  }
+
+  func seek(to positions: [TopicPartition: Int64]) throws(BusError) {
+    try check()
+    try bus.call("seek \(group)", [.retriable]) { _ throws(BusError) in
+      try checkHolder()
+      guard positions.keys.allSatisfy({ fetcher.positions[$0] != nil }) else {
+        throw cluster.misused("\(group): seek in a partition that is not assigned")
+      }
+      try fetcher.start(positions)
+    }
+  }
+
+  func pause(_ partitions: [TopicPartition]) throws(BusError) {
+    try check()
+    try bus.call("pause \(partitions)", []) { _ throws(BusError) in
+      try checkHolder()
+      fetcher.paused.formUnion(partitions)
+    }
+  }
+
+  func resume(_ partitions: [TopicPartition]) throws(BusError) {
+    try check()
+    try bus.call("resume \(partitions)", []) { _ throws(BusError) in
+      try checkHolder()
+      fetcher.paused.subtract(partitions)
+    }
+  }
+
+  func close() { isClosed = true }
+
+  private func check() throws(BusError) {
+    try bus.checkAlive()
+    if isClosed { throw .closed }
+  }
+
+  /// Who was taken over hears it here: its partitions are lost.
+  private func checkHolder() throws(BusError) {
+    do {
+      try cluster.checkHolder(group, holder)
+    } catch {
+      if isAssigned { revoke(lost: true) }
+      throw error
+    }
+  }
+}

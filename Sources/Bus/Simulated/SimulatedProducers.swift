@@ -1,0 +1,209 @@
+import Base
+
+/// A seat's producer, as librdkafka has it: what it was told fails later calls too, until the transaction
+/// is aborted or the producer is made anew.
+final class SimulatedTransactionalProducer: TransactionalProducer {
+  private enum State {
+    case made
+    case ready
+    case open
+    /// Something in the transaction failed: only an abort helps.
+    case failed(BusError)
+    /// `commit` was called and is not answered: there is no way back.
+    case committing
+    case aborting
+    /// Fenced or broken: every call throws this.
+    case fatal(BusError)
+    case closed
+  }
+
+  private let bus: SimulatedBus
+  private let id: String
+  private var state = State.made
+  private var epoch = 0
+  /// Whether the brokers know of the transaction. They never hear of an empty one.
+  private var touched = false
+
+  private var cluster: SimulatedCluster { bus.cluster }
+
+  init(bus: SimulatedBus, id: String) {
+    self.bus = bus
+    self.id = id
+  }
+
+  func initialise() throws(BusError) {
+    try check()
+    guard case .made = state else { throw cluster.misused("\(id): initialise twice") }
+    epoch = try bus.call("initialise \(id)", [.retriable, .lostAnswer]) { _ in cluster.takeSeat(id) }
+    state = .ready
+  }
+
+  func begin() throws(BusError) {
+    try check()
+    guard case .ready = state else { throw cluster.misused("\(id): begin in state \(state)") }
+    try bus.call("begin \(id)", []) { _ in
+      touched = false
+      state = .open
+    }
+  }
+
+  func send(_ batch: RecordBatch) throws(BusError) {
+    try checkOpen("send")
+    try bus.call("send \(id) \(batch.count)", [.abortable]) { fault throws(BusError) in
+      try orFail { () throws(BusError) in
+        if fault == .abortable { throw Self.abortable }
+        let arrived = try bus.arriving(batch, fault)
+        try cluster.write(arrived, seat: id, epoch)
+      }
+      touched = true
+    }
+  }
+
+  func sendOffsets(_ positions: [TopicPartition: Int64], group: any GroupMetadata) throws(BusError) {
+    try checkOpen("sendOffsets")
+    let group = group as! SimulatedGroupMetadata
+    try bus.call("sendOffsets \(id) \(text(positions))", [.abortable, .retriable]) { fault throws(BusError) in
+      try orFail { () throws(BusError) in
+        if fault == .abortable { throw Self.abortable }
+        try cluster.addOffsets(positions, group: group, seat: id, epoch)
+      }
+      touched = true
+    }
+  }
+
+  func commit() throws(BusError) {
+    try check()
+    switch state {
+    case .open, .committing: break
+    case .failed(let error): throw error
+    default: throw cluster.misused("\(id): commit in state \(state)")
+    }
+    state = .committing
+    try bus.call("commit \(id)", [.lostAnswer, .abortable, .retriable, .recreate]) { fault throws(BusError) in
+      try orFail { () throws(BusError) in try commit(fault) }
+    }
+    state = .ready
+  }
+
+  private func commit(_ fault: SimulatedFault?) throws(BusError) {
+    guard touched else { return }
+    try cluster.checkSeat(id, epoch)
+    // Once it is committed there is nothing left to abort: a second call only hears so.
+    let isOpen = cluster.seats[id]?.open != nil
+    if isOpen, fault == .abortable { throw Self.abortable }
+    if isOpen, let deleted = cluster.deletedPartition(id) {
+      cluster.clock.advance(by: SimulatedCluster.deletedTopicTimeout)
+      throw breakDown("\(deleted) was deleted under the transaction")
+    }
+    if fault == .recreate { throw breakDown("simulated: the outcome is not known") }
+    cluster.end(id, committed: true)
+  }
+
+  /// The producer is lost; the transaction is committed, or open until the seat is taken.
+  private func breakDown(_ why: String) -> BusError {
+    if Bool.random(using: &cluster.random) { cluster.end(id, committed: true) }
+    return BusError(.recreate, code: "_FATAL", "\(id): \(why)")
+  }
+
+  func abort() throws(BusError) {
+    try check()
+    switch state {
+    case .open, .failed, .aborting: break
+    case .committing: throw BusError(.recreate, code: "_CONFLICT", "\(id): abort after commit")
+    default: throw cluster.misused("\(id): abort in state \(state)")
+    }
+    state = .aborting
+    try bus.call("abort \(id)", [.lostAnswer, .retriable]) { _ throws(BusError) in
+      guard touched else { return }
+      try orFail { () throws(BusError) in try cluster.checkSeat(id, epoch) }
+      cluster.end(id, committed: false)
+    }
+    state = .ready
+  }
+
+  func close() { state = .closed }
+
+  /// Runs what the brokers are asked; what they refuse, the producer remembers.
+  private func orFail(_ body: () throws(BusError) -> Void) throws(BusError) {
+    do {
+      try body()
+    } catch {
+      switch error.remedy {
+      case .fenced, .recreate: state = .fatal(error)
+      case .abort: state = .failed(error)
+      case .refuse:
+        // A record that cannot be delivered fails the transaction that it is in.
+        let failure = BusError(.abort, code: error.code, error.message)
+        state = .failed(failure)
+        throw failure
+      default: break
+      }
+      throw error
+    }
+  }
+
+  private func check() throws(BusError) {
+    try bus.checkAlive()
+    switch state {
+    case .fatal(let error): throw error
+    case .closed: throw .closed
+    default: return
+    }
+  }
+
+  private func checkOpen(_ what: String) throws(BusError) {
+    try check()
+    switch state {
+    case .open: return
+    case .failed(let error): throw error
+    default: throw cluster.misused("\(id): \(what) in state \(state)")
+    }
+  }
+
+  private func text(_ positions: [TopicPartition: Int64]) -> String {
+    positions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+  }
+
+  private static let abortable = BusError(.abort, code: "_ABORTABLE", "simulated: abort the transaction")
+}
+
+final class SimulatedPlainProducer: PlainProducer, @unchecked Sendable {
+  // Unchecked: one thread at a time, see SimulatedCluster.
+  private let bus: SimulatedBus
+  private var isClosed = false
+
+  init(bus: SimulatedBus) { self.bus = bus }
+
+  /// What is sent arrives at once.
+  func send(_ batch: RecordBatch) throws(BusError) {
+    if isClosed { throw .closed }
+    try bus.call("send \(batch.count)", [.retriable]) { fault throws(BusError) in
+      for (place, record) in try bus.arriving(batch, fault) {
+        bus.cluster.write(record, to: place, transaction: 0)
+      }
+    }
+  }
+
+  func flush(timeout: Duration) throws(BusError) {
+    if isClosed { throw .closed }
+    try bus.call("flush", [.lostAnswer]) { _ in }
+  }
+
+  func close() { isClosed = true }
+}
+
+extension SimulatedBus {
+  /// The records of a batch that reach the brokers, and where: all of them, or where the process dies as
+  /// it sends, the first few.
+  fileprivate func arriving(_ batch: RecordBatch, _ fault: SimulatedFault?) throws(BusError)
+    -> [(TopicPartition, SimulatedRecord)]
+  {
+    var arriving: [(TopicPartition, SimulatedRecord)] = []
+    for entry in batch.records {
+      let record = SimulatedRecord(copyOf: entry, in: batch)
+      arriving.append((try cluster.place(of: record, batch.topic(entry), entry.partition), record))
+    }
+    guard fault == .crashAfter else { return arriving }
+    return Array(arriving.prefix(Int.random(in: 0...arriving.count, using: &cluster.random)))
+  }
+}

@@ -1,0 +1,93 @@
+import Base
+
+/// Positions in partitions, and the cutting of polls: how many records come, and from which partition
+/// next, is drawn; within a partition the order is kept.
+final class SimulatedFetcher {
+  private let bus: SimulatedBus
+  private let isolation: Isolation
+  private(set) var positions: [TopicPartition: Int64] = [:]
+  var paused: Set<TopicPartition> = []
+
+  private var cluster: SimulatedCluster { bus.cluster }
+
+  init(bus: SimulatedBus, isolation: Isolation) {
+    self.bus = bus
+    self.isolation = isolation
+  }
+
+  func start(_ offsets: [TopicPartition: Int64]) throws(BusError) {
+    for (place, offset) in offsets.sorted(by: { $0.key < $1.key }) {
+      positions[place] = try cluster.resolve(offset, place, isolation)
+    }
+  }
+
+  func stop() {
+    positions = [:]
+    paused = []
+  }
+
+  /// With nothing to give, the clock moves by the timeout, as it would have waited.
+  func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError) {
+    let before = batch.count
+    if !cluster.random.happens(bus.faults.late) { try fill(batch, max) }
+    let count = batch.count - before
+    if count == 0 { cluster.clock.advance(by: Swift.max(timeout, .zero)) }
+    cluster.trace.add("  gave \(count)")
+  }
+
+  private func fill(_ batch: RecordBatch, _ max: Int) throws(BusError) {
+    try checkPositions()
+    var left = cluster.random.anySize(upTo: max)
+    var sources = positions.keys.filter { !paused.contains($0) }.sorted()
+    while left > 0, !sources.isEmpty, batch.byteCount < Limits.pollBytesMax {
+      let choice = Int.random(in: sources.indices, using: &cluster.random)
+      let wanted = cluster.random.anySize(upTo: left)
+      let given = try take(wanted, sources[choice], batch)
+      left -= given
+      if given < wanted { sources.remove(at: choice) }
+    }
+  }
+
+  private func take(_ wanted: Int, _ place: TopicPartition, _ batch: RecordBatch) throws(BusError) -> Int {
+    var given = 0
+    let log = try cluster.log(place)
+    positions[place] = log.read(from: positions[place]!, isolation) { record in
+      record.copy(to: batch, place)
+      given += 1
+      return given < wanted && batch.byteCount < Limits.pollBytesMax
+    }
+    if given > 0 { cluster.trace.add("  \(given) of \(place) up to \(positions[place]!)") }
+    return given
+  }
+
+  /// A topic that was deleted under its reader, and one that was made again with fewer records.
+  private func checkPositions() throws(BusError) {
+    for (place, position) in positions.sorted(by: { $0.key < $1.key }) {
+      let end = try cluster.log(place).end(.uncommitted)
+      guard position > end else { continue }
+      throw BusError(.recreate, code: "_AUTO_OFFSET_RESET", "\(place) ends at \(end), not \(position)")
+    }
+  }
+}
+
+final class SimulatedReader: Reader {
+  private let bus: SimulatedBus
+  private let fetcher: SimulatedFetcher
+  private var isClosed = false
+
+  init(bus: SimulatedBus, fetcher: SimulatedFetcher) {
+    self.bus = bus
+    self.fetcher = fetcher
+  }
+
+  func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError) {
+    if isClosed { throw .closed }
+    try bus.call("read", [.retriable]) { _ throws(BusError) in
+      try fetcher.poll(into: batch, max: max, timeout: timeout)
+    }
+  }
+
+  func position(_ partition: TopicPartition) -> Int64 { fetcher.positions[partition]! }
+
+  func close() { isClosed = true }
+}

@@ -1,0 +1,86 @@
+import Base
+
+final class SimulatedTopic {
+  let spec: TopicSpec
+  var logs: [SimulatedLog]
+  /// Kafka's `message.timestamp.type`: the brokers' time of the append instead of the sender's.
+  let stampsOnAppend: Bool
+
+  init(_ spec: TopicSpec) {
+    self.spec = spec
+    logs = Array(repeating: SimulatedLog(), count: spec.partitions)
+    stampsOnAppend = spec.properties["message.timestamp.type"] == "LogAppendTime"
+  }
+}
+
+extension SimulatedCluster {
+  func topic(_ place: TopicPartition) throws(BusError) -> SimulatedTopic {
+    guard let topic = topics[place.topic], topic.logs.indices.contains(Int(place.partition)) else {
+      throw BusError(.refuse, code: "UNKNOWN_TOPIC_OR_PART", "there is no \(place)")
+    }
+    return topic
+  }
+
+  func log(_ place: TopicPartition) throws(BusError) -> SimulatedLog {
+    try topic(place).logs[Int(place.partition)]
+  }
+
+  /// Where a record belongs that is sent to a partition, or (-1) by its key. Null keys count as empty ones
+  /// here, so that a run can be replayed.
+  func place(of record: SimulatedRecord, _ topic: String, _ partition: Int32) throws(BusError)
+    -> TopicPartition
+  {
+    let count = topics[topic]?.spec.partitions ?? 0
+    guard partition == -1, count > 0 else {
+      let place = TopicPartition(topic, partition)
+      _ = try self.topic(place)
+      return place
+    }
+    let byKey = (record.key ?? []).withUnsafeBytes { Base.partition(ofKey: $0, count: count) }
+    return TopicPartition(topic, byKey)
+  }
+
+  /// A timestamp of 0 means the time of sending, as librdkafka takes it.
+  func write(_ record: SimulatedRecord, to place: TopicPartition, transaction: Int) {
+    let topic = topics[place.topic]!
+    var record = record
+    if topic.stampsOnAppend || record.timestamp == .zero { record.timestamp = clock.now() }
+    topic.logs[Int(place.partition)].append(record, transaction: transaction)
+  }
+
+  /// Where a reader begins that asked for an offset, `earliestOffset` or `latestOffset`.
+  func resolve(_ offset: Int64, _ place: TopicPartition, _ isolation: Isolation) throws(BusError) -> Int64 {
+    let log = try log(place)
+    switch offset {
+    case earliestOffset: return 0
+    case latestOffset: return log.end(isolation)
+    default: return offset
+    }
+  }
+
+  /// Makes those that are missing; then complains of the first that was there.
+  func create(_ specs: [TopicSpec]) throws(BusError) {
+    var there: String?
+    for spec in specs {
+      guard spec.partitions > 0 else {
+        throw BusError(.refuse, code: "INVALID_PARTITIONS", "\(spec.name): \(spec.partitions) partitions")
+      }
+      if topics[spec.name] == nil {
+        topics[spec.name] = SimulatedTopic(spec)
+      } else {
+        there = there ?? spec.name
+      }
+    }
+    if let there { throw BusError(.refuse, code: "TOPIC_ALREADY_EXISTS", "topic \(there) is there already") }
+  }
+
+  /// With a topic goes what groups have committed for it.
+  func delete(_ names: [String]) {
+    for name in names {
+      topics[name] = nil
+      for group in groups.keys {
+        groups[group]!.committed = groups[group]!.committed.filter { $0.key.topic != name }
+      }
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import Base
+import Bus
+import Testing
+
+/// What the common sentences run on: a way to connect to one cluster, its clock, and a prefix that no
+/// other run uses.
+struct BusBed {
+  let clock: any Clock
+  let prefix: String
+  /// A new connection, as a process of its own would make it.
+  let connect: () throws -> any Bus
+
+  static let patience: Duration = .seconds(60)
+
+  func name(_ topic: String) -> String { "\(prefix).\(topic)" }
+
+  /// Makes a topic and gives its partitions' names.
+  func makeTopic(_ bus: any Bus, _ topic: String, partitions: Int = 1) throws -> [TopicPartition] {
+    let spec = TopicSpec(name(topic), partitions: partitions, properties: [:])
+    try again { try bus.ensureTopics([spec]) }
+    return (0..<partitions).map { TopicPartition(spec.name, Int32($0)) }
+  }
+
+  /// Calls again for as long as the bus says so.
+  @discardableResult
+  func again<T>(_ body: () throws -> T) throws -> T {
+    let deadline = clock.elapsed() + Self.patience
+    while true {
+      do {
+        return try body()
+      } catch let error as BusError where error.remedy == .retry && clock.elapsed() < deadline {
+        continue
+      }
+    }
+  }
+
+  func makeProducer(_ bus: any Bus, _ id: String) throws -> any TransactionalProducer {
+    let producer = try bus.makeProducer(transactionalID: name(id))
+    try again { try producer.initialise() }
+    return producer
+  }
+
+  func sendPlainly(_ bus: any Bus, _ place: TopicPartition, _ values: [String]) throws {
+    let producer = try bus.makeProducer()
+    try producer.send(batch(place, values))
+    try producer.flush(timeout: Self.patience)
+    producer.close()
+  }
+
+  func batch(_ place: TopicPartition, _ values: [String]) -> RecordBatch {
+    let batch = RecordBatch()
+    for value in values {
+      batch.append(
+        topic: place.topic, partition: place.partition, timestamp: Timestamp(milliseconds: 1000), key: "k",
+        value: value)
+    }
+    return batch
+  }
+
+  /// The values that a new reader finds from the beginning, waiting for at least `count` of them.
+  func read(_ bus: any Bus, _ place: TopicPartition, _ isolation: Isolation = .committed, atLeast count: Int)
+    throws -> [String?]
+  {
+    let reader = try bus.makeReader([place: earliestOffset], isolation: isolation)
+    defer { reader.close() }
+    var values: [String?] = []
+    try poll(atLeast: count) { batch in
+      try reader.poll(into: batch, max: 100, timeout: .milliseconds(100))
+      values += batch.records.map { batch.valueText($0) }
+      return values.count
+    }
+    return values
+  }
+
+  /// Polls until `take` has counted enough, and once more: what is too much shall show.
+  func poll(atLeast count: Int, _ take: (RecordBatch) throws -> Int) throws {
+    let deadline = clock.elapsed() + Self.patience
+    let batch = RecordBatch()
+    var found = 0
+    repeat {
+      batch.removeAll()
+      do {
+        found = try take(batch)
+      } catch let error as BusError where error.remedy == .retry {
+        continue
+      }
+    } while found < count && clock.elapsed() < deadline
+    batch.removeAll()
+    _ = try take(batch)
+    try #require(found >= count, "\(found) of \(count) records came")
+  }
+
+  func consumer(_ bus: any Bus, _ topics: [String], _ handler: Positions) throws -> any GroupConsumer {
+    try bus.makeConsumer(
+      group: name("group"), instanceID: name("seat"), topics: topics.map(name), handler: handler)
+  }
+
+  /// Polls a consumer and gives the values by partition.
+  func consume(_ consumer: any GroupConsumer, atLeast count: Int) throws -> [TopicPartition: [String]] {
+    var found: [TopicPartition: [String]] = [:]
+    var total = 0
+    try poll(atLeast: count) { batch in
+      try consumer.poll(into: batch, max: 100, timeout: .milliseconds(100))
+      for record in batch.records {
+        found[TopicPartition(batch.topic(record), record.partition), default: []]
+          .append(batch.valueText(record) ?? "null")
+      }
+      total += batch.count
+      return total
+    }
+    return found
+  }
+
+  func assigned(_ consumer: any GroupConsumer, _ handler: Positions) throws -> any GroupMetadata {
+    try poll(atLeast: 1) { batch in
+      try consumer.poll(into: batch, max: 1, timeout: .milliseconds(100))
+      return handler.group == nil ? 0 : 1
+    }
+    return try #require(handler.group)
+  }
+}
+
+/// Begins where it is told, or at the earliest, and remembers what it was given.
+final class Positions: AssignmentHandler {
+  var start: [TopicPartition: Int64]
+  var partitions: [TopicPartition] = []
+  var group: (any GroupMetadata)?
+  var revocations: [Bool] = []
+  /// What must be done before a revocation is over.
+  var onRevoked: () -> Void = {}
+
+  init(_ start: [TopicPartition: Int64] = [:]) { self.start = start }
+
+  func assigned(_ partitions: [TopicPartition], group: any GroupMetadata) throws(BusError)
+    -> [TopicPartition: Int64]
+  {
+    self.partitions = partitions
+    self.group = group
+    return Dictionary(uniqueKeysWithValues: partitions.map { ($0, start[$0] ?? earliestOffset) })
+  }
+
+  func revoked(lost: Bool) {
+    revocations.append(lost)
+    onRevoked()
+  }
+}
+
+/// The error of the bus that a call must end with.
+func failure(_ body: () throws -> Void) -> BusError? {
+  do {
+    try body()
+    return nil
+  } catch {
+    return error as? BusError
+  }
+}

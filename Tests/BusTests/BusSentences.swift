@@ -1,0 +1,131 @@
+import Base
+import Bus
+import Testing
+
+/// One thing that every implementation of the bus must hold to.
+struct BusSentence: Sendable, CustomTestStringConvertible {
+  let testDescription: String
+  let check: @Sendable (BusBed) throws -> Void
+
+  init(_ text: String, _ check: @escaping @Sendable (BusBed) throws -> Void) {
+    testDescription = text
+    self.check = check
+  }
+
+  static let all = records + topics + transactions + groups
+}
+
+extension BusSentence {
+  static let records = [
+    BusSentence("a record comes back as it was sent, nulls and headers too") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t")[0]
+      let sent = RecordBatch()
+      sent.append(
+        topic: place.topic, partition: 0, timestamp: Timestamp(milliseconds: 1234), key: "k", value: "",
+        headers: ["a": "1", "b": "", "a": "2"])
+      sent.append(
+        topic: place.topic, partition: 0, timestamp: Timestamp(milliseconds: 1235), key: "k", value: nil)
+      let producer = try bus.makeProducer()
+      try producer.send(sent)
+      try producer.flush(timeout: BusBed.patience)
+      let reader = try bus.makeReader([place: earliestOffset], isolation: .committed)
+      var seen: [String] = []
+      try bed.poll(atLeast: 2) { batch in
+        try reader.poll(into: batch, max: 10, timeout: .milliseconds(100))
+        for record in batch.records {
+          let headers = (0..<batch.headerCount(record)).map { index in
+            let header = batch.header(record, at: index)
+            return String(decoding: header.name, as: UTF8.self) + "="
+              + String(decoding: header.value!, as: UTF8.self)
+          }
+          seen.append(
+            "\(record.offset) \(record.timestamp.milliseconds) \(batch.keyText(record) ?? "null")"
+              + " \(batch.valueText(record) ?? "null") \(headers)")
+        }
+        return seen.count
+      }
+      #expect(seen == [#"0 1234 k  ["a=1", "b=", "a=2"]"#, "1 1235 k null []"])
+    },
+    BusSentence("records of one partition come in order, whatever the polls cut") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t", partitions: 2)[1]
+      let values = (0..<250).map { "v\($0)" }
+      try bed.sendPlainly(bus, place, values)
+      #expect(try bed.read(bus, place, atLeast: 250) == values)
+    },
+    BusSentence("partition -1 is chosen by the key's murmur2") { bed in
+      let bus = try bed.connect()
+      let places = try bed.makeTopic(bus, "t", partitions: 3)
+      let batch = RecordBatch()
+      for key in ["", "a", "core-1", "21"] {
+        batch.append(
+          topic: places[0].topic, partition: -1, timestamp: Timestamp(milliseconds: 1), key: key, value: key)
+      }
+      let producer = try bus.makeProducer()
+      try producer.send(batch)
+      try producer.flush(timeout: BusBed.patience)
+      for place in places {
+        let expected = ["", "a", "core-1", "21"].filter {
+          Array($0.utf8).withUnsafeBytes { partition(ofKey: $0, count: 3) } == place.partition
+        }
+        #expect(try bed.read(bus, place, atLeast: expected.count) == expected)
+      }
+    },
+    BusSentence("a reader begins where it is told, and knows how far it is") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t")[0]
+      try bed.sendPlainly(bus, place, ["a", "b", "c"])
+      let reader = try bus.makeReader([place: 2], isolation: .committed)
+      var values: [String?] = []
+      try bed.poll(atLeast: 1) { batch in
+        try reader.poll(into: batch, max: 10, timeout: .milliseconds(100))
+        values += batch.records.map { batch.valueText($0) }
+        return values.count
+      }
+      #expect(values == ["c"])
+      #expect(reader.position(place) == 3)
+    },
+    BusSentence("a closed bus refuses") { bed in
+      let bus = try bed.connect()
+      bus.close()
+      #expect(failure { _ = try bus.partitionCounts(["t"]) }?.remedy == .closed)
+      #expect(failure { _ = try bus.makeProducer() }?.remedy == .closed)
+    },
+  ]
+
+  static let topics = [
+    BusSentence("topics are made, found by prefix, and deleted") { bed in
+      let bus = try bed.connect()
+      _ = try bed.makeTopic(bus, "b", partitions: 3)
+      _ = try bed.makeTopic(bus, "a")
+      let names = [bed.name("a"), bed.name("b")]
+      let counts = try bed.again {
+        try bus.partitionCounts(names + [bed.name("none")])
+      }
+      #expect(counts == [names[0]: 1, names[1]: 3])
+      #expect(try bed.again { try bus.topics(prefix: bed.prefix) } == names)
+      try bed.again { try bus.deleteTopics([names[1], bed.name("none")]) }
+      let deadline = bed.clock.elapsed() + .seconds(10)
+      while try bus.topics(prefix: bed.prefix) != [names[0]], bed.clock.elapsed() < deadline {}
+      #expect(try bus.topics(prefix: bed.prefix) == [names[0]])
+    },
+    BusSentence("a topic that is there cannot be made again") { bed in
+      let bus = try bed.connect()
+      _ = try bed.makeTopic(bus, "t", partitions: 2)
+      let spec = TopicSpec(bed.name("t"), partitions: 2, properties: [:])
+      let error = failure { try bus.createTopics([spec]) }
+      #expect(error?.code == "TOPIC_ALREADY_EXISTS")
+      try bed.again { try bus.ensureTopics([spec]) }
+    },
+    BusSentence("a topic with the wrong number of partitions is refused by name") { bed in
+      let bus = try bed.connect()
+      _ = try bed.makeTopic(bus, "t", partitions: 2)
+      let error = failure {
+        try bus.ensureTopics([TopicSpec(bed.name("t"), partitions: 4, properties: [:])])
+      }
+      #expect(error?.remedy == .refuse)
+      #expect(error?.message == "topic \(bed.name("t")) has 2 partitions, the configuration says 4")
+    },
+  ]
+}

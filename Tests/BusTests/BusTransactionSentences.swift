@@ -1,0 +1,119 @@
+import Base
+import Bus
+import Testing
+
+extension BusSentence {
+  static let transactions = [
+    BusSentence("a committed reader sees a transaction when it is committed, not before") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t")[0]
+      let producer = try bed.makeProducer(bus, "seat")
+      try producer.begin()
+      try producer.send(bed.batch(place, ["a", "b"]))
+      #expect(try bed.read(bus, place, .uncommitted, atLeast: 2) == ["a", "b"])
+      #expect(try bed.read(bus, place, atLeast: 0) == [])
+      try bed.again { try producer.commit() }
+      #expect(try bed.read(bus, place, atLeast: 2) == ["a", "b"])
+    },
+    BusSentence("an open transaction holds back what others write behind it") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t")[0]
+      try bed.sendPlainly(bus, place, ["before"])
+      let producer = try bed.makeProducer(bus, "seat")
+      try producer.begin()
+      try producer.send(bed.batch(place, ["within"]))
+      #expect(try bed.read(bus, place, .uncommitted, atLeast: 2) == ["before", "within"])
+      try bed.sendPlainly(bus, place, ["behind"])
+      #expect(try bus.endOffset(place, isolation: .committed) == 1)
+      #expect(try bus.endOffset(place, isolation: .uncommitted) == 3)
+      #expect(try bed.read(bus, place, atLeast: 1) == ["before"])
+      try bed.again { try producer.commit() }
+      #expect(try bed.read(bus, place, atLeast: 3) == ["before", "within", "behind"])
+    },
+    BusSentence("aborted records are hidden from committed readers only") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t")[0]
+      let producer = try bed.makeProducer(bus, "seat")
+      try producer.begin()
+      try producer.send(bed.batch(place, ["lost"]))
+      #expect(try bed.read(bus, place, .uncommitted, atLeast: 1) == ["lost"])
+      try bed.again { try producer.abort() }
+      try producer.begin()
+      try producer.send(bed.batch(place, ["kept"]))
+      try bed.again { try producer.commit() }
+      #expect(try bed.read(bus, place, atLeast: 1) == ["kept"])
+      #expect(try bed.read(bus, place, .uncommitted, atLeast: 2) == ["lost", "kept"])
+    },
+    BusSentence("who takes a seat fences its holder and ends what it left open") { bed in
+      let (one, two) = (try bed.connect(), try bed.connect())
+      let place = try bed.makeTopic(one, "t")[0]
+      let former = try bed.makeProducer(one, "seat")
+      try former.begin()
+      try former.send(bed.batch(place, ["former"]))
+      #expect(try bed.read(one, place, .uncommitted, atLeast: 1) == ["former"])
+      let holder = try bed.makeProducer(two, "seat")
+      let error = failure {
+        try bed.again { try former.commit() }
+      }
+      #expect(error?.remedy == .fenced)
+      try holder.begin()
+      try holder.send(bed.batch(place, ["holder"]))
+      try bed.again { try holder.commit() }
+      #expect(try bed.read(two, place, atLeast: 1) == ["holder"])
+    },
+    BusSentence("a transaction spans topics, and one with nothing in it can be committed") { bed in
+      let bus = try bed.connect()
+      let places = try bed.makeTopic(bus, "a", partitions: 2) + bed.makeTopic(bus, "b")
+      let producer = try bed.makeProducer(bus, "seat")
+      try producer.begin()
+      try bed.again { try producer.commit() }
+      try producer.begin()
+      for place in places { try producer.send(bed.batch(place, ["x"])) }
+      try bed.again { try producer.commit() }
+      for place in places { #expect(try bed.read(bus, place, atLeast: 1) == ["x"]) }
+    },
+    BusSentence("calls out of turn are refused") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t")[0]
+      let producer = try bed.makeProducer(bus, "seat")
+      #expect(failure { try producer.commit() } != nil)
+      #expect(failure { try producer.send(bed.batch(place, ["x"])) } != nil)
+      let other = try bed.makeProducer(bus, "other")
+      try other.begin()
+      #expect(failure { try other.begin() } != nil)
+      #expect(try bus.endOffset(place, isolation: .uncommitted) == 0)
+    },
+    BusSentence("reading to the end passes aborted records and markers") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t")[0]
+      let producer = try bed.makeProducer(bus, "seat")
+      for (value, commits) in [("a", true), ("b", false), ("c", true), ("d", false)] {
+        try producer.begin()
+        try producer.send(bed.batch(place, [value]))
+        try bed.again { commits ? try producer.commit() : try producer.abort() }
+      }
+      var values: [String?] = []
+      try bus.readToEnd([place: earliestOffset], clock: bed.clock) { batch in
+        values += batch.records.map { batch.valueText($0) }
+      }
+      #expect(values == ["a", "c"])
+    },
+    BusSentence("reading to the end does not pass an open transaction") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t")[0]
+      let producer = try bed.makeProducer(bus, "seat")
+      try producer.begin()
+      try producer.send(bed.batch(place, ["open"]))
+      #expect(try bed.read(bus, place, .uncommitted, atLeast: 1) == ["open"])
+      let error = failure {
+        try bus.readToEnd([place: earliestOffset], clock: bed.clock, timeout: .milliseconds(500)) { _ in }
+      }
+      #expect(error?.remedy == .retry)
+      #expect(error?.code == "NOT_AT_END")
+      try bed.again { try producer.commit() }
+      var count = 0
+      try bus.readToEnd([place: earliestOffset], clock: bed.clock) { count += $0.count }
+      #expect(count == 1)
+    },
+  ]
+}
