@@ -4,11 +4,20 @@ import Testing
 
 /// What the common sentences run on: a way to connect to one cluster, its clock, and a prefix that no
 /// other run uses.
-struct BusBed {
+final class BusBed {
   let clock: any Clock
   let prefix: String
   /// A new connection, as a process of its own would make it.
   let connect: () throws -> any Bus
+
+  /// A consumer does not keep its handler.
+  private var handlers: [Positions] = []
+
+  init(clock: any Clock, prefix: String, connect: @escaping () throws -> any Bus) {
+    self.clock = clock
+    self.prefix = prefix
+    self.connect = connect
+  }
 
   static let patience: Duration = .seconds(60)
 
@@ -91,7 +100,8 @@ struct BusBed {
   }
 
   func consumer(_ bus: any Bus, _ topics: [String], _ handler: Positions) throws -> any GroupConsumer {
-    try bus.makeConsumer(
+    handlers.append(handler)
+    return try bus.makeConsumer(
       group: name("group"), instanceID: name("seat"), topics: topics.map(name), handler: handler)
   }
 
@@ -126,14 +136,15 @@ final class Positions: AssignmentHandler {
   var partitions: [TopicPartition] = []
   var group: (any GroupMetadata)?
   var revocations: [Bool] = []
-  /// What must be done before a revocation is over.
-  var onRevoked: () -> Void = {}
+  /// What `assigned` is to throw.
+  var failure: BusError?
 
   init(_ start: [TopicPartition: Int64] = [:]) { self.start = start }
 
   func assigned(_ partitions: [TopicPartition], group: any GroupMetadata) throws(BusError)
     -> [TopicPartition: Int64]
   {
+    if let failure { throw failure }
     self.partitions = partitions
     self.group = group
     return Dictionary(uniqueKeysWithValues: partitions.map { ($0, start[$0] ?? earliestOffset) })
@@ -141,7 +152,6 @@ final class Positions: AssignmentHandler {
 
   func revoked(lost: Bool) {
     revocations.append(lost)
-    onRevoked()
   }
 }
 

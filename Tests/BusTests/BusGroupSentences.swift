@@ -78,7 +78,7 @@ extension BusSentence {
         try producer.sendOffsets([place: 9], group: stale)
         try producer.commit()
       }
-      #expect(refused?.remedy == .abort)
+      #expect(refused?.remedy == .fenced)
       try bed.again { try producer.abort() }
 
       let fenced = #expect(throws: BusError.self) {

@@ -112,6 +112,29 @@ import Testing
     #expect(cuts.count == 8, "4 records can be cut in 8 ways")
   }
 
+  @Test func `a partition that is not there gives nothing until it is, nor after it was deleted`() throws {
+    let cluster = try cluster()
+    let bus = cluster.connect()
+    let reader = try bus.makeReader([TopicPartition("u", 0): earliestOffset], isolation: .committed)
+    func read() throws -> [String?] {
+      let batch = RecordBatch()
+      try reader.poll(into: batch, max: 1, timeout: .zero)
+      return batch.records.map { batch.valueText($0) }
+    }
+    #expect(try read() == [])
+    try bus.createTopics([TopicSpec("u", partitions: 1, properties: [:])])
+    for value in ["a", "b"] { cluster.append(topic: "u", key: "k", value: value) }
+    #expect(try read() == ["a"])
+    #expect(try read() == ["b"])
+    try bus.deleteTopics(["u"])
+    #expect(try read() == [])
+    #expect(
+      failure { _ = try bus.endOffset(TopicPartition("u", 0), isolation: .committed) }?.remedy == .retry)
+    try bus.createTopics([TopicSpec("u", partitions: 1, properties: [:])])
+    cluster.append(topic: "u", key: "k", value: "c")
+    #expect(try read() == ["c"], "what is made again is read from its beginning")
+  }
+
   @Test func `time stands still but for the driver and for polls in vain`() throws {
     let cluster = try cluster()
     let reader = try cluster.connect().makeReader([TopicPartition("t", 0): 0], isolation: .committed)

@@ -67,8 +67,10 @@ private final class Stage {
     let stage = try Stage()
     let plain = try stage.bus.makeProducer()
     let reader = try stage.bus.makeReader([stage.place: 0], isolation: .uncommitted)
+    let handler = Positions()
+    defer { withExtendedLifetime(handler) {} }
     let consumer = try stage.bus.makeConsumer(
-      group: "g", instanceID: "i", topics: ["t"], handler: Positions())
+      group: "g", instanceID: "i", topics: ["t"], handler: handler)
     try stage.open()
     #expect(stage.commit(meeting: .crashBefore)?.remedy == .closed)
     let calls = stage.bus.calls
@@ -211,5 +213,41 @@ private final class Stage {
     #expect(stage.cluster.committedOffsets("g") == [:])
     try stage.producer.commit()
     #expect(try other.committedOffsets(group: "g", [stage.place]) == [stage.place: 3])
+  }
+
+  @Test func `a rebalance takes the partitions away and gives them again in a new generation`() throws {
+    var lost: Set<Bool> = []
+    for seed in 0..<20 as Range<UInt64> {
+      let stage = try Stage(seed: seed)
+      let handler = Positions()
+      let consumer = try stage.bus.makeConsumer(group: "g", instanceID: "i", topics: ["t"], handler: handler)
+      try consumer.poll(into: RecordBatch(), max: 1, timeout: .zero)
+      let former = try #require(handler.group)
+      stage.bus.faults.rebalance = 1
+      try consumer.poll(into: RecordBatch(), max: 1, timeout: .zero)
+      #expect(handler.revocations.count == 1)
+      lost.formUnion(handler.revocations)
+      try stage.producer.begin()
+      let error = failure { try stage.producer.sendOffsets([stage.place: 1], group: former) }
+      #expect(error?.code == "ILLEGAL_GENERATION")
+      #expect(error?.remedy == .abort)
+      try stage.producer.abort()
+      try stage.producer.begin()
+      try stage.producer.sendOffsets([stage.place: 2], group: try #require(handler.group))
+      try stage.producer.commit()
+      #expect(stage.cluster.committedOffsets("g") == [stage.place: 2])
+    }
+    #expect(lost == [true, false])
+  }
+
+  @Test func `a program that polls on after its handler has thrown is told so`() throws {
+    let stage = try Stage()
+    let handler = Positions()
+    handler.failure = BusError(.retry, code: "_TIMED_OUT", "no positions")
+    let consumer = try stage.bus.makeConsumer(group: "g", instanceID: "i", topics: ["t"], handler: handler)
+    let batch = RecordBatch()
+    #expect(failure { try consumer.poll(into: batch, max: 1, timeout: .zero) } == handler.failure)
+    #expect(failure { try consumer.poll(into: batch, max: 1, timeout: .zero) }?.remedy == .recreate)
+    #expect(stage.cluster.misuses == ["g: poll after the handler's assigned has thrown"])
   }
 }

@@ -47,9 +47,9 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
   public func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation) throws(BusError)
     -> any Reader
   {
-    try call("makeReader \(start.keys.sorted())", []) { _ throws(BusError) in
+    try call("makeReader \(start.keys.sorted())", []) { _ in
       let fetcher = SimulatedFetcher(bus: self, isolation: isolation)
-      try fetcher.start(start)
+      fetcher.start(start)
       return SimulatedReader(bus: self, fetcher: fetcher)
     }
   }
@@ -95,7 +95,7 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
     }
   }
 
-  public func statistics() -> [String: Int] { ["calls": calls] }
+  public func statistics() -> [String: String] { ["simulated": "{\"calls\":\(calls)}"] }
 }
 
 // MARK: - Faults

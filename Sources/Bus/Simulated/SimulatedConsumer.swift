@@ -7,8 +7,9 @@ final class SimulatedConsumer: GroupConsumer {
   private let holder: Int
   private let topics: [String]
   private let fetcher: SimulatedFetcher
-  private let handler: any AssignmentHandler
+  private unowned let handler: any AssignmentHandler
   private var isAssigned = false
+  private var handlerFailed = false
   private var isClosed = false
 
   private var cluster: SimulatedCluster { bus.cluster }
@@ -28,26 +29,30 @@ final class SimulatedConsumer: GroupConsumer {
     try check()
     try bus.call("poll \(group)", [.retriable]) { _ throws(BusError) in
       try checkHolder()
+      if handlerFailed { throw cluster.misused("\(group): poll after the handler's assigned has thrown") }
       if isAssigned, cluster.random.happens(bus.faults.rebalance) { loseAssignment() }
       try bus.checkAlive()
       if !isAssigned { try assign() }
-      try fetcher.poll(into: batch, max: max, timeout: timeout)
+      fetcher.poll(into: batch, max: max, timeout: timeout)
     }
   }
 
-  /// What the handler throws ends this poll; the next one asks it again.
+  /// What the handler throws ends this poll, and the consumer: Kafka would not ask it again before the
+  /// next rebalance, and who polls on would wait for nothing.
   private func assign() throws(BusError) {
     let partitions = topics.sorted().flatMap { topic in
       (0..<(cluster.topics[topic]?.spec.partitions ?? 0)).map { TopicPartition(topic, Int32($0)) }
     }
     guard !partitions.isEmpty else { return }  // the topics are not made yet: the group looks again
     let generation = cluster.groups[group]!.generation
+    handlerFailed = true
     let start = try handler.assigned(
       partitions, group: SimulatedGroupMetadata(group: group, holder: holder, generation: generation))
+    handlerFailed = false
     try bus.checkAlive()
     precondition(
       partitions.allSatisfy { start[$0] != nil }, "the handler must say where to begin each partition")
-    try fetcher.start(start)
+    fetcher.start(start)
     isAssigned = true
   }
 
@@ -72,7 +77,7 @@ final class SimulatedConsumer: GroupConsumer {
       guard positions.keys.allSatisfy({ fetcher.positions[$0] != nil }) else {
         throw cluster.misused("\(group): seek in a partition that is not assigned")
       }
-      try fetcher.start(positions)
+      fetcher.start(positions)
     }
   }
 

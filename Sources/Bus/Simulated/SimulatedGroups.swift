@@ -42,12 +42,12 @@ extension SimulatedCluster {
     }
   }
 
-  /// As librdkafka has it, a stale member's positions do not fence the producer: its transaction must be
-  /// aborted, and the consumer will hear the rest from its poll.
+  /// As librdkafka has it, a stale member's positions do not fence the producer itself: its transaction
+  /// can still be aborted.
   func checkGeneration(_ metadata: SimulatedGroupMetadata) throws(BusError) {
     let group = groups[metadata.group]
     guard group?.holder == metadata.holder else {
-      throw BusError(.abort, code: "FENCED_INSTANCE_ID", "group \(metadata.group): taken over")
+      throw BusError(.fenced, code: "FENCED_INSTANCE_ID", "group \(metadata.group): taken over")
     }
     guard group?.generation == metadata.generation else {
       throw BusError(.abort, code: "ILLEGAL_GENERATION", "group \(metadata.group): assigned anew since")

@@ -129,9 +129,9 @@ final class SimulatedTransactionalProducer: TransactionalProducer {
       try body()
     } catch {
       switch error.remedy {
+      case .fenced where error.code == "FENCED_INSTANCE_ID", .abort: state = .failed(error)
       case .fenced, .recreate: state = .fatal(error)
-      case .abort: state = .failed(error)
-      case .refuse:
+      case .retry:
         // A record that cannot be delivered fails the transaction that it is in.
         let failure = BusError(.abort, code: error.code, error.message)
         state = .failed(failure)

@@ -16,7 +16,7 @@ final class SimulatedTopic {
 extension SimulatedCluster {
   func topic(_ place: TopicPartition) throws(BusError) -> SimulatedTopic {
     guard let topic = topics[place.topic], topic.logs.indices.contains(Int(place.partition)) else {
-      throw BusError(.refuse, code: "UNKNOWN_TOPIC_OR_PART", "there is no \(place)")
+      throw BusError(.retry, code: "UNKNOWN_TOPIC_OR_PART", "there is no \(place)")
     }
     return topic
   }
@@ -48,13 +48,13 @@ extension SimulatedCluster {
     topic.logs[Int(place.partition)].append(record, transaction: transaction)
   }
 
-  /// Where a reader begins that asked for an offset, `earliestOffset` or `latestOffset`.
-  func resolve(_ offset: Int64, _ place: TopicPartition, _ isolation: Isolation) throws(BusError) -> Int64 {
-    let log = try log(place)
+  /// Where a reader goes on that asked for an offset, `earliestOffset` or `latestOffset`. Behind the end
+  /// there is nothing (the topic was made again): from the earliest then, as `auto.offset.reset` has it.
+  func resolve(_ offset: Int64, in log: SimulatedLog, _ isolation: Isolation) -> Int64 {
     switch offset {
-    case earliestOffset: return 0
-    case latestOffset: return log.end(isolation)
-    default: return offset
+    case earliestOffset: 0
+    case latestOffset: log.end(isolation)
+    default: offset > log.end(.uncommitted) ? 0 : offset
     }
   }
 
