@@ -151,3 +151,16 @@ func `the host monitor keeps the probes' contract`(check: ConformanceCheck) thro
       return wanted.allSatisfy { seen.contains("host_monitor:here:\($0):13") }
     })
 }
+
+@Test func `the example is taken as it is, and its defaults are the real ones`() throws {
+  let file = URL(fileURLWithPath: #filePath)
+    .appendingPathComponent("../../../Connectors/HostMonitor/example.yaml")
+  var settings = try HostSettings(
+    try #require(try exampleSettings(file.standardizedFileURL.path, kind: HostMonitorProbe.kind)))
+  #expect(settings.expectedProcesses == ["cron", "sshd"] && settings.ignoredMounts == ["/boot", "/media/*"])
+  #expect(settings.expectedInterfaces == ["eth0"] && settings.defaults.location == "hall 2")
+  // The keys that the example sets apart from the defaults.
+  (settings.expectedProcesses, settings.ignoredMounts, settings.expectedInterfaces) = ([], [], [])
+  (settings.defaults, settings.procPlace) = (AlertDefaults(), "")
+  #expect(settings == HostSettings())
+}

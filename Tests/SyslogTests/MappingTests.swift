@@ -124,3 +124,11 @@ func `wrong settings are told with their place`(
   #expect(settings.tcp.map(\.host) == ["127.0.0.1"] && settings.tcp.map(\.port) == [0])
   #expect(settings.zone == .fixed(-19_800_000))
 }
+
+@Test func `the example is taken as it is`() throws {
+  let file = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../Connectors/Syslog/example.yaml")
+  let settings = try SyslogSettings(
+    try #require(try exampleSettings(file.standardizedFileURL.path, kind: SyslogProbe.kind)))
+  #expect(settings.udp.map(\.host) == ["0.0.0.0", "::"] && settings.zone == .fixed(3_600_000))
+  #expect(settings.defaults.service == "network" && settings.idleTimeout == SyslogSettings().idleTimeout)
+}
