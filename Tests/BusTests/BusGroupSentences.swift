@@ -39,6 +39,27 @@ extension BusSentence {
       try bed.again { try producer.commit() }
       #expect(try committed() == [places[0]: 7])
     },
+    BusSentence("a consumer tells which ends it has met, behind markers and aborted records") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t")[0]
+      let producer = try bed.makeProducer(bus, "seat")
+      for (value, commits) in [("a", true), ("b", false)] {
+        try producer.begin()
+        try producer.send(bed.batch(place, [value]))
+        #expect(try bed.read(bus, place, .uncommitted, atLeast: commits ? 1 : 2).last == value)
+        try bed.again { commits ? try producer.commit() : try producer.abort() }
+      }
+      let consumer = try bed.consumer(bus, ["t"], Positions())
+      var (values, ends) = ([] as [String?], [] as [Int64])
+      try bed.poll(atLeast: 1) { batch in
+        try consumer.poll(into: batch, max: 10, timeout: .milliseconds(100))
+        values += batch.records.map { batch.valueText($0) }
+        ends += consumer.takeEnds().values
+        return ends.last == 4 ? 1 : 0
+      }
+      #expect(values == ["a"])
+      #expect(ends.last == 4)
+    },
     BusSentence("a seek rewinds") { bed in
       let bus = try bed.connect()
       let places = try bed.makeTopic(bus, "t", partitions: 2)

@@ -70,6 +70,8 @@ final class SimulatedConsumer: GroupConsumer {
     handler.revoked(lost: lost)
   }
 
+  func takeEnds() -> [TopicPartition: Int64] { fetcher.takeEnds() }
+
   func seek(to positions: [TopicPartition: Int64]) throws(BusError) {
     try check()
     try bus.call("seek \(group)", [.retriable]) { _ throws(BusError) in

@@ -6,6 +6,8 @@ final class SimulatedFetcher {
   private let bus: SimulatedBus
   private let isolation: Isolation
   private(set) var positions: [TopicPartition: Int64] = [:]
+  /// Where polls have met a partition's end.
+  private(set) var ends: [TopicPartition: Int64] = [:]
   var paused: Set<TopicPartition> = []
 
   private var cluster: SimulatedCluster { bus.cluster }
@@ -17,6 +19,7 @@ final class SimulatedFetcher {
 
   /// A partition that is not there gives nothing until it is.
   func start(_ offsets: [TopicPartition: Int64]) {
+    ends = [:]
     positions.merge(offsets) { $1 }
     resolvePositions()
   }
@@ -28,10 +31,16 @@ final class SimulatedFetcher {
     }
   }
 
+  func takeEnds() -> [TopicPartition: Int64] {
+    defer { ends = [:] }
+    return ends
+  }
+
   func position(_ place: TopicPartition) -> Int64 { max(positions[place] ?? 0, 0) }
 
   func stop() {
     positions = [:]
+    ends = [:]
     paused = []
   }
 
@@ -48,7 +57,7 @@ final class SimulatedFetcher {
     resolvePositions()
     var left = cluster.random.anySize(upTo: max)
     var sources = positions.keys.filter { !paused.contains($0) }.sorted()
-    while left > 0, !sources.isEmpty, batch.byteCount < Limits.pollBytesMax {
+    while left > 0, !sources.isEmpty, batch.byteCount < BusLimits.pollBytesMax {
       let choice = Int.random(in: sources.indices, using: &cluster.random)
       let wanted = cluster.random.anySize(upTo: left)
       let given = take(wanted, sources[choice], batch)
@@ -63,8 +72,9 @@ final class SimulatedFetcher {
     positions[place] = log.read(from: positions[place]!, isolation) { record in
       record.copy(to: batch, place)
       given += 1
-      return given < wanted && batch.byteCount < Limits.pollBytesMax
+      return given < wanted && batch.byteCount < BusLimits.pollBytesMax
     }
+    if given < wanted, batch.byteCount < BusLimits.pollBytesMax { ends[place] = positions[place]! }
     if given > 0 { cluster.trace.add("  \(given) of \(place) up to \(positions[place]!)") }
     return given
   }
