@@ -120,7 +120,9 @@ struct Checker {
     guard arguments.count >= least, arguments.count <= parameters.count else {
       let wanted = least == parameters.count ? "\(least)" : "\(least) or \(parameters.count)"
       throw error(
-        .type, syntax, "\(function.rawValue) takes \(wanted) arguments, and \(arguments.count) are given")
+        .type, syntax,
+        "\(function.rawValue) takes \(wanted) argument\(wanted == "1" ? "" : "s"), and \(arguments.count) are given"
+      )
     }
     var values: [Expression] = []
     for (argument, parameter) in zip(arguments, parameters) {
@@ -202,6 +204,9 @@ struct Checker {
   private mutating func among(_ syntax: Syntax, _ list: [Syntax]) throws(SQLError) -> Filter {
     let tested = try value(syntax)
     try countAtom(syntax)
+    if tested.type == .bool {
+      throw error(.type, syntax, "\(described(tested)), and IN takes numbers or strings")
+    }
     var constants: [Constant] = []
     var others: [Filter] = []
     for element in list {
@@ -210,11 +215,22 @@ struct Checker {
         constants.append(constant)
         continue
       }
-      if y.constant == nil { try countAtom(element) }
-      others.append(x.type == .bool ? .same(Filter(x), Filter(y)) : .comparison(x, .equal, y))
+      if y.constant == nil { try countOtherThanConstant(element, tested) }
+      others.append(.comparison(x, .equal, y))
     }
     if !constants.isEmpty { others.append(.within(tested, ValueSet(of: constants, tested.domain))) }
     return others.count == 1 ? others[0] : .or(others)
+  }
+
+  /// An element that is no constant repeats the value that is looked for, which must be small for that.
+  private mutating func countOtherThanConstant(_ element: Syntax, _ tested: Expression) throws(SQLError) {
+    try countAtom(element)
+    switch tested {
+    case .column, .constant: return
+    case .arithmetic, .call, .condition:
+      throw error(
+        .unsupported, element, "before IN stands a computed value, so the list takes constants only")
+    }
   }
 
   private mutating func between(_ syntax: Syntax, _ low: Syntax, _ high: Syntax) throws(SQLError) -> Filter {

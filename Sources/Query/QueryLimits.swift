@@ -2,8 +2,8 @@
 public enum QueryLimits {
   /// Bytes of the text. Every other number is at most this, since each thing takes a byte.
   public static let textBytesMax = 65_536
-  /// Levels of parentheses, operators and calls inside each other. Reading a level takes three frames of
-  /// some 500 bytes (unoptimised), so 100 levels take 150 kB of the thread's stack.
+  /// Levels of parentheses, operators and calls inside each other. 100 take less than 512 KiB of the
+  /// thread's stack in an unoptimised build, less than 5 KiB a level.
   public static let depthMax = 100
   /// Comparisons, LIKEs, INs and bool columns of one query.
   public static let atomsMax = 1_000
@@ -13,4 +13,8 @@ public enum QueryLimits {
   public static let listElementsMax = 10_000
   /// Columns behind GROUP BY.
   public static let groupColumnsMax = 32
+  /// Bytes of a name behind AS, or of a computed column that has none: every record carries it.
+  public static let nameBytesMax = 256
+  /// Characters of an error's message, which may repeat names from the text.
+  static let messageCharactersMax = 300
 }

@@ -45,7 +45,9 @@ struct Source {
     let line = before.reduce(1) { $0 + ($1 == newline ? 1 : 0) }
     let start = before.lastIndex(of: newline).map { $0 + 1 } ?? 0
     let column = String(decoding: before[start...], as: UTF8.self).count + 1
-    return SQLError(code, message, line: line, column: column)
+    let cut = message.count > QueryLimits.messageCharactersMax
+    let short = cut ? message.prefix(QueryLimits.messageCharactersMax) + "…" : message
+    return SQLError(code, short, line: line, column: column)
   }
 
   /// A piece of the text for a message, shortened where it is long.

@@ -69,8 +69,19 @@ public struct View: Sendable {
   }
 }
 
-/// Reads a `SELECT`. Any thread may call; throws the first error with its place.
+/// Reads a `SELECT`. Any thread may call; throws the first error with its place. The text of a view that
+/// is returned reads back as the same view: one whose text would pass the limits is refused.
 public func parseView(_ sql: String, in catalog: some Catalog) throws(SQLError) -> View {
+  let view = try readView(sql, in: catalog)
+  do {
+    _ = try readView(view.text, in: catalog)
+  } catch {
+    throw SQLError(.limit, "the canonical form is too large: \(error.message)", line: 1, column: 1)
+  }
+  return view
+}
+
+private func readView(_ sql: String, in catalog: some Catalog) throws(SQLError) -> View {
   var parser = try Parser(sql)
   let select = try parser.selectStatement()
   guard let schema = catalog.schema(ofTable: select.table.text) else {

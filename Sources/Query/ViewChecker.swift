@@ -66,8 +66,14 @@ extension Checker {
 
   private func checkNames(_ names: [(name: String, at: Int)]) throws(SQLError) {
     var seen: Set<String> = []
-    for (name, at) in names where !seen.insert(name).inserted {
-      throw source.error(.syntax, at: at, "\(name) is there twice; AS gives one of them another name")
+    for (name, at) in names {
+      if name.utf8.count > QueryLimits.nameBytesMax {
+        throw source.error(
+          .limit, at: at, "a name is longer than \(QueryLimits.nameBytesMax) bytes; AS gives a shorter one")
+      }
+      if !seen.insert(name).inserted {
+        throw source.error(.syntax, at: at, "\(name) is there twice; AS gives one of them another name")
+      }
     }
   }
 

@@ -1,0 +1,46 @@
+import Foundation
+import Query
+import Testing
+
+struct DocumentationTests {
+  private let page: String
+
+  init() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    page = try String(contentsOf: root.appending(path: "docs/query-language.md"), encoding: .utf8)
+  }
+
+  /// The statements in the page's fenced blocks of a kind.
+  private func examples(_ kind: String) -> [String] {
+    page.components(separatedBy: "```\(kind)\n").dropFirst()
+      .compactMap { $0.components(separatedBy: "\n```").first }
+      .flatMap { $0.components(separatedBy: "\n") }
+  }
+
+  @Test func `every example of the page is read`() {
+    let examples = examples("sql")
+    #expect(examples.count >= 20)
+    for example in examples {
+      #expect(throws: Never.self, "\(example)") { _ = try view(example) }
+    }
+  }
+
+  @Test func `what the page says is refused is refused`() {
+    let examples = examples("sql-refused")
+    #expect(examples.count >= 6)
+    for example in examples {
+      #expect(throws: SQLError.self, "\(example)") { _ = try view(example) }
+    }
+  }
+
+  @Test func `the page states the limits that are in force`() {
+    for limit in [
+      QueryLimits.textBytesMax, QueryLimits.depthMax, QueryLimits.atomsMax, QueryLimits.selectItemsMax,
+      QueryLimits.listElementsMax, QueryLimits.groupColumnsMax, QueryLimits.nameBytesMax,
+    ] {
+      let text = limit.formatted(.number.locale(Locale(identifier: "en_US")))
+      #expect(page.contains("| \(text) |"), "\(text)")
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import Foundation
+import Query
+import Testing
+
+struct ErrorTests {
+  /// Text; code; line:column; what the message says.
+  @Test(arguments: cases(errors))
+  func `an error has its place and says what would fit`(_ row: [String]) throws {
+    let error = #expect(throws: SQLError.self) { _ = try view(row[0].replacing("⏎", with: "\n")) }
+    let found = try #require(error)
+    #expect(found.code.rawValue == row[1])
+    #expect("\(found.line):\(found.column)" == row[2], "\(found)")
+    #expect(found.message.contains(row[3]), "\(found)")
+  }
+
+  static let errors = """
+    SELECT                                          | syntax         | 1:7  | found the end where a column, a value or ( was expected
+                                                    | syntax         | 1:1  | found the end where SELECT was expected
+    SELEKT a FROM samples                           | syntax         | 1:1  | found SELEKT where SELECT was expected
+    DELETE FROM samples                             | unsupported    | 1:1  | DELETE is no question
+    SELECT a                                        | syntax         | 1:9  | found the end where FROM was expected
+    SELECT a b FROM samples                         | syntax         | 1:10 | found b where AS, a comma or FROM was expected
+    SELECT a, FROM samples                          | syntax         | 1:11 | found FROM where a column, a value or ( was expected
+    SELECT a FROM                                   | syntax         | 1:14 | found the end where a table was expected
+    SELECT a FROM sample                            | unknown_table  | 1:15 | there is no table sample; did you mean samples?
+    SELECT a FROM nowhere                           | unknown_table  | 1:15 | there is no table nowhere
+    SELECT A FROM samples                           | unknown_column | 1:8  | samples has no column A; did you mean a?
+    SELECT flg FROM samples                         | unknown_column | 1:8  | did you mean flag?
+    SELECT Sumary FROM alerts                       | unknown_column | 1:8  | alerts has no column Sumary; did you mean Summary?
+    SELECT *⏎FROM alerts⏎WHERE Severty > 3           | unknown_column | 3:7  | did you mean Severity?
+    SELECT * FROM samples WHERE s = "x"             | unknown_column | 1:33 | strings are written in single quotes
+    SELECT * FROM samples WHERE                     | syntax         | 1:28 | found the end where a column, a value or (
+    SELECT * FROM samples WHERE a                   | type           | 1:29 | a is an int, and a condition was expected, such as a <> 0
+    SELECT * FROM samples WHERE s                   | type           | 1:29 | such as s <> ''
+    SELECT * FROM samples WHERE a = 'x'             | type           | 1:33 | a is an int and 'x' is a string: they cannot be compared; numbers have no quotes
+    SELECT * FROM samples WHERE s = 3               | type           | 1:33 | write '3' for a string
+    SELECT * FROM samples WHERE flag = 2            | type           | 1:36 | a bool is TRUE or FALSE
+    SELECT * FROM samples WHERE flag < up           | type           | 1:36 | conditions are equal or not
+    SELECT * FROM samples WHERE a IN (1, 'x')       | type           | 1:38 | 'x' is a string
+    SELECT * FROM samples WHERE a + 1 IN (1, b)     | unsupported    | 1:42 | the list takes constants only
+    SELECT * FROM samples WHERE flag IN (up, TRUE)  | type           | 1:29 | flag is a bool, and IN takes numbers or strings
+    SELECT * FROM samples WHERE a BETWEEN 1 OR 2    | syntax         | 1:41 | found OR where AND was expected
+    SELECT * FROM samples WHERE a BETWEEN 'x' AND 2 | type           | 1:39 | 'x' is a string
+    SELECT * FROM samples WHERE a LIKE 'x%'         | type           | 1:29 | a is an int, and LIKE takes strings
+    SELECT * FROM samples WHERE s LIKE t            | unsupported    | 1:36 | the pattern of LIKE is a constant string
+    SELECT * FROM samples WHERE s LIKE 'x' ESCAPE '!!' | type        | 1:47 | ESCAPE takes one character
+    SELECT * FROM samples WHERE s LIKE 'x!' ESCAPE '!' | syntax      | 1:36 | the pattern ends in its ESCAPE character
+    SELECT * FROM samples WHERE s NOT = 'x'         | syntax         | 1:35 | found = where IN, BETWEEN or LIKE was expected
+    SELECT * FROM samples WHERE s + 1 > 2           | type           | 1:29 | s is a string, and + takes numbers
+    SELECT * FROM samples WHERE -flag = 1           | type           | 1:30 | flag is a bool, and - takes numbers
+    SELECT * FROM samples WHERE s = NULL            | unsupported    | 1:33 | there is no NULL here
+    SELECT * FROM samples WHERE s IS NOT NULL       | unsupported    | 1:31 | there is no NULL here
+    SELECT * FROM samples WHERE a IS 3              | unsupported    | 1:31 | = and <> do the same
+    SELECT * FROM samples WHERE (a = 1              | syntax         | 1:35 | found the end where an operator or ) was expected
+    SELECT * FROM samples WHERE a = 1)              | syntax         | 1:34 | found ) where the end was expected
+    SELECT * FROM samples WHERE a IN 1              | syntax         | 1:34 | found 1 where ( and a list of values was expected
+    SELECT * FROM samples WHERE a = 1 b             | syntax         | 1:35 | found b where the end was expected
+    SELECT * FROM samples WHERE s = 'x              | syntax         | 1:33 | this string has no end
+    SELECT * FROM samples WHERE s = 'Größe' AND x=1 | unknown_column | 1:45 | samples has no column x
+    SELECT * FROM samples WHERE s = '🔔🔔' AND x=1    | unknown_column | 1:42 | samples has no column x
+    SELECT * FROM samples /* oh                     | syntax         | 1:23 | this comment has no end
+    SELECT * FROM samples WHERE a = 12x             | syntax         | 1:33 | a number runs into letters: 12x
+    SELECT * FROM samples WHERE a = #               | syntax         | 1:33 | # has no meaning here
+    SELECT samples.a FROM samples                   | syntax         | 1:15 | names have no dots
+    SELECT [a] FROM samples                         | syntax         | 1:8  | "in double quotes"
+    SELECT select FROM samples                      | unsupported    | 1:8  | a SELECT inside another
+    SELECT a AS group FROM samples                  | syntax         | 1:13 | a name that is a keyword is written "group"
+    SELECT * FROM samples ORDER BY a                | unsupported    | 1:23 | ORDER is not supported
+    SELECT * FROM samples LIMIT 3                   | unsupported    | 1:23 | LIMIT is not supported
+    SELECT DISTINCT a FROM samples                  | unsupported    | 1:8  | DISTINCT is not supported
+    SELECT COUNT(DISTINCT a) FROM samples           | unsupported    | 1:14 | DISTINCT is not supported inside COUNT
+    SELECT CASE WHEN flag THEN 1 END FROM samples   | unsupported    | 1:8  | CASE is not supported
+    SELECT SUMM(a) FROM samples                     | unsupported    | 1:8  | there is no function SUMM; did you mean SUM?
+    SELECT SUM(s) FROM samples                      | type           | 1:12 | s is a string, and SUM takes numbers
+    SELECT MIN(flag) FROM samples                   | type           | 1:12 | MIN takes numbers or strings
+    SELECT SUM(a, b) FROM samples                   | type           | 1:8  | SUM takes 1 argument, and 2 are given
+    SELECT SUM(*) FROM samples                      | syntax         | 1:8  | only COUNT takes *
+    SELECT SUM(a) / 2 FROM samples                  | unsupported    | 1:8  | SUM stands alone behind SELECT
+    SELECT * FROM samples WHERE COUNT(*) > 3        | unsupported    | 1:29 | COUNT stands alone behind SELECT
+    SELECT a, COUNT(*) FROM samples                 | unsupported    | 1:8  | a stands beside metrics, so it must be in GROUP BY
+    SELECT a + 1, COUNT(*) FROM samples GROUP BY a  | unsupported    | 1:10 | beside metrics only columns of GROUP BY
+    SELECT a, a AS c, COUNT(*) FROM samples GROUP BY a | unsupported | 1:16 | a is selected twice beside metrics
+    SELECT a AS b, COUNT(*) FROM samples GROUP BY a, b | syntax      | 1:13 | b is there twice
+    SELECT COUNT(*) AS a FROM samples GROUP BY a    | syntax         | 1:20 | a is the name of a column of GROUP BY, too
+    SELECT a FROM samples GROUP BY a                | unsupported    | 1:32 | GROUP BY needs a metric
+    SELECT COUNT(*) FROM samples GROUP BY c         | unknown_column | 1:39 | samples has no column c
+    SELECT a, a FROM samples                        | syntax         | 1:11 | a is there twice; AS gives one of them another name
+    SELECT *, a FROM samples                        | syntax         | 1:11 | a is there twice
+    SELECT a AS id FROM samples                     | syntax         | 1:13 | id is a key column and always in the records
+    SELECT LENGTH(s, t) FROM samples                | type           | 1:8  | LENGTH takes 1 argument, and 2 are given
+    SELECT SUBSTR(s, 1.5) FROM samples              | type           | 1:18 | SUBSTR takes an int here
+    """
+
+  @Test func `what is too large is refused with the limit's name`() throws {
+    func error(_ sql: String) -> SQLError? { #expect(throws: SQLError.self) { _ = try view(sql) } }
+    let start = "SELECT * FROM samples WHERE "
+    let cases: [(String, String)] = [
+      (start + String(repeating: "(", count: 30_000), "nested deeper than 100 levels"),
+      (start + String(repeating: "NOT ", count: 10_000) + "flag", "nested deeper than 100 levels"),
+      (start + "a = " + String(repeating: "- ", count: 10_000) + "1", "nested deeper than 100 levels"),
+      (start + "a" + String(repeating: "+a", count: 20_000) + " > 1", "nested deeper than 100 levels"),
+      (start + "flag" + String(repeating: "=flag", count: 10_000), "nested deeper than 100 levels"),
+      (start + "a=1" + String(repeating: " OR b=1", count: 1000), "more than 1000 comparisons"),
+      (start + "a IN (1" + String(repeating: ",1", count: 10_000) + ")", "more than 10000 values in a list"),
+      ("SELECT a" + String(repeating: ",a", count: 512) + " FROM samples", "more than 512 columns"),
+      (
+        "SELECT COUNT(*) FROM samples GROUP BY a" + String(repeating: ",a", count: 32), "more than 32 columns"
+      ),
+      ("SELECT a AS " + String(repeating: "n", count: 257) + " FROM samples", "a name is longer than 256"),
+      ("SELECT a IN (" + (0..<200).map { "\($0 * 2)" }.joined(separator: ",") + ") FROM samples", "AS gives"),
+      (start + "a = " + String(repeating: "- ", count: 80) + "b", "canonical form is too large: nested"),
+      (start + "a IN (" + (0..<2_000).map { "\($0 * 3),b" }.joined(separator: ",") + ")", "comparisons"),
+      (
+        start + "s > 'é' AND s NOT IN (" + (0..<6_000).map { "'é\($0)'" }.joined(separator: ",") + ")",
+        "canonical"
+      ),
+      (start + String(repeating: " ", count: 70_000), "longer than 65536 bytes"),
+    ]
+    for (sql, message) in cases {
+      let found = try #require(error(sql))
+      #expect(found.code == .limit)
+      #expect(found.message.contains(message), "\(found)")
+    }
+  }
+
+  @Test func `what is just within the limits is read`() throws {
+    let start = "SELECT * FROM samples WHERE "
+    let deep = String(repeating: "(", count: 99) + "flag" + String(repeating: ")", count: 99)
+    #expect(try view(start + deep).filterText == "samples WHERE flag")
+    let nested = (0..<48).reduce("flag") { inner, i in "(\(inner)) = (a > \(i))" }
+    _ = try view(start + nested)
+    let wide = (0..<1000).map { "a = \($0 * 2)" }.joined(separator: " OR ")
+    let list = (0..<1000).map { "\($0 * 2)" }.joined(separator: ", ")
+    #expect(try view(start + wide).filterText == "samples WHERE a IN (\(list))")
+    let long = (0..<10_000).map { "\($0 % 1000)" }.joined(separator: ",")
+    #expect(try view(start + "a IN (\(long))").filterText == "samples WHERE a BETWEEN 0 AND 999")
+  }
+
+  @Test func `the deepest query is read on a small stack`() {
+    let finished = DispatchSemaphore(value: 0)
+    let thread = Thread {
+      let start = "SELECT * FROM samples WHERE "
+      let inner = (0..<48).reduce("flag") { inner, i in "(\(inner)) = (a > \(i))" }
+      let nots = String(repeating: "NOT (", count: 49) + "flag" + String(repeating: ")", count: 49)
+      let sums = (0..<98).reduce("a") { inner, _ in "\(inner) + b" } + " > 3"
+      for filter in [inner, nots, sums] { _ = try? view(start + filter).text }
+      finished.signal()
+    }
+    thread.stackSize = 2 << 20
+    thread.start()
+    finished.wait()
+  }
+
+  @Test func `a message does not repeat a long text`() throws {
+    let name = String(repeating: "x", count: 60_000)
+    let error = #expect(throws: SQLError.self) { _ = try view("SELECT \(name) FROM samples") }
+    #expect(try #require(error).message.count < 400)
+  }
+}
