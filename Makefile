@@ -1,0 +1,50 @@
+# The two commands: make run, make test. `make help` lists the others.
+
+# Release: a few seconds more than a debug build, and several times as fast afterwards.
+CONFIGURATION ?= release
+BELFRY = .build/$(CONFIGURATION)/belfry
+SWIFT_FILES = $(wildcard Sources Connectors Tests Benchmarks) Package.swift
+# FILTER=TableTests runs only what matches; empty runs everything.
+FILTERED = $(if $(FILTER),--filter '$(FILTER)')
+
+.PHONY: help setup run build test bench lint format sanitize simulate clean
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+setup: ## install the Debian packages that are missing, check Swift's version
+	@Scripts/setup.sh
+
+run: build ## build, then a demonstration in this terminal: belfry demo (ARGS='--http 127.0.0.1:8788')
+	@$(BELFRY) demo $(ARGS)
+
+build: setup ## the program, as .build/release/belfry (CONFIGURATION=debug: as .build/debug/belfry)
+	@swift build -c $(CONFIGURATION) --product belfry
+
+test: ## all tests (FILTER=regex: some); those on a real Kafka only where KAFKA_HOME names one
+	@Scripts/setup.sh --tests
+	@swift build --build-tests
+	@swift test --skip-build $(FILTERED)
+
+bench: setup ## the figures of docs/benchmarks.md, on the Kafka of KAFKA_HOME
+	@Benchmarks/run.sh
+
+lint: ## swift format, strict
+	@swift format lint --strict --parallel --recursive $(SWIFT_FILES)
+
+format: ## rewrite the sources as lint wants them
+	@swift format format --in-place --parallel --recursive $(SWIFT_FILES)
+
+sanitize: setup ## the tests that need no Kafka under the thread and the address sanitizer (FILTER=regex)
+	@swift test --sanitize=thread --scratch-path .build-thread --skip IntegrationTests $(FILTERED)
+	@swift test --sanitize=address --scratch-path .build-address --skip IntegrationTests $(FILTERED)
+
+simulate: setup ## the simulation with SEEDS=n seeds, from FIRST=n on; a seed that failed fails again
+	@: $${SEEDS:?how many: make simulate SEEDS=1000}
+	@BELFRY_SIMULATION_SEEDS='$(SEEDS)' BELFRY_SIMULATION_FIRST='$(or $(FIRST),1)' \
+	  swift test --filter SimulationTests
+
+clean: ## remove what was built
+	@rm -rf .build .build-thread .build-address
