@@ -59,7 +59,7 @@ struct Source {
 }
 
 /// The candidate that was most likely meant: the nearest by edit distance, case aside, if it is near.
-func suggestion(for name: String, among candidates: [String]) -> String {
+public func suggestion(for name: String, among candidates: [String]) -> String {
   let wanted = Array(name.lowercased().unicodeScalars.prefix(64))
   var best: (distance: Int, name: String)?
   for candidate in candidates {
