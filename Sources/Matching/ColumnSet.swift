@@ -1,0 +1,37 @@
+import Events
+
+/// A set of a schema's columns, one bit each, so that "did anything change that this view looks at" is one
+/// AND for all of them.
+struct ColumnSet: Equatable {
+  // 8 words of 64 bits are Schema.columnsMax.
+  private var words = SIMD8<UInt64>.zero
+
+  init() {}
+
+  init(_ columns: some Sequence<Int>) {
+    for column in columns { insert(column) }
+  }
+
+  /// The columns in which two rows differ.
+  init(changedBetween a: Row, _ b: Row, width: Int) {
+    var column = 0
+    var word = 0
+    while column < width {
+      let end = min(column + 64, width)
+      var bits: UInt64 = 0
+      for at in column..<end { bits |= (a[at] == b[at] ? 0 : 1) << UInt64(at - column) }
+      words[word] = bits
+      word += 1
+      column = end
+    }
+  }
+
+  mutating func insert(_ column: Int) { words[column >> 6] |= 1 << UInt64(column & 63) }
+
+  mutating func formUnion(_ other: ColumnSet) { words |= other.words }
+
+  var isEmpty: Bool { words == .zero }
+
+  @inline(__always)
+  func intersects(_ other: ColumnSet) -> Bool { words & other.words != .zero }
+}

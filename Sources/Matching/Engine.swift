@@ -1,0 +1,233 @@
+import Events
+import Query
+
+/// Matches changed rows against all streams' views and keeps what each has yet to publish (DESIGN section 7,
+/// net streams).
+///
+/// Streams with the same filter are of one set, whose filter is evaluated once a row for all of them. It
+/// belongs to the thread of its table: no call may come from elsewhere. It holds shares in the table's
+/// strings, which `remove` gives back.
+public final class Engine {
+  private let rows: RowStore
+  private let strings: StringTable
+  private let limits: EngineLimits
+  private var sets: [RequestSet] = []
+  private var places: [String: (set: RequestSet, stream: Stream)] = [:]
+
+  public init(rows: RowStore, limits: EngineLimits = EngineLimits()) {
+    self.rows = rows
+    strings = rows.strings
+    self.limits = limits
+  }
+
+  /// How often an integer sum was outside 64 bits, and so null, when it was collected.
+  public private(set) var sumOverflows = 0
+
+  public var streamCount: Int { places.count }
+  public var setCount: Int { sets.count }
+
+  public func contains(stream id: String) -> Bool { places[id] != nil }
+
+  // MARK: Streams
+
+  /// Begins a stream: evaluates its view over all rows, as they are committed, after which everything in it
+  /// is pending. Streams with one `set` must have the same canonical filter. O(rows).
+  ///
+  /// `rows` calls its argument once for each row that is there. Throws where the view is over a limit, and
+  /// then the stream is not there; to try again makes sense only with fewer rows.
+  public func add(
+    stream id: String, set: String, view: View, rows forEachRow: ((StringTable.Code, Row) -> Void) -> Void
+  ) throws(EngineError) {
+    precondition(places[id] == nil, "stream \(id) is there already")
+    let stream = Stream(id: id, view, limits: limits)
+    let requestSet = sets.first { $0.id == set } ?? RequestSet(id: set, filter: view.filter)
+    let all = stream.columns
+    withBlankRow { stream.start($0, strings) }
+    forEachRow { key, row in
+      guard requestSet.filter.matches(row, strings) else { return }
+      stream.apply(key, before: nil, after: row, changed: all, strings)
+    }
+    if let failure = stream.failure {
+      stream.removeAll(strings)
+      throw failure
+    }
+    if requestSet.streams.isEmpty { sets.append(requestSet) }
+    requestSet.add(stream)
+    places[id] = (requestSet, stream)
+  }
+
+  private func withBlankRow(_ body: (Row) -> Void) {
+    withUnsafeTemporaryAllocation(of: Cell.self, capacity: rows.width) { cells in
+      cells.initialize(repeating: 0)
+      body(Row(cells.baseAddress!))
+    }
+  }
+
+  /// Ends a stream, what was pending with it. A stream that is not there is no error.
+  public func remove(stream id: String) {
+    guard let (set, stream) = places.removeValue(forKey: id) else { return }
+    stream.removeAll(strings)
+    set.remove(stream)
+    if set.streams.isEmpty { sets.removeAll { $0 === set } }
+  }
+
+  // MARK: Rows
+
+  /// One dirty row of a drain: how it was at the last drain, and how it is. Nil: there was, or is, none. The
+  /// cells' codes must be valid during the call. O(sets).
+  public func apply(key: StringTable.Code, before: Row?, after: Row?) {
+    var changed = ColumnSet()
+    if let before, let after {
+      changed = ColumnSet(changedBetween: before, after, width: rows.width)
+      if changed.isEmpty { return }
+    }
+    for set in sets { set.apply(key, before, after, changed, strings) }
+  }
+
+  // MARK: Collecting
+
+  /// Appends the net records that are pending for these streams to `out`, a run a stream in the order of
+  /// `ids`, and clears what was pending. A stream without changes is listed with no records; one that is not
+  /// there, or stands over a limit, is left out.
+  ///
+  /// `current` gives the row of a key as it was last given to `apply` or `add`; nil if there is none. (One
+  /// that is newer does no lasting harm: the record is then early, and comes again.)
+  public func collect(
+    _ ids: some Sequence<String>, into out: SweepBatch, current: (StringTable.Code) -> Row?
+  ) {
+    for id in ids {
+      guard let stream = places[id]?.stream, stream.failure == nil else { continue }
+      out.begin(stream: id)
+      let overflows = stream.overflows
+      stream.collect(into: out, strings, current)
+      sumOverflows += stream.overflows - overflows
+    }
+  }
+
+  /// Keys that wait to be collected for a stream, those included that will turn out unchanged.
+  public func pendingCount(stream id: String) -> Int { places[id]?.stream.pendingCount ?? 0 }
+
+  /// Streams that passed a limit since they were added. They stand still until they are removed.
+  public var streamsOverLimit: [(id: String, error: EngineError)] {
+    sets.flatMap(\.streams).compactMap { stream in stream.failure.map { (stream.id, $0) } }
+  }
+}
+
+/// All streams with one filter.
+private final class RequestSet {
+  let id: String
+  let filter: CompiledFilter
+  private let filterColumns: ColumnSet
+  /// Those that the filter or any of the streams reads: a change of others is nobody's business.
+  private var columns = ColumnSet()
+  private(set) var streams: [Stream] = []
+
+  init(id: String, filter: Filter) {
+    self.id = id
+    self.filter = CompiledFilter(filter)
+    filterColumns = ColumnSet(self.filter.columnsUsed)
+  }
+
+  func add(_ stream: Stream) {
+    streams.append(stream)
+    setColumns()
+  }
+
+  func remove(_ stream: Stream) {
+    streams.removeAll { $0 === stream }
+    setColumns()
+  }
+
+  private func setColumns() {
+    columns = streams.reduce(into: filterColumns) { $0.formUnion($1.columns) }
+  }
+
+  @inline(__always)
+  func apply(
+    _ key: StringTable.Code, _ before: Row?, _ after: Row?, _ changed: ColumnSet, _ strings: StringTable
+  ) {
+    let isUpdate = before != nil && after != nil
+    if isUpdate && !changed.intersects(columns) { return }
+    let isIn = after.map { filter.matches($0, strings) } ?? false
+    let wasIn =
+      isUpdate && !changed.intersects(filterColumns)
+      ? isIn : before.map { filter.matches($0, strings) } ?? false
+    if !wasIn && !isIn { return }
+    for stream in streams {
+      stream.apply(
+        key, before: wasIn ? before : nil, after: isIn ? after : nil, changed: changed, strings)
+    }
+  }
+}
+
+/// A stream's view, of either kind.
+private final class Stream {
+  enum State {
+    case pure(PureState)
+    case metric(MetricState)
+  }
+
+  let id: String
+  let state: State
+  let columns: ColumnSet
+
+  init(id: String, _ view: View, limits: EngineLimits) {
+    self.id = id
+    switch view.body {
+    case .pure(let outputs):
+      let pure = PureState(outputs, limits: limits)
+      (state, columns) = (.pure(pure), pure.columns)
+    case .metric(let metrics, let groupBy):
+      let metric = MetricState(metrics, groupBy, view.schema, limits: limits)
+      (state, columns) = (.metric(metric), metric.columns)
+    }
+  }
+
+  func start(_ blank: Row, _ strings: StringTable) {
+    if case .metric(let metric) = state { metric.start(blank, strings) }
+  }
+
+  @inline(__always)
+  func apply(
+    _ key: StringTable.Code, before: Row?, after: Row?, changed: ColumnSet, _ strings: StringTable
+  ) {
+    switch state {
+    case .pure(let pure):
+      pure.apply(key, wasIn: before != nil, isIn: after != nil, changed: changed, strings)
+    case .metric(let metric): metric.apply(before: before, after: after, changed: changed, strings)
+    }
+  }
+
+  func collect(into out: SweepBatch, _ strings: StringTable, _ current: (StringTable.Code) -> Row?) {
+    switch state {
+    case .pure(let pure): pure.collect(into: out, strings, current)
+    case .metric(let metric): metric.collect(into: out, strings)
+    }
+  }
+
+  func removeAll(_ strings: StringTable) {
+    switch state {
+    case .pure(let pure): pure.removeAll(strings)
+    case .metric(let metric): metric.removeAll(strings)
+    }
+  }
+
+  var failure: EngineError? {
+    switch state {
+    case .pure(let pure): pure.failure
+    case .metric(let metric): metric.failure
+    }
+  }
+
+  var pendingCount: Int {
+    switch state {
+    case .pure(let pure): pure.pendingCount
+    case .metric(let metric): metric.pendingCount
+    }
+  }
+
+  var overflows: Int {
+    if case .metric(let metric) = state { return metric.overflows }
+    return 0
+  }
+}

@@ -1,0 +1,24 @@
+/// How large an engine's state may become. A stream that would pass one of these stands still from then
+/// on (`Engine.streamsOverLimit`): it publishes nothing wrong, and whoever owns it ends it.
+public struct EngineLimits: Sendable {
+  /// Groups of one metric view, those counted that are gone and wait for their null. With one metric a
+  /// group takes about 100 bytes: 1,000,000 groups, 100 MB.
+  public var groupsMax = 1_000_000
+  /// Keys of one pure view that changed since it was collected last. 16 bytes each: 16,000,000 keys, 256 MB.
+  public var pendingKeysMax = 16_000_000
+
+  public init() {}
+}
+
+/// Why a view cannot be served.
+public enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
+  case tooManyGroups(max: Int)
+  case tooManyPendingKeys(max: Int)
+
+  public var description: String {
+    switch self {
+    case .tooManyGroups(let max): "the view has more than \(max) groups"
+    case .tooManyPendingKeys(let max): "more than \(max) keys of the view wait to be published"
+    }
+  }
+}
