@@ -1,0 +1,308 @@
+#!/bin/bash
+# Belfry's figures on a throwaway Kafka (docs/benchmarks.md says what they mean).
+#   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore]      all three without a name
+# Sizes come from the environment; the defaults are those of docs/benchmarks.md.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+EVENTS=${EVENTS:-2000000}                 # ingest: events
+ROWS=${ROWS:-200000}                      # ingest and clients: rows that they fall on
+EVENT_BYTES=${EVENT_BYTES:-300}
+ROUNDS=${ROUNDS:-3}                       # ingest: pairs of runs, one after the other
+SEED=${SEED:-1}
+PARTITIONS=${PARTITIONS:-8}
+COMMIT_MS=${COMMIT_MS:-100}
+CLIENTS_FEW=${CLIENTS_FEW:-100}
+CLIENTS_MANY=${CLIENTS_MANY:-10000}
+REQUESTS=${REQUESTS:-100}                 # clients: distinct requests
+LOAD=${LOAD:-2000}                        # clients: events a second meanwhile
+WINDOW=${WINDOW:-60}                      # clients: seconds of each measurement
+CLIENT_ROUNDS=${CLIENT_ROUNDS:-2}
+RENEW_MS=${RENEW_MS:-10000}
+LEASE_MS=${LEASE_MS:-60000}
+RESTORE_ROWS=${RESTORE_ROWS:-1000000}
+TIMEOUT=${TIMEOUT:-900}                   # seconds for any one step
+BELFRY=${BELFRY:-}                        # the program; empty: a release build is made
+
+die() { echo "bench: $*" >&2; exit 1; }
+say() { echo "bench: $*" >&2; }
+
+[ -n "${KAFKA_HOME:-}" ] || die "KAFKA_HOME is not set: it must name an unpacked Apache Kafka"
+[ -x "$KAFKA_HOME/bin/kafka-server-start.sh" ] || die "no bin/kafka-server-start.sh in KAFKA_HOME=$KAFKA_HOME"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/belfry-bench.XXXXXX")
+broker= serve= relay= background=
+
+stop() { # pid: ask, wait, insist
+  [ -n "$1" ] || return 0
+  kill "$1" 2>/dev/null || return 0
+  for _ in $(seq 100); do kill -0 "$1" 2>/dev/null || break; sleep 0.1; done
+  kill -9 "$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
+}
+finish() {
+  local status=$?
+  stop "$background"; stop "$relay"; stop "$serve"; stop "$broker"
+  if [ $status -ne 0 ] && [ -z "${KEEP:-}" ]; then tail -n 5 "$work"/*.log >&2 2>/dev/null || true; fi
+  [ -n "${KEEP:-}" ] || rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+# --- the programs
+
+build() {
+  cc -O2 -o "$work/relay" Benchmarks/relay.c -lrdkafka
+  cc -O2 -o "$work/load" Benchmarks/load.c -lrdkafka -lm
+  [ -n "$BELFRY" ] && return
+  swift build -c release --product belfry >&2
+  BELFRY=$(swift build -c release --show-bin-path)/belfry
+}
+load() { "$work/load" "$@"; }
+value() { awk -v n="$1" '$1 == n { print $2 }' "$2"; }       # NAME FILE: of `name value` lines
+calc() { awk "BEGIN { printf \"$1\", $2 }"; }                # FORMAT EXPRESSION
+
+# --- the broker
+
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 10000))
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+  done
+}
+
+start_broker() {
+  local port controller
+  port=$(free_port); controller=$(free_port)
+  mkdir -p "$work/kafka/data" "$work/kafka/logs"
+  cat >"$work/kafka/server.properties" <<P
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$controller
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$work/kafka/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+log.segment.delete.delay.ms=1000
+P
+  export LOG_DIR=$work/kafka/logs
+  export KAFKA_HEAP_OPTS=${KAFKA_HEAP_OPTS:--Xms1G -Xmx1G}
+  export KAFKA_JVM_PERFORMANCE_OPTS=${KAFKA_JVM_PERFORMANCE_OPTS:--XX:+UseParallelGC}
+  local uuid
+  uuid=$("$KAFKA_HOME/bin/kafka-storage.sh" random-uuid)
+  "$KAFKA_HOME/bin/kafka-storage.sh" format -t "$uuid" -c "$work/kafka/server.properties" >"$work/broker.log" 2>&1 ||
+    { cat "$work/broker.log" >&2; die "the broker's storage could not be made"; }
+  "$KAFKA_HOME/bin/kafka-server-start.sh" "$work/kafka/server.properties" >>"$work/broker.log" 2>&1 </dev/null &
+  broker=$!
+  bootstrap=127.0.0.1:$port
+  for _ in $(seq 120); do
+    kill -0 "$broker" 2>/dev/null || die "the broker ended"
+    load create "$bootstrap" bench-ready 1 2>/dev/null && return
+    sleep 0.5
+  done
+  die "the broker did not become ready"
+}
+
+# --- the service
+
+# CLUSTER: a member of a fresh or known cluster; sets `serve` and `http`.
+start_serve() {
+  http=127.0.0.1:$(free_port)
+  cat >"$work/$1.yaml" <<Y
+cluster: $1
+kafka: { bootstrap: "$bootstrap", partitions: $PARTITIONS }
+http: { listen: "$http" }
+commit_ms: $COMMIT_MS
+Y
+  "$BELFRY" serve -c "$work/$1.yaml" >>"$work/$1.log" 2>&1 </dev/null &
+  serve=$!
+}
+stop_serve() { stop "$serve"; serve=; }
+
+wait_ready() {
+  local until=$((SECONDS + TIMEOUT))
+  until curl -sf -o /dev/null "http://$http/readyz"; do
+    kill -0 "$serve" 2>/dev/null || die "belfry serve ended"
+    [ $SECONDS -lt $until ] || die "belfry serve did not become ready"
+    sleep 0.05
+  done
+}
+
+# CPU seconds of a process so far, and its resident bytes.
+cpu() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) / hz }' "/proc/$1/stat"; }
+resident() { awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$1/status"; }
+
+# CLUSTER EVENTS ROWS SEED
+prefill() {
+  load create "$bootstrap" "$1.events" "$PARTITIONS"
+  load produce "$bootstrap" "$1.events" "$2" "$3" "$EVENT_BYTES" "$4" 0 >"$work/prefill.$1"
+}
+
+# Topics that are not needed any more: their pages and disk are the next run's.
+discard() { local topic; for topic in "$@"; do load delete "$bootstrap" "$topic"; done; }
+
+# --- the table of results
+
+rows=()
+result() { rows+=("$1|$2|$3"); say "$1: $2${3:+ ($3)}"; }    # FIGURE MEASURED TARGET
+print_results() {
+  printf '\n%s cores, %s, librdkafka %s\n\n' "$(nproc)" "$(uname -sm)" "$(pkg-config --modversion rdkafka)"
+  printf '| %-58s | %-26s | %-16s |\n' figure measured target
+  printf '| %-58s | %-26s | %-16s |\n' --- --- ---
+  local row
+  for row in "${rows[@]}"; do
+    IFS='|' read -r figure measured target <<<"$row"
+    printf '| %-58s | %-26s | %-16s |\n' "$figure" "$measured" "$target"
+  done
+}
+median() { tr ' ' '\n' <<<"$*" | sort -g | awk 'NF { v[++n] = $1 } END { print n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2 }'; }
+
+# --- ingest
+
+# CLUSTER: times Belfry over the cluster's events; leaves the rate in `rate`, CPU seconds in `spent`.
+time_serve() {
+  start_serve "$1"
+  load follow "$bootstrap" "$1.table" "$1.events" "$TIMEOUT" >"$work/follow.$1"
+  rate=$(value rate "$work/follow.$1"); spent=$(cpu "$serve")
+  stop_serve
+}
+# CLUSTER VALUE_BYTES HEADER_BYTES: the same for the relay, in a group of its own.
+time_relay() {
+  load create "$bootstrap" "$1.relay.$3" "$PARTITIONS"
+  "$work/relay" "$bootstrap" "$1.events" "$1.relay.$3" "$1.relay.$3" "$2" "$3" "$COMMIT_MS" >>"$work/relay.log" 2>&1 &
+  relay=$!
+  load follow "$bootstrap" "$1.relay.$3" "$1.events" "$TIMEOUT" >"$work/follow.$1.relay"
+  rate=$(value rate "$work/follow.$1.relay"); spent=$(cpu "$relay")
+  stop "$relay"; relay=
+}
+
+bench_ingest() {
+  local ours=() theirs=() theirs_headers=() ratios=() ours_cpu=() theirs_cpu=() round value_bytes headers
+  say "ingest: a first run, not counted, tells what the changelog's records weigh"
+  prefill bench-warm $((EVENTS / 10)) "$ROWS" "$SEED"
+  time_serve bench-warm
+  for round in $(seq "$ROUNDS"); do
+    local cluster=bench-ingest-$round
+    prefill "$cluster" "$EVENTS" "$ROWS" $((SEED + round))
+    time_serve "$cluster"
+    ours+=("$rate"); ours_cpu+=("$spent")
+    load size "$bootstrap" "$cluster.table.alerts" 500000 >"$work/size"
+    value_bytes=$(value value "$work/size"); headers=$(value headers "$work/size")
+    time_relay "$cluster" $((value_bytes + headers)) 0
+    theirs+=("$rate"); theirs_cpu+=("$spent")
+    time_relay "$cluster" "$value_bytes" "$headers"
+    theirs_headers+=("$rate")
+    ratios+=("$(calc %.3f "${ours[-1]} / ${theirs[-1]}")")
+    discard "$cluster.events" "$cluster.table.alerts" "$cluster.relay.0" "$cluster.relay.$headers"
+    say "round $round: belfry ${ours[-1]}/s, relay ${theirs[-1]}/s, with headers ${theirs_headers[-1]}/s; ${ratios[-1]} x"
+  done
+  result "ingest: Belfry, events a second" "$(median "${ours[@]}")" ""
+  result "ingest: relay in C, events a second" "$(median "${theirs[@]}")" ""
+  result "ingest: Belfry / relay (median of ${#ratios[@]})" "$(median "${ratios[@]}") x" ">= 0.5 (aim 0.7)"
+  result "ingest: relay that writes a header too, events a second" "$(median "${theirs_headers[@]}")" ""
+  result "ingest: Belfry / relay with a header" \
+    "$(calc %.3f "$(median "${ours[@]}") / $(median "${theirs_headers[@]}")") x" ""
+  result "ingest: CPU seconds a million events, Belfry; relay" \
+    "$(calc %.2f "$(median "${ours_cpu[@]}") * 1e6 / $EVENTS"); $(calc %.2f "$(median "${theirs_cpu[@]}") * 1e6 / $EVENTS")" ""
+  result "ingest: bytes of a changelog record: value + headers" "$value_bytes + $headers" ""
+}
+
+# --- clients
+
+# CLIENTS: CPU seconds of the service over one window; leaves them in `spent`, the registration's in `registered`.
+window() {
+  "$work/load" clients "$bootstrap" bench-clients "$1" "$REQUESTS" "$LEASE_MS" "$RENEW_MS" "$TIMEOUT" \
+    >"$work/clients" 2>>"$work/clients.log" &
+  local clients=$! before
+  until [ -s "$work/clients" ]; do
+    kill -0 "$clients" 2>/dev/null || die "the clients gave up"
+    sleep 0.1
+  done
+  registered=$(value registered "$work/clients")
+  sleep $((RENEW_MS / 1000))
+  before=$(cpu "$serve")
+  sleep "$WINDOW"
+  spent=$(calc %.2f "$(cpu "$serve") - $before")
+  stop "$clients"
+}
+
+bench_clients() {
+  local few=() many=() times=() round
+  prefill bench-clients "$ROWS" "$ROWS" "$SEED"
+  start_serve bench-clients
+  load follow "$bootstrap" bench-clients.table bench-clients.events "$TIMEOUT" >/dev/null
+  wait_ready
+  "$work/load" produce "$bootstrap" bench-clients.events 0 "$ROWS" "$EVENT_BYTES" "$SEED" "$LOAD" >"$work/load.log" 2>&1 &
+  background=$!
+  for round in $(seq "$CLIENT_ROUNDS"); do
+    window "$CLIENTS_FEW"; few+=("$spent")
+    window "$CLIENTS_MANY"; many+=("$spent"); times+=("$registered")
+    say "round $round: $CLIENTS_FEW clients ${few[-1]} s, $CLIENTS_MANY clients ${many[-1]} s of CPU, registered in $registered s"
+  done
+  stop "$background"; background=
+  stop_serve
+  local a b
+  a=$(median "${few[@]}"); b=$(median "${many[@]}")
+  result "clients: CPU seconds in $WINDOW s, $CLIENTS_FEW on $REQUESTS requests" "$a" ""
+  result "clients: CPU seconds in $WINDOW s, $CLIENTS_MANY on $REQUESTS requests" "$b" ""
+  result "clients: $CLIENTS_MANY / $CLIENTS_FEW" "$(calc %.3f "$b / $a") x" "<= 1.05"
+  result "clients: registering $CLIENTS_MANY" "$(median "${times[@]}") s" ""
+}
+
+# --- restore, and memory
+
+bench_restore() {
+  local started empty seconds base full contents
+  prefill bench-restore "$RESTORE_ROWS" "$RESTORE_ROWS" "$SEED"
+  start_serve bench-restore
+  load follow "$bootstrap" bench-restore.table bench-restore.events "$TIMEOUT" >/dev/null
+  stop_serve
+  load size "$bootstrap" bench-restore.table.alerts "$RESTORE_ROWS" >"$work/size"
+  contents=$(value contents "$work/size")
+  start_serve bench-empty                        # makes its topics
+  wait_ready
+  stop_serve
+  started=$(date +%s%N)
+  start_serve bench-empty
+  wait_ready
+  empty=$(calc %.2f "($(date +%s%N) - $started) / 1e9")
+  base=$(resident "$serve")
+  stop_serve
+  started=$(date +%s%N)
+  start_serve bench-restore
+  wait_ready
+  seconds=$(calc %.2f "($(date +%s%N) - $started) / 1e9")
+  full=$(resident "$serve")
+  stop_serve
+  result "restore: $RESTORE_ROWS rows, start to ready" "$seconds s" ""
+  result "restore: rows a second" "$(calc %.0f "$RESTORE_ROWS / $seconds")" ""
+  result "restore: a start without rows" "$empty s" ""
+  local row
+  row=$(calc %.0f "($full - $base) / $RESTORE_ROWS")
+  result "memory: bytes a row; of its values" "$row; $contents" ""
+  result "memory: a row / its values" "$(calc %.2f "$row / $contents") x" ""
+}
+
+build
+start_broker
+say "broker at $bootstrap"
+[ $# -gt 0 ] || set -- ingest clients restore
+for name in "$@"; do
+  case $name in
+    ingest | clients | restore) "bench_$name" ;;
+    *) die "no benchmark is called $name: ingest, clients, restore" ;;
+  esac
+done
+print_results
