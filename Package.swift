@@ -34,6 +34,7 @@ let package = Package(
     library("CYaml", package: "libyaml-dev", pkgConfig: "yaml-0.1"),
     library("CMicroHTTPD", package: "libmicrohttpd-dev", pkgConfig: "libmicrohttpd"),
     library("CCrypto", package: "libssl-dev", pkgConfig: "libcrypto"),
+    library("CCurl", package: "libcurl4-openssl-dev", pkgConfig: "libcurl"),
     library("CSQLite", package: "libsqlite3-dev", pkgConfig: "sqlite3"),
 
     module("Base", ["CCrypto"]),
@@ -48,6 +49,7 @@ let package = Package(
     module("Console", ["Base", "CMicroHTTPD"]),
     module("Configuration", ["Base", "CYaml"]),
     module("FrontDoor", ["Configuration"]),
+    module("Client", ["Base", "Bus", "CCurl", "Events"]),
     module("HostMonitor", ["Base", "ConnectorKit"], path: "Connectors/HostMonitor/Sources"),
     module("Syslog", ["Base", "ConnectorKit"], path: "Connectors/Syslog/Sources"),
     module(
@@ -58,7 +60,10 @@ let package = Package(
       ]),
     .executableTarget(
       name: "belfry",
-      dependencies: ["Base", "Bus", "Configuration", "Events", "FrontDoor", "Query", "Service"],
+      dependencies: [
+        "Base", "Bus", "Client", "Configuration", "Console", "Events", "FrontDoor", "Query", "Requests",
+        "Service",
+      ],
       path: "Sources/belfry", swiftSettings: settings),
 
     tests("BusTests", ["Bus", "Base"]),

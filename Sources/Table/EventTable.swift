@@ -144,6 +144,12 @@ public final class EventTable {
     return slot
   }
 
+  /// The row of a key, by the code of its text; nil if there is none.
+  public func row(ofKey code: StringTable.Code) -> Row? {
+    guard let slot = knownSlot(code), slots[Int(slot)].isLive else { return nil }
+    return Row(rows.row(slot))
+  }
+
   /// The slot that belongs to a key, be there a row or only its old image.
   @inline(__always)
   func knownSlot(_ key: StringTable.Code) -> RowStore.Slot? {

@@ -2,9 +2,6 @@ import Configuration
 import FrontDoor
 import Glibc
 
-/// The commands that need a cluster, by name.
-let bodies: [String: CommandBody] = [:]
-
 /// The process's environment.
 func environment() -> [String: String] {
   var result: [String: String] = [:]
@@ -20,6 +17,11 @@ func environment() -> [String: String] {
 }
 
 let program = Program(
-  bodies: bodies, environment: environment(), readFile: readFile,
+  bodies: [
+    "serve": serve, "demo": demo, "subscribe": subscribe, "unsubscribe": unsubscribe,
+    "requests": showRequests, "streams": showStreams, "query": query, "explain": explain, "send": send,
+    "dlq list": listDeadLetters, "dlq show": showDeadLetter, "dlq replay": replayDeadLetters,
+  ],
+  environment: environment(), readFile: readFile,
   output: { Output.standard(json: $0) }, writeError: { writeAll(2, $0) })
 exit(program.run(Array(CommandLine.arguments.dropFirst())).rawValue)

@@ -1,0 +1,151 @@
+import Base
+import Bus
+import Events
+
+/// What went wrong for a client of a cluster, in words for people.
+public struct ClientError: Error, Sendable, CustomStringConvertible {
+  public let description: String
+  public init(_ description: String) { self.description = description }
+}
+
+/// A client's side of the bus contract: sends requests and commands, waits for replies, reads streams and
+/// the registry. One thread uses it.
+public final class Session {
+  /// How long a reply is waited for.
+  public static let replyTimeout = Duration.seconds(30)
+  /// Requests are sent with this lease and renewed well within it, so that one whose client was killed
+  /// does not stand for ever.
+  public static let lease = Duration.seconds(60)
+
+  public let topics: ClusterTopics
+  public let bus: any Bus
+  public let clock: any Clock
+
+  public init(bus: any Bus, topics: ClusterTopics, clock: any Clock) {
+    self.bus = bus
+    self.topics = topics
+    self.clock = clock
+  }
+
+  /// Throws in words for people where the cluster's topics are not there, or no broker answers.
+  public func checkCluster() throws {
+    let counts = try bus.partitionCounts([topics.requests, topics.registry])
+    if counts.count < 2 {
+      throw ClientError(
+        "there is no cluster \"\(topics.cluster)\" here: topic \(topics.requests) does not exist"
+          + " (start a member with `belfry serve`, or name another with --cluster)")
+    }
+  }
+
+  /// Sends one record and waits until it is acknowledged. `value` nil: a null.
+  public func send(topic: String, key: String, value: String?) throws {
+    let producer = try bus.makeProducer()
+    defer { producer.close() }
+    let batch = RecordBatch(capacity: 1024)
+    batch.append(topic: topic, partition: 0, timestamp: clock.now(), key: key, value: value)
+    try producer.send(batch)
+    try producer.flush(timeout: .seconds(30))
+  }
+
+  /// Sends a request (nil: its end) and waits for the reply to it.
+  public func request(client: String, name: String, _ request: JSON?) throws -> JSON {
+    try checkCluster()
+    let key = "\(client)/\(name)"
+    let partition = TopicPartition(topics.replies, 0)
+    let end = try bus.endOffset(partition, isolation: .committed)
+    let reader = try bus.makeReader([partition: end], isolation: .committed)
+    defer { reader.close() }
+    try send(topic: topics.requests, key: key, value: request?.text)
+    let batch = RecordBatch()
+    let deadline = clock.elapsed() + Self.replyTimeout
+    while clock.elapsed() < deadline {
+      batch.removeAll()
+      try reader.poll(into: batch, max: 1000, timeout: .milliseconds(100))
+      for record in batch.records where batch.keyText(record) == key {
+        if let value = batch.value(record) { return try JSON(parsing: value) }
+      }
+    }
+    throw ClientError(
+      "no reply in \(Self.replyTimeout.milliseconds / 1000) s: no member of cluster \"\(topics.cluster)\" is publishing"
+    )
+  }
+
+  /// The registry as it is now: entity by key.
+  public func registry() throws -> [String: JSON] {
+    try checkCluster()
+    var entities: [String: JSON] = [:]
+    try bus.readToEnd([TopicPartition(topics.registry, 0): earliestOffset], clock: clock) { batch in
+      for record in batch.records {
+        guard let key = batch.keyText(record) else { continue }
+        entities[key] = batch.value(record).flatMap { try? JSON(parsing: $0) }
+      }
+    }
+    return entities
+  }
+}
+
+/// A stream as its reply describes it.
+public struct StreamAddress: Sendable {
+  public let id: String
+  public let topic: String
+  public let partition: Int32
+  public let keyPrefix: String
+
+  /// nil where the reply names no stream.
+  public init?(reply: JSON) {
+    guard let stream = reply["stream"], let id = stream["id"]?.string, let topic = stream["topic"]?.string,
+      let partition = stream["partition"]?.int, let prefix = stream["key_prefix"]?.string
+    else { return nil }
+    self.id = id
+    self.topic = topic
+    self.partition = Int32(clamping: partition)
+    keyPrefix = prefix
+  }
+}
+
+/// One published record of a stream.
+public struct StreamRecord: Sendable {
+  /// Without the lane's prefix.
+  public let key: String
+  /// nil: the row left the view.
+  public let value: JSON?
+  public let seq: Int64
+  public let epoch: Int64
+  public let sweep: Int64
+  /// The stream's last record of its sweep: the view is whole here.
+  public let isLast: Bool
+}
+
+/// Follows one stream from its beginning. One thread uses it.
+public final class StreamFollower {
+  private let address: StreamAddress
+  private let reader: any Reader
+  private let batch = RecordBatch()
+  private let partition: TopicPartition
+
+  public init(_ address: StreamAddress, bus: any Bus) throws(BusError) {
+    self.address = address
+    partition = TopicPartition(address.topic, address.partition)
+    reader = try bus.makeReader([partition: earliestOffset], isolation: .committed)
+  }
+
+  /// The offset up to which the stream was read, others' records in its lane counted.
+  public var position: Int64 { reader.position(partition) }
+
+  /// The stream's next records; empty when there are none within `timeout`.
+  public func poll(timeout: Duration) throws(BusError) -> [StreamRecord] {
+    batch.removeAll()
+    try reader.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: timeout)
+    return batch.records.compactMap { record in
+      guard let key = batch.keyText(record), key.hasPrefix(address.keyPrefix) else { return nil }
+      func number(_ name: StaticString) -> Int64 { batch.headerText(record, name).flatMap { Int64($0) } ?? 0 }
+      return StreamRecord(
+        key: String(key.dropFirst(address.keyPrefix.count)),
+        value: batch.value(record).flatMap { try? JSON(parsing: $0) },
+        seq: number("belfry-seq"), epoch: number("belfry-epoch"), sweep: number("belfry-sweep"),
+        isLast: batch.header(record, "belfry-last") != nil)
+    }
+  }
+
+  public func close() { reader.close() }
+}

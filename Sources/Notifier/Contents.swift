@@ -1,0 +1,50 @@
+import Base
+import Bus
+import Requests
+
+/// What is on the topics of the living streams, folded: read at a start, so that a stream goes on with the
+/// difference to what its readers already have.
+struct Contents {
+  /// Per stream: its keys, without the lane's prefix, and their values.
+  private var values: [String: [[UInt8]: [UInt8]]] = [:]
+
+  /// Reads the streams' own topics and lanes up to their true end.
+  static func read(_ places: [StreamPlace], _ bus: any Bus, _ clock: any Clock) throws(BusError) -> Contents {
+    var contents = Contents()
+    var start: [TopicPartition: Int64] = [:]
+    var ownStream: [String: String] = [:]
+    for place in places {
+      contents.values[place.id] = [:]
+      start[TopicPartition(place.topic, place.partition)] = earliestOffset
+      if place.placement == .own { ownStream[place.topic] = place.id }
+    }
+    if start.isEmpty { return contents }
+    try bus.readToEnd(start, clock: clock) { batch throws(BusError) in
+      for record in batch.records {
+        guard let key = batch.key(record) else { continue }
+        if let own = ownStream[batch.topic(record)] {
+          contents.fold(own, key, batch.value(record))
+        } else if let (id, rest) = split(key) {
+          contents.fold(id, rest, batch.value(record))
+        }
+      }
+    }
+    return contents
+  }
+
+  /// `<id>/<key>` of a lane.
+  private static func split(_ key: UnsafeRawBufferPointer) -> (String, UnsafeRawBufferPointer)? {
+    guard let slash = key.firstIndex(of: UInt8(ascii: "/")) else { return nil }
+    return (
+      String(decoding: key[..<slash], as: UTF8.self), UnsafeRawBufferPointer(rebasing: key[(slash + 1)...])
+    )
+  }
+
+  private mutating func fold(_ id: String, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) {
+    guard values[id] != nil else { return }
+    values[id]![Array(key)] = value.map { Array($0) }
+  }
+
+  /// The stream's content, once; nil when the stream did not exist at the start or was taken already.
+  mutating func take(_ id: String) -> [[UInt8]: [UInt8]]? { values.removeValue(forKey: id) }
+}

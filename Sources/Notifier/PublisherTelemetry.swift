@@ -1,0 +1,46 @@
+import Base
+import Requests
+
+/// The publisher's metrics.
+struct PublisherTelemetry {
+  private let metrics: Metrics
+  private let sweeps: Metric
+  private let records: Metric
+  private let sweepTime: Metric
+  private let aborts: Metric
+  private let streams: Metric
+  private let requests: Metric
+  private let renewals: Metric
+  private let epoch: Metric
+
+  init(_ metrics: Metrics) {
+    self.metrics = metrics
+    sweeps = metrics.counter("belfry_sweeps_total", "Sweeps published")
+    records = metrics.counter("belfry_published_records_total", "Records published on streams")
+    sweepTime = metrics.counter(
+      "belfry_sweep_milliseconds_total", "Time from asking the table for a sweep to its commit, ms")
+    aborts = metrics.counter("belfry_publish_aborts_total", "Transactions of the publisher that were aborted")
+    streams = metrics.gauge("belfry_streams", "Streams that live")
+    requests = metrics.gauge("belfry_requests", "Requests that live")
+    renewals = metrics.gauge("belfry_request_renewals", "Requests that were renewed since the start")
+    epoch = metrics.gauge("belfry_epoch", "The publisher's term")
+  }
+
+  func swept(_ count: Int, _ time: Duration) {
+    sweeps.add()
+    records.add(count)
+    sweepTime.add(Int(time.milliseconds))
+  }
+
+  func aborted() { aborts.add() }
+
+  func report(_ registry: Registry, streams count: Int, epoch term: Int64) {
+    streams.set(count)
+    requests.set(registry.requestCount)
+    renewals.set(registry.counts.renewals)
+    epoch.set(Int(term))
+    for (code, n) in registry.counts.rejected {
+      metrics.gauge("belfry_requests_rejected", "Requests rejected since the start", [("code", code)]).set(n)
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import Base
+import Bus
+import Console
+import Events
+import Matching
+import Notifier
+import Query
+import Synchronization
+
+/// Answers the console's paths from a running member.
+public final class Backend: ConsoleBackend {
+  /// Rows that one answer holds at most; an answer that was cut says so.
+  public static let queryRowsMax = 10_000
+  /// How long a question waits for the table's thread, which answers between transactions.
+  private static let queryTimeout = Duration.seconds(10)
+
+  private let member: Member
+  private let catalog: OneTable
+  private let metrics: Metrics
+
+  public init(_ member: Member, schema: Schema, metrics: Metrics) {
+    self.member = member
+    catalog = OneTable(schema)
+    self.metrics = metrics
+  }
+
+  public func readiness() -> [String] { member.readiness.list }
+
+  public func liveness() -> [String] { member.failure.map { [$0.description] } ?? [] }
+
+  public func metricsText() -> String { metrics.prometheusText() }
+
+  public func query(_ sql: String) -> QueryAnswer {
+    let view: View
+    do throws(SQLError) {
+      view = try parseView(sql, in: catalog)
+    } catch {
+      return .rejected(
+        code: error.code.rawValue, message: error.message, line: error.line, column: error.column)
+    }
+    switch ask(view) {
+    case .success(let result): return .rows(json: Self.json(result))
+    case .failure(let error):
+      return .rejected(code: "limit", message: "\(error)", line: 1, column: 1)
+    case nil:
+      let reasons = member.readiness.list
+      return .unavailable(
+        reason: reasons.isEmpty ? "the table did not answer in time" : reasons.joined(separator: "; "))
+    }
+  }
+
+  /// `{"columns":[{"name","type"}],"rows":[{…}],"count":n,"matched":n,"truncated":bool}`
+  private static func json(_ result: QueryResult) -> String {
+    let columns = JSON.array(
+      result.columns.map { .object(of: ["name": .string($0.name), "type": .string($0.type.rawValue)]) })
+    return "{\"columns\":\(columns.text),\"rows\":\(String(decoding: result.rows, as: UTF8.self)),"
+      + "\"count\":\(result.count),\"matched\":\(result.matched),\"truncated\":\(result.count < result.matched)}"
+  }
+
+  /// Asks the table's thread and waits; nil when it does not serve or does not answer in time.
+  public func ask(_ view: View) -> Result<QueryResult, EngineError>? {
+    let answer = Answer()
+    let asked = member.ask(.query(view, rowsMax: Self.queryRowsMax) { answer.put($0) })
+    return asked ? answer.wait(atMost: Self.queryTimeout) : nil
+  }
+}
+
+/// Carries one answer from the table's thread to the one that asked.
+private final class Answer: Sendable {
+  private let result = Mutex<Result<QueryResult, EngineError>?>(nil)
+  private let signal = Signal()
+
+  func put(_ answer: Result<QueryResult, EngineError>) {
+    result.withLock { $0 = answer }
+    signal.raise()
+  }
+
+  func wait(atMost limit: Duration) -> Result<QueryResult, EngineError>? {
+    signal.wait(atMost: limit)
+    return result.withLock { $0 }
+  }
+}

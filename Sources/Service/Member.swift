@@ -1,0 +1,234 @@
+import Base
+import Bus
+import ConnectorKit
+import Events
+import Notifier
+import Query
+import Requests
+import Synchronization
+import Table
+
+/// What a member is made from: everything that it may reach for, passed in.
+public struct MemberSettings: Sendable {
+  public var topics: ClusterTopics
+  public var memberID: String
+  public var schema: Schema
+  public var table: TableSettings
+  public var registry: RegistrySettings
+  public var commitInterval = Duration.milliseconds(100)
+  public var drainInterval = Duration.milliseconds(100)
+  /// Letters that the table's thread has not answered yet, at most. More than all streams that can be
+  /// (`RegistrySettings.streamsMax`), since a restart begins all of them at once.
+  public var lettersMax = 100_000
+
+  public init(
+    topics: ClusterTopics, memberID: String, schema: Schema, table: TableSettings, registry: RegistrySettings
+  ) {
+    self.topics = topics
+    self.memberID = memberID
+    self.schema = schema
+    self.table = table
+    self.registry = registry
+  }
+
+  /// All topics that must be there before a member starts.
+  public var topicSpecs: [TopicSpec] { topics.specs(table: schema.table, partitions: table.partitions) }
+}
+
+/// The tables that queries may name.
+public struct OneTable: Catalog, Sendable {
+  let schema: Schema
+  public init(_ schema: Schema) { self.schema = schema }
+  public func schema(ofTable name: String) -> Schema? { name == schema.table ? schema : nil }
+  public var tableNames: [String] { [schema.table] }
+}
+
+/// One life of a member's two roles: the table's worker and the publisher, with the mailboxes between.
+/// It ends with the first error that is not for trying again; the next life restores from the bus.
+public final class MemberLife {
+  public let worker: TableWorker
+  public let publisher: Publisher
+  /// For the console's questions.
+  public let letters: Mailbox<TableLetter>
+
+  public init(
+    _ settings: MemberSettings, bus: any Bus, clock: any Clock, readiness: Readiness, log: Log,
+    metrics: Metrics, wakePublisher: @escaping @Sendable () -> Void = {}
+  ) {
+    let letters = Mailbox<TableLetter>(capacity: settings.lettersMax)
+    let collected = Mailbox<Collected>(capacity: 16, wake: wakePublisher)
+    self.letters = letters
+    let table = EventTable(
+      schema: settings.schema,
+      topics: TableTopics(prefix: settings.topics.cluster, table: settings.schema.table),
+      settings: settings.table, metrics: metrics, log: log)
+    let leader = Leader(
+      bus: bus, clock: clock, table: table,
+      settings: Leader.Settings(
+        topics: settings.topics, seat: settings.topics.tableSeat(settings.memberID),
+        commitInterval: settings.commitInterval),
+      readiness: readiness, log: log, metrics: metrics)
+    worker = TableWorker(
+      clock: clock, leader: leader, letters: letters, publisher: collected,
+      drainInterval: settings.drainInterval, log: log, metrics: metrics)
+    publisher = Publisher(
+      bus: bus, clock: clock,
+      settings: Publisher.Settings(topics: settings.topics, registry: settings.registry),
+      catalog: OneTable(settings.schema), table: letters, mail: collected, readiness: readiness, log: log,
+      metrics: metrics)
+  }
+}
+
+/// Runs a member on real threads: one for the table, one for the publisher, and a supervisor that makes
+/// both anew when either fails, after a pause that grows.
+public final class Member: Sendable {
+  private struct State {
+    var letters: Mailbox<TableLetter>?
+    var isStopping = false
+    var failure: BusError?
+  }
+
+  private let settings: MemberSettings
+  private let bus: any Bus
+  private let clock: any Clock
+  public let readiness = Readiness()
+  private let log: Log
+  private let metrics: Metrics
+  private let restarts: Base.Metric
+  private let state = Mutex(State())
+  private let stopSignal = Signal()
+  private let supervisor = Mutex<ProbeThread?>(nil)
+
+  private static let pauseMin = Duration.milliseconds(200)
+  private static let pauseMax = Duration.seconds(10)
+  /// The longest wait of a role's turn: how late it sees a letter or a stop.
+  private static let turnWait = Duration.milliseconds(20)
+
+  public init(_ settings: MemberSettings, bus: any Bus, clock: any Clock, log: Log, metrics: Metrics) {
+    self.settings = settings
+    self.bus = bus
+    self.clock = clock
+    self.log = log.named("member")
+    self.metrics = metrics
+    restarts = metrics.counter("belfry_member_restarts_total", "Times that a member's roles were made anew")
+  }
+
+  /// Starts the threads, and returns at once. What no retry can mend (a topic with the wrong number of
+  /// partitions, a seat that another process has) ends the member and is its `failure`.
+  public func start() {
+    readiness.set("bus", "the topics are not checked yet")
+    supervisor.withLock { $0 = ProbeThread { [self] in supervise() } }
+  }
+
+  /// Ends cleanly: what is open is committed. Returns when the threads have ended.
+  public func stop() {
+    state.withLock { $0.isStopping = true }
+    stopSignal.raise()
+    supervisor.withLock { $0?.join() }
+  }
+
+  /// Why the member ended by itself; nil while it runs or was stopped.
+  public var failure: BusError? { state.withLock { $0.failure } }
+
+  /// Asks the table; false when it does not serve now.
+  public func ask(_ letter: TableLetter) -> Bool {
+    state.withLock { $0.letters }?.send(letter) ?? false
+  }
+
+  private var isStopping: Bool { state.withLock { $0.isStopping } }
+
+  // MARK: Supervision
+
+  private func supervise() {
+    var pause = Self.pauseMin
+    while !isStopping {
+      let started = clock.elapsed()
+      let end = live()
+      if isStopping { break }
+      guard let end else { continue }
+      if isFinal(end) {
+        log.error("the member ends", ("code", end.code), ("error", end.message))
+        readiness.set("member", end.description)
+        state.withLock { $0.failure = end }
+        return
+      }
+      if clock.elapsed() - started > .seconds(60) { pause = Self.pauseMin }
+      log.warning("roles are made anew", ("code", end.code), ("error", end.message), ("after", "\(pause)"))
+      restarts.add()
+      stopSignal.wait(atMost: pause)
+      pause = min(pause * 2, Self.pauseMax)
+    }
+  }
+
+  /// Another process has the seat, or what is asked of the bus cannot be: going on would not help.
+  private func isFinal(_ error: BusError) -> Bool {
+    error.remedy == .fenced || error.remedy == .closed || error.code == "PARTITIONS"
+      || error.code == "CONFIGURATION"
+  }
+
+  /// One life of the two roles; returns the error that ended it.
+  private func live() -> BusError? {
+    do throws(BusError) {
+      try bus.ensureTopics(settings.topicSpecs)
+    } catch {
+      readiness.set("bus", error.description)
+      return error
+    }
+    readiness.set("bus", nil)
+    let wake = Signal()
+    let life = MemberLife(
+      settings, bus: bus, clock: clock, readiness: readiness, log: log, metrics: metrics,
+      wakePublisher: { wake.raise() })
+    state.withLock { $0.letters = life.letters }
+    defer { state.withLock { $0.letters = nil } }
+    let outcome = Outcome()
+    let roles = Roles(life)
+    let table = ProbeThread { [self] in
+      outcome.end(with: run(outcome, roles.life.worker.turn))
+      if isStopping {
+        _ = run(Outcome(), once: true) { _ throws(BusError) in try roles.life.worker.finish() }
+      }
+      roles.life.worker.close()
+    }
+    outcome.end(with: run(outcome, roles.life.publisher.turn))
+    roles.life.publisher.close()
+    table?.join()
+    return outcome.error
+  }
+
+  /// Turns a role until it fails, or the other one did, or the member stops.
+  private func run(
+    _ outcome: Outcome, once: Bool = false, _ turn: (Duration) throws(BusError) -> Void
+  ) -> BusError? {
+    repeat {
+      do throws(BusError) {
+        try turn(Self.turnWait)
+      } catch  where error.remedy == .retry {
+        log.warning("tried again", ("code", error.code), ("error", error.message))
+        stopSignal.wait(atMost: Self.pauseMin)
+      } catch {
+        return error
+      }
+    } while !once && !isStopping && !outcome.isEnded
+    return nil
+  }
+}
+
+/// Both roles' threads see this: when one ends, so does the other.
+private final class Outcome: Sendable {
+  private let state = Mutex<(ended: Bool, error: BusError?)>((false, nil))
+
+  func end(with error: BusError?) {
+    state.withLock { $0 = (true, $0.error ?? error) }
+  }
+
+  var isEnded: Bool { state.withLock { $0.ended } }
+  var error: BusError? { state.withLock { $0.error } }
+}
+
+/// Hands each role to its own thread.
+private final class Roles: @unchecked Sendable {
+  // @unchecked: the worker is used by the table's thread only, the publisher by the supervisor's.
+  let life: MemberLife
+  init(_ life: MemberLife) { self.life = life }
+}

@@ -1,0 +1,152 @@
+import Base
+import Bus
+import Configuration
+import ConnectorKit
+import Glibc
+import HostMonitor
+import Synchronization
+import Syslog
+
+/// The probes of the configuration, and the thread that sends their events to the events topic.
+public final class Pipelines: Sendable {
+  /// Events and bytes that wait to be sent, at most; what comes beyond is refused and counted by the probe.
+  public static let queueEventsMax = 100_000
+  public static let queueBytesMax = 64 << 20
+
+  private let probes: [any Probe]
+  private let queue: EventQueue
+  private let producer: any PlainProducer
+  private let topic: String
+  private let wake = Signal()
+  private let stopping = Atomic<Bool>(false)
+  private let thread = Mutex<ProbeThread?>(nil)
+  private let log: Log
+  private let failures: Metric
+
+  /// Throws a fault of the settings with its place; nothing is started.
+  public init(
+    _ nodes: [Node], bus: any Bus, topic: String, clock: any Clock, log: Log, metrics: Metrics
+  ) throws {
+    self.topic = topic
+    self.log = log.named("pipelines")
+    failures = metrics.counter(
+      "belfry_connector_send_failures_total", "Batches of events that Kafka did not take at once")
+    producer = try bus.makeProducer()
+    let wake = wake
+    let queue = EventQueue(eventsMax: Self.queueEventsMax, bytesMax: Self.queueBytesMax) { wake.raise() }
+    self.queue = queue
+    probes = try nodes.map { node in
+      try Self.probe(node) { name in
+        ProbeContext(
+          name: name, sink: queue, clock: clock, metrics: metrics, log: log.named(name),
+          hostName: Self.hostName)
+      }
+    }
+  }
+
+  /// The ports of the syslog probes that run, for those who chose port 0.
+  public var syslogPorts: [UInt16] {
+    probes.compactMap { $0 as? SyslogProbe }.flatMap { $0.listening.map(\.port) }
+  }
+
+  public func start() throws(ConnectorError) {
+    thread.withLock { $0 = ProbeThread { [self] in send() } }
+    for probe in probes { try probe.start() }
+  }
+
+  /// Stops the probes, then sends what they left.
+  public func stop() {
+    for probe in probes { probe.stop() }
+    queue.close()
+    stopping.store(true, ordering: .relaxed)
+    wake.raise()
+    thread.withLock { $0?.join() }
+    producer.close()
+  }
+
+  private func send() {
+    let batch = RecordBatch()
+    let index = batch.index(ofTopic: topic)
+    while true {
+      let isLast = stopping.load(ordering: .relaxed)
+      let events = queue.takeAll()
+      if events.isEmpty {
+        if isLast { return }
+        wake.wait(atMost: .milliseconds(200))
+        continue
+      }
+      batch.removeAll()
+      for event in events {
+        var key = event.identifier
+        key.withUTF8 { key in
+          event.value.withUnsafeBytes { value in
+            batch.append(
+              topic: index, partition: -1, timestamp: event.time, key: UnsafeRawBufferPointer(key),
+              value: value)
+          }
+        }
+      }
+      deliver(batch)
+    }
+  }
+
+  /// The client itself tries again for as long as it may; what it gives up is lost, logged and counted.
+  private func deliver(_ batch: RecordBatch) {
+    do throws(BusError) {
+      try producer.send(batch)
+      try producer.flush(timeout: .seconds(30))
+    } catch {
+      failures.add()
+      log.error("events were not delivered", ("error", error.message), ("records", "\(batch.count)"))
+    }
+  }
+
+  // MARK: From the configuration
+
+  private static func probe(_ node: Node, _ context: (String) -> ProbeContext) throws -> any Probe {
+    guard let name = node["name"]?.text, let sources = node["source"]?.map, let source = sources.first else {
+      throw ConnectorError(place: "\(node.place)", "a pipeline needs `name` and `source`")
+    }
+    for entry in node.map ?? [] where entry.key != "name" && entry.key != "source" {
+      throw ConnectorError(place: "\(entry.keyPlace)", "unknown key \(entry.key) in a pipeline")
+    }
+    guard sources.count == 1 else {
+      throw ConnectorError(place: "\(sources[1].keyPlace)", "a pipeline has one source")
+    }
+    let settings = ConnectorSettings(source.value)
+    switch source.key {
+    case HostMonitorProbe.kind: return try HostMonitorProbe(settings: settings, context: context(name))
+    case SyslogProbe.kind: return try SyslogProbe(settings: settings, context: context(name))
+    default:
+      let known = [HostMonitorProbe.kind, SyslogProbe.kind]
+      let hint = nearest(source.key, of: known).map { "; did you mean \($0)?" } ?? ""
+      throw ConnectorError(
+        place: "\(source.keyPlace)",
+        "unknown source \(source.key): there is \(known.joined(separator: ", "))\(hint)")
+    }
+  }
+
+  private static var hostName: String {
+    let text = UnsafeMutablePointer<CChar>.allocate(capacity: 256)
+    defer { text.deallocate() }
+    return gethostname(text, 256) == 0 ? String(cString: text) : "localhost"
+  }
+}
+
+extension ConnectorSettings {
+  /// The configuration's tree as connectors read it.
+  init(_ node: Node) {
+    let place = "\(node.place)"
+    switch node.content {
+    case .scalar(let scalar):
+      self.init(scalar: scalar.text, isQuoted: scalar.isQuoted, isSecret: scalar.isSecret, place: place)
+    case .list(let elements): self.init(.list(elements.map { ConnectorSettings($0) }), place: place)
+    case .map(let entries):
+      self.init(
+        .map(
+          entries.map {
+            Entry(name: $0.key, place: "\($0.keyPlace)", value: ConnectorSettings($0.value))
+          }), place: place)
+    }
+  }
+}

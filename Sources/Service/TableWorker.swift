@@ -1,0 +1,122 @@
+import Base
+import Bus
+import Events
+import Matching
+import Notifier
+import Query
+import Requests
+import Table
+
+/// The thread that owns the table: leads the shards, matches what was committed, and answers letters.
+///
+/// One thread calls `turn` again and again. Letters are answered only where no change is open, so every
+/// answer shows one committed state. Crash-only, as the leader is.
+public final class TableWorker {
+  private let clock: any Clock
+  private let leader: Leader
+  private let table: EventTable
+  private let engine: Engine
+  private let letters: Mailbox<TableLetter>
+  private let publisher: Mailbox<Collected>
+  private let drainInterval: Duration
+  private var nextDrain = Duration.zero
+  private let log: Log
+  private let telemetry: Telemetry
+
+  /// What the worker says about its table.
+  private struct Telemetry {
+    let rowBytes: Base.Metric
+    let stringBytes: Base.Metric
+    let drains: Base.Metric
+    let matched: Base.Metric
+    let queries: Base.Metric
+    let overLimit: Base.Metric
+
+    init(_ metrics: Metrics) {
+      rowBytes = metrics.gauge("belfry_table_row_bytes", "Bytes that the table's cells take")
+      stringBytes = metrics.gauge("belfry_table_string_bytes", "Bytes of the table's distinct strings")
+      drains = metrics.counter("belfry_drains_total", "Drains of changed rows into the views")
+      matched = metrics.counter("belfry_rows_matched_total", "Changed rows matched against the filters")
+      queries = metrics.counter("belfry_queries_total", "Questions answered from the table")
+      overLimit = metrics.counter("belfry_streams_over_limit_total", "Streams that stand still over a limit")
+    }
+  }
+
+  /// `letters` come from the publisher and the console; `publisher` takes what was collected.
+  public init(
+    clock: any Clock, leader: Leader, letters: Mailbox<TableLetter>, publisher: Mailbox<Collected>,
+    drainInterval: Duration, log: Log, metrics: Metrics
+  ) {
+    self.clock = clock
+    self.leader = leader
+    table = leader.table
+    engine = Engine(rows: leader.table.rows)
+    self.letters = letters
+    self.publisher = publisher
+    self.drainInterval = drainInterval
+    self.log = log.named("table")
+    telemetry = Telemetry(metrics)
+  }
+
+  /// One round: at most `wait` for records; then, where nothing is open, drains and answers.
+  public func turn(wait: Duration) throws(BusError) {
+    guard try leader.turn(wait: wait), leader.isServing else { return }
+    let now = clock.elapsed()
+    if now >= nextDrain, table.dirtyRows > 0 {
+      drain()
+      nextDrain = now + drainInterval
+    }
+    if !letters.isEmpty { for letter in letters.takeAll() { answer(letter) } }
+  }
+
+  public func finish() throws(BusError) { try leader.finish() }
+
+  public func close() { leader.close() }
+
+  private func drain() {
+    telemetry.drains.add()
+    telemetry.matched.add(table.dirtyRows)
+    table.drain { key, before, after in engine.apply(key: key, before: before, after: after) }
+    telemetry.rowBytes.set(table.rows.bytesHeld)
+    telemetry.stringBytes.set(table.rows.strings.bytesHeld)
+  }
+
+  private func answer(_ letter: TableLetter) {
+    switch letter {
+    case .start(let stream):
+      // What is dirty would come twice: in the rows as they are, and again in the next drain.
+      drain()
+      begin(stream)
+    case .stop(let id):
+      engine.remove(stream: id)
+    case .collect(let ids):
+      drain()
+      collect(ids)
+    case .query(let view, let rowsMax, let reply):
+      telemetry.queries.add()
+      reply(
+        Result { () throws(EngineError) in
+          try Engine.query(view, rows: table.rows, each: { table.forEachRow($0) }, limit: rowsMax)
+        })
+    }
+  }
+
+  /// A view over a limit (such as groups) stands still, and says so, until its requests end.
+  private func begin(_ stream: Stream) {
+    do throws(EngineError) {
+      try engine.add(stream: stream.id, set: stream.set, view: stream.view) { table.forEachRow($0) }
+    } catch {
+      telemetry.overLimit.add()
+      log.error("stream over a limit", ("stream", stream.id), ("error", "\(error)"))
+    }
+  }
+
+  private func collect(_ ids: [String]) {
+    let batch = SweepBatch()
+    engine.collect(ids, into: batch) { table.row(ofKey: $0) }
+    var positions: [Int32: Int64] = [:]
+    for shard in table.ledShards { positions[shard] = table.changeNumber(shard) }
+    let collected = Collected(batch: batch, positions: positions, time: clock.now())
+    if !publisher.send(collected) { log.error("the publisher's mailbox is full") }
+  }
+}

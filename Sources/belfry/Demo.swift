@@ -1,0 +1,252 @@
+import Base
+import Bus
+import Client
+import Configuration
+import Console
+import Events
+import FrontDoor
+import Glibc
+import Service
+import Synchronization
+
+/// The demo's own configuration: all in this process, nothing to set up.
+private let demoYAML = """
+  kafka: { bootstrap: embedded, partitions: 2 }
+  member: { id: demo }
+  sweep: { interval_ms: 1000 }
+  pipelines:
+    - name: host
+      source: { host_monitor: { interval: 2s } }
+    - name: syslog
+      source: { syslog: { udp: "127.0.0.1:SYSLOG", tcp: "127.0.0.1:SYSLOG" } }
+  """
+
+/// Requests of several clients: three ask for the same rows in their own words, two for the same counter.
+private let demoRequests: [(client: String, name: String, sql: String)] = [
+  ("wall", "rows", "SELECT Node, Severity, Tally, Summary FROM alerts WHERE Severity >= 1"),
+  ("noc-7", "mine", "select Summary, Tally, Severity, Node from alerts where NOT Severity < 1"),
+  ("noc-9", "all", "SELECT Node, Severity, Summary, Tally FROM alerts WHERE Severity > 0"),
+  (
+    "wall", "count",
+    "SELECT Severity, COUNT(*) AS n, SUM(Tally) AS events FROM alerts WHERE 1 <= Severity GROUP BY Severity"
+  ),
+  (
+    "duty", "count",
+    "SELECT Severity, COUNT(*) AS n, SUM(Tally) AS events FROM alerts WHERE Severity >= 1 GROUP BY Severity"
+  ),
+]
+
+/// `belfry demo`: embedded broker, probes, a member and clients in one process; the live table in the
+/// terminal until ^C.
+func demo(_ invocation: Invocation, _ output: Output) throws {
+  Signals.block()
+  let notices = Notices()
+  let server = try startDemo(invocation, Log.Sink(clock: SystemClock(), least: .warning) { notices.add($0) })
+  defer { server.stop() }
+  let session = Session(
+    bus: server.bus, topics: ClusterTopics(cluster: server.configuration.cluster), clock: SystemClock())
+  let screen = DemoScreen(server: server, notices: notices, isTerminal: isatty(1) == 1)
+  screen.greet()
+  try waitUntilReady(server)
+  for request in demoRequests {
+    let reply = try session.request(
+      client: request.client, name: request.name,
+      .object(of: [
+        "client": .string(request.client), "name": .string(request.name), "sql": .string(request.sql),
+      ]))
+    try screen.take(reply, of: request.client, request.name, request.sql)
+  }
+  while Signals.wait(atMost: .milliseconds(500)) == nil {
+    try screen.refresh()
+    if let failure = server.member.failure { throw CommandFailure("belfry: \(failure)") }
+  }
+  screen.leave()
+}
+
+/// On the usual syslog port, or any other where that one is taken.
+private func startDemo(_ invocation: Invocation, _ sink: Log.Sink) throws -> Server {
+  func configuration(syslog port: Int) throws -> Configuration {
+    let text = demoYAML.split(separator: "SYSLOG", omittingEmptySubsequences: false).joined(
+      separator: "\(port)")
+    let loaded = try Configuration.load(path: "demo", environment: [:]) { _, _ in Array(text.utf8) }
+    var configuration = loaded.configuration
+    configuration.http.listen = HostPort(host: "127.0.0.1", port: 0)
+    if let address = invocation.text("http") {
+      guard let listen = HostPort(address) else { throw UsageError("--http: expected HOST:PORT") }
+      configuration.http.listen = listen
+    }
+    return configuration
+  }
+  do {
+    return try Server(try configuration(syslog: 5514), sink: sink)
+  } catch let error as UsageError {
+    throw error
+  } catch {
+    return try Server(try configuration(syslog: 0), sink: sink)
+  }
+}
+
+private func waitUntilReady(_ server: Server) throws {
+  let clock = SystemClock()
+  let deadline = clock.elapsed() + .seconds(60)
+  while !server.member.readiness.list.isEmpty {
+    if let failure = server.member.failure { throw CommandFailure("belfry: \(failure)") }
+    if clock.elapsed() > deadline {
+      throw CommandFailure("the member is not ready: \(server.member.readiness.list.joined(separator: "; "))")
+    }
+    if Signals.wait(atMost: .milliseconds(50)) != nil { throw CommandFailure("stopped") }
+  }
+}
+
+/// The last warnings, for the foot of the screen.
+final class Notices: Sendable {
+  private static let linesMax = 3
+  private let lines = Mutex<[String]>([])
+
+  func add(_ line: String) {
+    lines.withLock { $0 = Array(($0 + [String(line.dropLast())]).suffix(Self.linesMax)) }
+  }
+
+  var all: [String] { lines.withLock { $0 } }
+}
+
+/// What the demo shows: the streams and who shares them, the counters, and the table, as the streams'
+/// readers see them. On a terminal it is drawn anew in place; else each change is a line.
+final class DemoScreen {
+  private let server: Server
+  private let notices: Notices
+  private let isTerminal: Bool
+  private var streams: [DemoStream] = []
+  private let started = SystemClock().elapsed()
+
+  private final class DemoStream {
+    let id: String
+    let follower: StreamFollower
+    var clients: [String] = []
+    var spellings = 0
+    var rows: [String: JSON] = [:]
+    let isCounter: Bool
+
+    init(_ address: StreamAddress, _ follower: StreamFollower, isCounter: Bool) {
+      id = address.id
+      self.follower = follower
+      self.isCounter = isCounter
+    }
+  }
+
+  init(server: Server, notices: Notices, isTerminal: Bool) {
+    self.server = server
+    self.notices = notices
+    self.isTerminal = isTerminal
+  }
+
+  /// Where everything is.
+  func greet() {
+    if isTerminal { writeAll(1, "\u{1B}[2J") }
+    writeAll(1, header.joined(separator: "\n") + "\n")
+  }
+
+  private var header: [String] {
+    let kafka = server.bus.bootstrap.split(separator: ",")[0]
+    let port = server.syslogPorts.first ?? 0
+    return [
+      "belfry demo   kafka \(kafka)   http 127.0.0.1:\(server.console.port)   syslog 127.0.0.1:\(port) (UDP, TCP)",
+      "  logger -n 127.0.0.1 -P \(port) hello          kcat -b \(kafka) -C -t belfry.lanes.view",
+      "  belfry subscribe --bootstrap \(kafka) \"SELECT Node, Summary FROM alerts WHERE Severity >= 4\"",
+    ]
+  }
+
+  func take(_ reply: JSON, of client: String, _ name: String, _ sql: String) throws {
+    guard let address = StreamAddress(reply: reply) else { throw CommandFailure(rejection(reply)) }
+    if !isTerminal {
+      writeAll(1, "\(client)/\(name) is \(reply["role"]?.string ?? "") on stream \(address.id): \(sql)\n")
+    }
+    let stream: DemoStream
+    if let known = streams.first(where: { $0.id == address.id }) {
+      stream = known
+    } else {
+      stream = DemoStream(
+        address, try StreamFollower(address, bus: server.bus), isCounter: !address.keyPrefix.isEmpty)
+      streams.append(stream)
+    }
+    stream.clients.append("\(client)/\(name)")
+  }
+
+  func refresh() throws {
+    for stream in streams {
+      for record in try stream.follower.poll(timeout: .milliseconds(20)) {
+        stream.rows[record.key] = record.value
+        if !isTerminal { writeLine(stream, record) }
+      }
+    }
+    if isTerminal { draw() }
+  }
+
+  private func writeLine(_ stream: DemoStream, _ record: StreamRecord) {
+    let value = record.value.map { visible($0.text) } ?? "gone"
+    writeAll(1, "\(stream.isCounter ? "counter" : "row") seq=\(record.seq) \(visible(record.key)) \(value)\n")
+  }
+
+  func leave() {
+    for stream in streams { stream.follower.close() }
+    writeAll(1, "\n")
+  }
+
+  // MARK: Drawing
+
+  private func draw() {
+    let width = terminalColumns(of: 1) ?? 80
+    var size = winsize()
+    let height = ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 0 ? Int(size.ws_row) : 24
+    var lines = header
+    lines.append("")
+    lines.append("\(streams.reduce(0) { $0 + $1.clients.count }) requests share \(streams.count) streams:")
+    for stream in streams {
+      lines.append(
+        "  \(stream.id)  \(stream.isCounter ? "counters" : "rows    ")  \(stream.clients.joined(separator: ", "))"
+      )
+    }
+    lines.append("")
+    lines += counters(width)
+    lines.append("")
+    lines += table(width, height - lines.count - notices.all.count - 2)
+    lines += notices.all.map { fitted(visible($0), to: width) }
+    lines.append(foot)
+    let drawn = lines.prefix(height - 1).map { fitted($0, to: width) + "\u{1B}[K" }.joined(separator: "\n")
+    writeAll(1, "\u{1B}[H" + drawn + "\n\u{1B}[J")
+  }
+
+  private var foot: String {
+    let metrics = server.metrics
+    let uptime = (SystemClock().elapsed() - started).milliseconds / 1000
+    let numbers = [
+      ("events", "belfry_events_total"), ("rows", "belfry_rows"), ("sweeps", "belfry_sweeps_total"),
+      ("records published", "belfry_published_records_total"),
+    ].map { "\(metrics.value($1)) \($0)" }
+    return (numbers + ["up \(uptime) s", "^C ends"]).joined(separator: "   ")
+  }
+
+  private func counters(_ width: Int) -> [String] {
+    let rows = streams.filter(\.isCounter).flatMap { $0.rows.values }
+      .sorted { ($0["Severity"]?.int ?? 0) > ($1["Severity"]?.int ?? 0) }
+    return lines(
+      textTable(
+        ["Severity", "rows", "events"],
+        rows.map { [Cell($0["Severity"] ?? .null), Cell($0["n"] ?? .null), Cell($0["events"] ?? .null)] },
+        width: width))
+  }
+
+  private func table(_ width: Int, _ rowsMax: Int) -> [String] {
+    let columns = ["Severity", "Node", "Tally", "Summary"]
+    let rows = (streams.first { !$0.isCounter }?.rows ?? [:]).sorted { a, b in
+      let (x, y) = (a.value["Severity"]?.int ?? 0, b.value["Severity"]?.int ?? 0)
+      return x == y ? a.key < b.key : x > y
+    }
+    return lines(
+      textTable(
+        columns, rows.prefix(max(0, rowsMax)).map { row in columns.map { Cell(row.value[$0] ?? .null) } },
+        width: width))
+  }
+
+  private func lines(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }
+}

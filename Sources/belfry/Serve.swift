@@ -1,0 +1,104 @@
+import Base
+import Bus
+import Configuration
+import Console
+import Events
+import FrontDoor
+import Glibc
+import Service
+
+/// A member with its console and pipelines, started and stopped as one.
+final class Server {
+  let configuration: Configuration
+  let schema: Schema
+  let log: Log
+  let metrics: Metrics
+  let bus: KafkaBus
+  let member: Member
+  let backend: Backend
+  let console: HTTPServer
+  private var pipelines: Pipelines
+
+  /// Starts everything, or throws what stands in the way.
+  init(_ configuration: Configuration, sink: Log.Sink) throws {
+    self.configuration = configuration
+    let clock = SystemClock()
+    log = Log(sink, "belfry")
+    metrics = Metrics()
+    let settings = try MemberSettings(configuration)
+    schema = settings.schema
+    bus = try KafkaBus(configuration, log: log, metrics: metrics)
+    member = Member(settings, bus: bus, clock: clock, log: log, metrics: metrics)
+    backend = Backend(member, schema: schema, metrics: metrics)
+    let listen = configuration.http.listen
+    console = try HTTPServer(
+      host: listen.host, port: listen.port, router: .console(backend), metrics: metrics)
+    pipelines = try Self.makePipelines(configuration, settings.topics, bus, clock, log, metrics)
+    log.info(
+      "starting", ("cluster", configuration.cluster), ("member", configuration.member.id),
+      ("kafka", bus.bootstrap), ("http", "\(listen.host):\(console.port)"))
+    member.start()
+    do {
+      try pipelines.start()
+    } catch {
+      stop()
+      throw error
+    }
+  }
+
+  private static func makePipelines(
+    _ configuration: Configuration, _ topics: ClusterTopics, _ bus: KafkaBus, _ clock: any Clock, _ log: Log,
+    _ metrics: Metrics
+  ) throws -> Pipelines {
+    try Pipelines(
+      configuration.pipelines, bus: bus, topic: topics.events, clock: clock, log: log, metrics: metrics)
+  }
+
+  /// Where syslog is listened for: the real ports.
+  var syslogPorts: [UInt16] { pipelines.syslogPorts }
+
+  /// Takes over the pipelines of a configuration that was read again; the old ones go on if it has a fault.
+  func reload(_ fresh: Configuration) throws {
+    let next = try Self.makePipelines(
+      fresh, ClusterTopics(cluster: configuration.cluster), bus, SystemClock(), log, metrics)
+    pipelines.stop()
+    pipelines = next
+    try next.start()
+    log.info("pipelines reloaded", ("count", "\(fresh.pipelines.count)"))
+  }
+
+  func stop() {
+    log.info("stopping")
+    pipelines.stop()
+    console.stop()
+    member.stop()
+    bus.close()
+    log.info("stopped")
+  }
+}
+
+/// `belfry serve`: one member in the foreground.
+func serve(_ invocation: Invocation, _ output: Output) throws {
+  Signals.block()
+  let configuration = try loadConfiguration(invocation)
+  let level = Log.Level.allCases.first { "\($0)" == configuration.log.level.rawValue } ?? .info
+  let server = try Server(configuration, sink: Log.Sink(clock: SystemClock(), least: level))
+  while true {
+    switch Signals.wait(atMost: .milliseconds(250)) {
+    case SIGHUP:
+      do {
+        try server.reload(try loadConfiguration(invocation))
+      } catch {
+        server.log.error("not reloaded", ("error", "\(error)"))
+      }
+    case .some:
+      server.stop()
+      return
+    case nil:
+      if let failure = server.member.failure {
+        server.stop()
+        throw CommandFailure("belfry: \(failure)")
+      }
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import Base
+import Bus
+import Client
+import Events
+import FrontDoor
+import Glibc
+
+/// `belfry subscribe`: makes a request, follows its stream, and ends the request on ^C.
+func subscribe(_ invocation: Invocation, _ output: Output) throws {
+  Signals.block()
+  let session = try openSession(invocation)
+  let client = try clientName(invocation)
+  let name =
+    invocation.text("name") ?? "subscribe-\(getpid())-\(session.clock.now().milliseconds % 1_000_000)"
+  let lease = invocation.duration("lease") ?? Session.lease
+  let request = JSON.object(of: [
+    "client": .string(client), "name": .string(name), "sql": .string(invocation.argument(0)!),
+    "mode": invocation.text("mode").map { .string($0) },
+    "placement": invocation.text("placement").map { .string($0) },
+    "interval_ms": invocation.duration("interval").map { .int($0.milliseconds) },
+    "link": invocation.text("link").map { .string($0) },
+    "lease_ms": .int(lease.milliseconds),
+  ])
+  let reply = try session.request(client: client, name: name, request)
+  guard reply["status"]?.string == "active", let address = StreamAddress(reply: reply) else {
+    throw CommandFailure(rejection(reply))
+  }
+  writeAll(
+    2,
+    "belfry: \(visible(client))/\(visible(name)) is \(reply["role"]?.string ?? "active") on stream \(address.id):"
+      + " topic \(address.topic), partition \(address.partition)"
+      + (address.keyPrefix.isEmpty ? "" : ", key prefix \(address.keyPrefix)") + "\n")
+  let follower = try StreamFollower(address, bus: session.bus)
+  defer { follower.close() }
+  let printer = StreamPrinter(reply, output)
+  if !invocation.has("from-start") { try printer.showPresent(follower, session) }
+  try follow(follower, printer, renewing: request, every: lease / 3, as: "\(client)/\(name)", session)
+  try session.send(topic: session.topics.requests, key: "\(client)/\(name)", value: nil)
+}
+
+/// Until a signal comes. The lease is renewed by sending the same record again.
+private func follow(
+  _ follower: StreamFollower, _ printer: StreamPrinter, renewing request: JSON, every renewal: Duration,
+  as key: String, _ session: Session
+) throws {
+  var renewed = session.clock.elapsed()
+  while true {
+    printer.show(try follower.poll(timeout: .milliseconds(200)))
+    if Signals.wait(atMost: .zero) != nil { return }
+    if renewal > .zero, session.clock.elapsed() - renewed >= renewal {
+      try session.send(topic: session.topics.requests, key: key, value: request.text)
+      renewed = session.clock.elapsed()
+    }
+  }
+}
+
+/// What a rejected reply says, with its place.
+func rejection(_ reply: JSON) -> String {
+  guard let error = reply["error"] else { return "the request was not accepted: \(reply.text)" }
+  let message = error["message"]?.string ?? error.text
+  if let line = error["line"]?.int, let column = error["column"]?.int {
+    return "SQL \(line):\(column): \(message)"
+  }
+  return message
+}
+
+/// Shows a stream's records: JSON lines, or tables of the view's columns.
+final class StreamPrinter {
+  private let columns: [String]
+  private let output: Output
+
+  init(_ reply: JSON, _ output: Output) {
+    columns = (reply["columns"]?.array ?? []).compactMap { $0["name"]?.string }
+    self.output = output
+  }
+
+  /// The view as it is now: the stream folded up to its present end.
+  func showPresent(_ follower: StreamFollower, _ session: Session) throws {
+    var order: [String] = []
+    var rows: [String: StreamRecord] = [:]
+    var quiet = 0
+    while quiet < 3 {
+      let records = try follower.poll(timeout: .milliseconds(100))
+      quiet = records.isEmpty ? quiet + 1 : 0
+      for record in records {
+        if record.value != nil, rows[record.key] == nil { order.append(record.key) }
+        rows[record.key] = record.value == nil ? nil : record
+      }
+    }
+    var shown = Set<String>()
+    show(order.filter { shown.insert($0).inserted }.compactMap { rows[$0] })
+  }
+
+  func show(_ records: [StreamRecord]) {
+    if records.isEmpty { return }
+    if output.isTable {
+      output.rows(
+        ["", "key"] + columns,
+        records.map { record in
+          [.text(record.value == nil ? "-" : "+"), .text(record.key)]
+            + columns.map { Cell(record.value?[$0] ?? .null) }
+        })
+    } else {
+      for record in records {
+        let line = JSON.object(of: [
+          "seq": .int(record.seq), "epoch": .int(record.epoch), "sweep": .int(record.sweep),
+          "key": .string(record.key), "row": record.value ?? .null, "last": record.isLast ? .bool(true) : nil,
+        ])
+        output.write(line.text + "\n")
+      }
+    }
+  }
+}
+
+extension Cell {
+  init(_ json: JSON) {
+    switch json {
+    case .null: self = .null
+    case .bool(let b): self = .bool(b)
+    case .int(let n): self = .int(n)
+    case .real(let x): self = .real(x)
+    case .string(let text): self = .text(text)
+    case .array, .object: self = .text(json.text)
+    }
+  }
+}
+
+/// `belfry unsubscribe NAME`.
+func unsubscribe(_ invocation: Invocation, _ output: Output) throws {
+  let session = try openSession(invocation)
+  let name = invocation.argument(0)!
+  // `client/name`, as `belfry requests` shows it, or a name of one's own.
+  let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
+  let (client, own) = parts.count == 2 ? (parts[0], parts[1]) : (try clientName(invocation), name)
+  let known = try session.registry()["request/\(client)/\(own)"]
+  if known == nil { throw CommandFailure("there is no request \(client)/\(own)") }
+  let reply = try session.request(client: client, name: own, nil)
+  guard reply["status"]?.string == "ended" else { throw CommandFailure(rejection(reply)) }
+  output.object(["client", "name", "status"], [.text(client), .text(own), .text("ended")])
+}
