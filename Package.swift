@@ -78,6 +78,7 @@ let package = Package(
     tests("ConnectorKitTests", ["Base", "ConnectorKit"]),
     tests("HostMonitorTests", ["Base", "ConnectorConformance", "ConnectorKit", "HostMonitor"]),
     tests("SyslogTests", ["Base", "ConnectorConformance", "ConnectorKit", "Syslog"]),
+    tests("RequestsTests", ["Requests", "Base", "Events", "Query"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
