@@ -63,7 +63,8 @@ private final class Stage {
     #expect(stage.committed == ["x"])
   }
 
-  @Test func `after a crash every object of that process is dead, and does nothing`() throws {
+  @Test(arguments: [SimulatedFault.crashBefore, .crashAfter])
+  func `after a crash every object of that process is dead, and does nothing`(fault: SimulatedFault) throws {
     let stage = try Stage()
     let plain = try stage.bus.makeProducer()
     let reader = try stage.bus.makeReader([stage.place: 0], isolation: .uncommitted)
@@ -72,7 +73,7 @@ private final class Stage {
     let consumer = try stage.bus.makeConsumer(
       group: "g", instanceID: "i", topics: ["t"], handler: handler)
     try stage.open()
-    #expect(stage.commit(meeting: .crashBefore)?.remedy == .closed)
+    #expect(stage.commit(meeting: fault)?.remedy == .closed)
     let calls = stage.bus.calls
     let batch = RecordBatch()
     let dead: [() throws -> Void] = [
@@ -209,10 +210,12 @@ private final class Stage {
       _ = try other.committedOffsets(group: "g", [stage.place])
     }
     #expect(error?.remedy == .retry)
-    #expect(stage.cluster.clock.elapsed() > before)
+    #expect(stage.cluster.clock.elapsed() > before, "else a caller that asks until a deadline never ends")
     #expect(stage.cluster.committedOffsets("g") == [:])
     try stage.producer.commit()
     #expect(try other.committedOffsets(group: "g", [stage.place]) == [stage.place: 3])
+    try other.deleteTopics(["t"])
+    #expect(stage.cluster.committedOffsets("g") == [:], "they go with the topic")
   }
 
   @Test func `a rebalance takes the partitions away and gives them again in a new generation`() throws {
