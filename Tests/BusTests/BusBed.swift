@@ -27,6 +27,9 @@ final class BusBed {
   func makeTopic(_ bus: any Bus, _ topic: String, partitions: Int = 1) throws -> [TopicPartition] {
     let spec = TopicSpec(name(topic), partitions: partitions, properties: [:])
     try again { try bus.ensureTopics([spec]) }
+    // A broker may not know yet what the controller has made.
+    let deadline = clock.elapsed() + Self.patience
+    while try again({ try bus.partitionCounts([spec.name]) })[spec.name] == nil, clock.elapsed() < deadline {}
     return (0..<partitions).map { TopicPartition(spec.name, Int32($0)) }
   }
 
