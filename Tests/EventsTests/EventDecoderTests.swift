@@ -42,4 +42,127 @@ import Testing
   func `fields become cells of their column's type`(text: String, expected: String) {
     #expect(Self.read(text) == expected)
   }
+
+  @Test(
+    arguments: [
+      ("", "empty: the record has no value"),
+      ("{", "json: 1:1: string or '}' expected near end of file"),
+      ("{\"Id\":\"a\",\n \"N\":}", "json: 2:6: unexpected token near '}'"),
+      ("{\"Id\":\"a\"} x", "json: 1:12: end of file expected near 'x'"),
+      ("[1]", "not_object: an object expected, an array found"),
+      ("null", "not_object: an object expected, null found"),
+      (#"{"Id":7}"#, "type: Id: string expected, an integer found"),
+      (#"{"Id":"a","N":"4"}"#, "type: N: int expected, a string found"),
+      (#"{"Id":"a","N":4.5}"#, "type: N: int expected, 4.5 found"),
+      (#"{"Id":"a","N":true}"#, "type: N: int expected, a bool found"),
+      (#"{"Id":"a","T":1e16}"#, "range: T: 1e+16 is beyond 2^53, where reals have gaps"),
+      (#"{"Id":"a","B":1}"#, "type: B: bool expected, an integer found"),
+      (#"{"Id":"a","X":"1"}"#, "type: X: real expected, a string found"),
+      (#"{"N":1}"#, "key_missing: Id, of the row's key, is missing"),
+      (#"{"Id":null}"#, "key_missing: Id, of the row's key, is missing"),
+      (#"{"Id":""}"#, "key_missing: the row's key is empty"),
+      (#"{"Id":"a","N":99999999999999999999}"#, "json: 1:34: too big integer near '99999999999999999999'"),
+    ])
+  func `what cannot be used is refused with its place and cause`(text: String, expected: String) {
+    #expect(Self.read(text) == expected)
+  }
+
+  @Test func `an event larger than the limit is not even parsed`() {
+    #expect(Self.read("{not json", bytesMax: 5) == "oversize: 9 bytes, at most 5 are taken")
+  }
+
+  @Test(
+    arguments: [
+      // Sorted by name at every level.
+      (#"{"z":1,"Id":"a","b":{"y":null,"x":[1,2.5,true]}}"#, #"{"b":{"x":[1,2.5,true],"y":null},"z":1}"#),
+      // Null is a missing field.
+      (#"{"Id":"a","z":null}"#, nil),
+      // The event's own members stay; an unknown field wins over one of its name.
+      (#"{"Id":"a","q":1,"ExtendedAttr":"{\"p\":\"x\",\"q\":0}"}"#, #"{"p":"x","q":1}"#),
+      // A text that is no object is kept under the column's name.
+      (#"{"Id":"a","q":"\u00e9","ExtendedAttr":"plain"}"#, #"{"ExtendedAttr":"plain","q":"é"}"#),
+      // Without unknown fields the text is left alone.
+      (#"{"Id":"a","ExtendedAttr":"{ \"p\" : 1 }"}"#, #"{ "p" : 1 }"#),
+    ] as [(String, String?)])
+  func `unknown fields are kept in ExtendedAttr`(text: String, expected: String?) {
+    #expect(Self.read(text) == "Id=a" + (expected.map { " ExtendedAttr=\($0)" } ?? ""))
+  }
+
+  @Test func `unknown fields are dropped or refused as the setting says`() {
+    #expect(Self.read(#"{"Id":"a","q":1}"#, .drop) == "Id=a")
+    #expect(Self.read(#"{"Id":"a","q":1}"#, .refuse) == "unknown_field: q is no column of t")
+    let plain = Schema(table: "p", columns: [Column("Id", .string)], key: ["Id"])
+    #expect(Self.read(#"{"Id":"a","q":1}"#, .keep, schema: plain) == "Id=a")
+  }
+
+  @Test func `nothing of one event is left in the next`() {
+    let decoder = EventDecoder(Self.schema, bytesMax: 1000, unknownFields: .keep)
+    func decode(_ text: String) -> Bool {
+      if case .event = Array(text.utf8).withUnsafeBytes({ decoder.decode($0) }) { return true }
+      return false
+    }
+    #expect(decode(#"{"Id":"a","N":1,"q":2}"#))
+    #expect(decoder.isPresent(1) && decoder.isPresent(5))
+    #expect(!decode(#"{"Id":"a","N":1,"B":4}"#))
+    #expect(decode(#"{"Id":"b"}"#))
+    #expect(Array(decoder.present) == [0])
+    #expect(!decoder.isPresent(1) && !decoder.isPresent(5))
+  }
+
+  @Test func `the names of 512 columns are told apart`() {
+    let names = (0..<512).map { "column_\($0)_x" }
+    let schema = Schema(table: "t", columns: names.map { Column($0, .int) }, key: [names[0]])
+    let text = "{" + names.enumerated().map { "\"\($1)\":\($0)" }.joined(separator: ",") + "}"
+    let expected = names.enumerated().map { "\($1)=\($0)" }.joined(separator: " ")
+    #expect(Self.read(text, schema: schema, bytesMax: 100_000) == expected)
+    #expect(
+      Self.read(#"{"column_0_x":1,"column_512_x":1,"":2}"#, .refuse, schema: schema).hasPrefix("unknown"))
+  }
+
+  @Test(
+    arguments: [
+      (["Id"], #"{"Id":"a\"b"}"#, "a\"b"),
+      (["N"], #"{"N":-12}"#, "-12"),
+      (["B"], #"{"B":true}"#, "true"),
+      (["X"], #"{"X":0.1}"#, "0.1"),
+      (["Id", "N"], #"{"Id":"a\"b","N":7}"#, #"["a\"b",7]"#),
+      (["N", "Id"], #"{"Id":"","N":7}"#, #"[7,""]"#),
+    ])
+  func `a row's key is text`(key: [String], text: String, expected: String) {
+    let schema = Schema(table: "t", columns: Self.schema.columns, key: key)
+    let decoder = EventDecoder(schema, bytesMax: 1000, unknownFields: .keep)
+    var buffer = ByteBuffer()
+    Array(text.utf8).withUnsafeBytes { bytes in
+      guard case .event = decoder.decode(bytes) else { return }
+      decoder.writeKey(to: &buffer)
+    }
+    #expect(String(decoding: buffer.bytes, as: UTF8.self) == expected)
+  }
+
+  /// Random bytes, and good events with bytes changed: an answer, never a crash.
+  @Test func `no bytes crash the decoder`() {
+    let decoder = EventDecoder(.alerts, bytesMax: 4096, unknownFields: .keep)
+    let good = Array(
+      #"{"Identifier":"a","Severity":5,"x":{"y":[1,2,{"z":"\ud83d\ude00"}]},"ExtendedAttr":"{\"a\":1}"}"#.utf8
+    )
+    var random = SeededRandom(seed: 4)
+    var taken = 0
+    for _ in 0..<5_000 {
+      var bytes = good
+      for _ in 0..<Int.random(in: 0...3, using: &random) {
+        bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+      }
+      if Bool.random(using: &random) { bytes.removeLast(Int.random(in: 0..<bytes.count, using: &random)) }
+      if case .event = bytes.withUnsafeBytes({ decoder.decode($0) }) { taken += 1 }
+    }
+    #expect(taken > 250 && taken < 4_750)
+  }
+
+  @Test func `deep nesting is refused by the parser or kept whole`() {
+    let deep = String(repeating: "[", count: 5000) + String(repeating: "]", count: 5000)
+    #expect(Self.read(#"{"Id":"a","q":\#(deep)}"#, bytesMax: 100_000).hasPrefix("json: 1:"))
+    let kept = String(repeating: "[", count: 2000) + String(repeating: "]", count: 2000)
+    #expect(
+      Self.read(#"{"Id":"a","q":\#(kept)}"#, bytesMax: 100_000) == #"Id=a ExtendedAttr={"q":\#(kept)}"#)
+  }
 }
