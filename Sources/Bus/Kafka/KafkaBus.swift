@@ -132,9 +132,10 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     own["group.id"] = group
     let client = try utility("group \(group)", own)
     let list = PartitionList(partitions, offset: 0)
-    try check(rd_kafka_committed(client.handle, list.pointer, Self.timeout), "positions of group \(group)")
+    try check(
+      list.with { rd_kafka_committed(client.handle, $0, Self.timeout) }, "positions of group \(group)")
     var found: [TopicPartition: Int64] = [:]
-    for entry in PartitionList.entries(list.pointer) {
+    for entry in list.entries {
       try check(entry.error, "position of group \(group) in \(entry.partition)")
       if entry.offset >= 0 { found[entry.partition] = entry.offset }
     }

@@ -128,7 +128,18 @@ extension BusError {
 
 /// A list of partitions with offsets, freed with the object.
 final class PartitionList {
-  let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+  typealias Pointer = UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+  private let pointer: Pointer
+
+  /// Scoped access: the list lives until the call returns.
+  func with<Result>(_ body: (Pointer) -> Result) -> Result {
+    withExtendedLifetime(self) { body(pointer) }
+  }
+
+  /// Its entries, with what a call wrote into them.
+  var entries: [Entry] { with { Self.entries($0) } }
+
+  typealias Entry = (partition: TopicPartition, offset: Int64, error: ResponseCode)
 
   init(_ offsets: [TopicPartition: Int64]) {
     pointer = rd_kafka_topic_partition_list_new(Int32(offsets.count))
@@ -144,9 +155,7 @@ final class PartitionList {
   deinit { rd_kafka_topic_partition_list_destroy(pointer) }
 
   /// The entries of a list of librdkafka's.
-  static func entries(_ list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>)
-    -> [(partition: TopicPartition, offset: Int64, error: ResponseCode)]
-  {
+  static func entries(_ list: Pointer) -> [Entry] {
     (0..<Int(list.pointee.cnt)).map { index in
       let entry = list.pointee.elems[index]
       return (TopicPartition(String(cString: entry.topic), entry.partition), entry.offset, entry.err)

@@ -105,7 +105,7 @@ final class KafkaTransactionalProducer: TransactionalProducer {
     guard let group = group as? KafkaGroupMetadata else { preconditionFailure("another bus's group") }
     let list = PartitionList(positions)
     try check(
-      rd_kafka_send_offsets_to_transaction(client.handle, list.pointer, group.pointer, Self.timeout))
+      list.with { rd_kafka_send_offsets_to_transaction(client.handle, $0, group.pointer, Self.timeout) })
   }
 
   func commit() throws(BusError) { try check(rd_kafka_commit_transaction(client.handle, Self.timeout)) }

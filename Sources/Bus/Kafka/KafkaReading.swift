@@ -98,8 +98,7 @@ final class KafkaReader: Reader {
   init(_ client: KafkaClient, _ start: [TopicPartition: Int64]) throws(BusError) {
     self.client = client
     pump = MessagePump(client)
-    let list = PartitionList(start)
-    try check(rd_kafka_assign(client.handle, list.pointer), "assign")
+    try check(PartitionList(start).with { rd_kafka_assign(client.handle, $0) }, "assign")
   }
 
   func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError) {
@@ -147,7 +146,7 @@ final class KafkaConsumer: GroupConsumer {
     self.handler = handler
     client.rebalance = { [unowned self] assign, partitions in self.rebalance(assign, partitions) }
     let list = PartitionList(topics.map { TopicPartition($0, -1) }, offset: 0)
-    try check(rd_kafka_subscribe(client.handle, list.pointer), "subscribe to \(topics)")
+    try check(list.with { rd_kafka_subscribe(client.handle, $0) }, "subscribe to \(topics)")
   }
 
   private func rebalance(
@@ -158,7 +157,7 @@ final class KafkaConsumer: GroupConsumer {
         let given = PartitionList.entries(partitions).map(\.partition)
         let metadata = KafkaGroupMetadata(rd_kafka_consumer_group_metadata(client.handle))
         let start = try handler.assigned(given, group: metadata)
-        try check(rd_kafka_assign(client.handle, PartitionList(start).pointer), "assign")
+        try check(PartitionList(start).with { rd_kafka_assign(client.handle, $0) }, "assign")
       } else {
         handler.revoked(lost: rd_kafka_assignment_lost(client.handle) != 0)
         try check(rd_kafka_assign(client.handle, nil), "unassign")
@@ -188,17 +187,18 @@ final class KafkaConsumer: GroupConsumer {
   func seek(to positions: [TopicPartition: Int64]) throws(BusError) {
     ends = [:]
     let list = PartitionList(positions)
-    try check(rd_kafka_seek_partitions(client.handle, list.pointer, 10_000))
-    for entry in PartitionList.entries(list.pointer) { try check(entry.error, "seek \(entry.partition)") }
+    try check(list.with { rd_kafka_seek_partitions(client.handle, $0, 10_000) })
+    for entry in list.entries { try check(entry.error, "seek \(entry.partition)") }
   }
 
   func pause(_ partitions: [TopicPartition]) throws(BusError) {
-    try check(rd_kafka_pause_partitions(client.handle, PartitionList(partitions, offset: 0).pointer), "pause")
+    try check(
+      PartitionList(partitions, offset: 0).with { rd_kafka_pause_partitions(client.handle, $0) }, "pause")
   }
 
   func resume(_ partitions: [TopicPartition]) throws(BusError) {
     try check(
-      rd_kafka_resume_partitions(client.handle, PartitionList(partitions, offset: 0).pointer), "resume")
+      PartitionList(partitions, offset: 0).with { rd_kafka_resume_partitions(client.handle, $0) }, "resume")
   }
 
   func close() { client.rebalance = nil }
