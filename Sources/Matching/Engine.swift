@@ -11,7 +11,9 @@ public final class Engine {
   private let rows: RowStore
   private let strings: StringTable
   private let limits: EngineLimits
+  /// In the order of their making, which is the order of work; and by their ids.
   private var sets: [RequestSet] = []
+  private var setsByID: [String: RequestSet] = [:]
   private var places: [String: (set: RequestSet, stream: Stream)] = [:]
 
   public init(rows: RowStore, limits: EngineLimits = EngineLimits()) {
@@ -40,7 +42,7 @@ public final class Engine {
   ) throws(EngineError) {
     precondition(places[id] == nil, "stream \(id) is there already")
     let stream = Stream(id: id, view, limits: limits)
-    let requestSet = sets.first { $0.id == set } ?? RequestSet(id: set, filter: view.filter)
+    let requestSet = setsByID[set] ?? RequestSet(id: set, filter: view.filter)
     let all = stream.columns
     withBlankRow { stream.start($0, strings) }
     forEachRow { key, row in
@@ -51,7 +53,7 @@ public final class Engine {
       stream.removeAll(strings)
       throw failure
     }
-    if requestSet.streams.isEmpty { sets.append(requestSet) }
+    if setsByID.updateValue(requestSet, forKey: set) == nil { sets.append(requestSet) }
     requestSet.add(stream)
     places[id] = (requestSet, stream)
   }
@@ -68,7 +70,10 @@ public final class Engine {
     guard let (set, stream) = places.removeValue(forKey: id) else { return }
     stream.removeAll(strings)
     set.remove(stream)
-    if set.streams.isEmpty { sets.removeAll { $0 === set } }
+    if set.streams.isEmpty {
+      setsByID[set.id] = nil
+      sets.removeAll { $0 === set }
+    }
   }
 
   // MARK: Rows

@@ -1,8 +1,9 @@
 /// How large an engine's state may become. A stream that would pass one of these stands still from then
 /// on (`Engine.streamsOverLimit`): it publishes nothing wrong, and whoever owns it ends it.
 public struct EngineLimits: Sendable {
-  /// Groups of one metric view, those counted that are gone and wait for their null. With one metric a
-  /// group takes about 100 bytes: 1,000,000 groups, 100 MB.
+  /// Groups of one metric view, those counted that are gone and wait for their null. A group takes
+  /// some 80 bytes with COUNT, SUM or AVG (100 more where they are of reals), and 300 and its distinct
+  /// values for each MIN or MAX: 1,000,000 groups of one counter, 80 MB.
   public var groupsMax = 1_000_000
   /// Keys of one pure view that changed since it was collected last. 16 bytes each: 16,000,000 keys, 256 MB.
   public var pendingKeysMax = 16_000_000
