@@ -39,7 +39,13 @@ public struct ClusterTopics: Sendable {
       TopicSpec(commands, partitions: 1, properties: kept),
       TopicSpec(inbox, partitions: partitions, properties: kept),
       TopicSpec(changelog(table), partitions: partitions, properties: compactLate),
-      TopicSpec(requests, partitions: 1, properties: compact),
+      // Leases count from the broker's time; an end must outlast a master that is away for a while.
+      TopicSpec(
+        requests, partitions: 1,
+        properties: [
+          "cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime",
+          "delete.retention.ms": Self.week,
+        ]),
       TopicSpec(
         replies, partitions: 1, properties: ["cleanup.policy": "compact,delete", "retention.ms": Self.week]),
       TopicSpec(viewLanes, partitions: Self.laneCount, properties: compact),

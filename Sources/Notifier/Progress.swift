@@ -37,6 +37,13 @@ struct Progress {
     self.time = time
   }
 
+  /// An ended stream's count does not go on; its epoch stays known, since its next life needs a higher one.
+  mutating func forgetCount(of id: String) { streams[id]?.seq = 0 }
+
+  mutating func forgetCounts(except living: Set<String>) {
+    for id in streams.keys where !living.contains(id) { forgetCount(of: id) }
+  }
+
   /// The count of a stream in its present life.
   func seq(_ place: StreamPlace) -> Int64 {
     guard let state = streams[place.id], state.creation == place.creation else { return 0 }

@@ -114,9 +114,10 @@ public final class Publisher {
     try fold(topics.progress) { key, value in
       if let value { counts.progress.restore(key: key, value: value) }
     }
+    counts.epoch = max(claimed, counts.progress.epoch) + 1
     let restored = registry.finishRestore(now: clock.now())
-    counts.epoch = max(claimed, counts.progress.epoch)
     let streams = registry.streams
+    counts.progress.forgetCounts(except: Set(streams.map(\.id)))
     try makeTopics(of: streams)
     try deleteLeftovers(streams)
     let contents = try Contents.read(streams.map(\.place), bus, clock)
@@ -125,7 +126,7 @@ public final class Publisher {
       requests: try bus.makeReader(
         [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed),
       registry: registry, epoch: counts.epoch, contents: contents, streams: [:], sets: [:])
-    try claim(restored, &running)
+    try claim(restored, running)
     for place in restored.ended where place.placement == .lane { try clearLane(place, &running) }
     for stream in streams { begin(stream, &running) }
     for set in registry.sets { take(set, &running) }
@@ -152,16 +153,13 @@ public final class Publisher {
     }
   }
 
-  /// A new term: the next epoch, written under the seat before anything is published in it.
+  /// A new term: its epoch, written under the seat before anything is published in it.
   /// With it goes what the registry sorted out when it was restored.
-  private func claim(_ restored: Effects, _ running: inout Running) throws(BusError) {
-    let epoch = running.epoch + 1
+  private func claim(_ restored: Effects, _ running: Running) throws(BusError) {
     let batch = RecordBatch(capacity: 256)
-    append(claim: epoch, to: batch)
+    append(claim: running.epoch, to: batch)
     append(restored, to: batch)
     try transact(batch, running.producer)
-    running.epoch = epoch
-    counts.epoch = epoch
   }
 
   private func append(claim epoch: Int64, to batch: RecordBatch) {
@@ -279,6 +277,7 @@ public final class Publisher {
 
   private func end(_ place: StreamPlace) throws(BusError) {
     running!.streams[place.id] = nil
+    counts.progress.forgetCount(of: place.id)
     ask(.stop(id: place.id))
     _ = running!.contents.take(place.id)
     if place.placement == .own {

@@ -183,7 +183,19 @@ public final class Leader: AssignmentHandler {
 
   /// Restores the shards before they serve: the group's stable positions first, then the changelog up to
   /// its true end.
+  ///
+  /// The consumer does not ask again, so an error here is never for trying again.
   public func assigned(_ partitions: [TopicPartition], group: any GroupMetadata)
+    throws(BusError) -> [TopicPartition: Int64]
+  {
+    do throws(BusError) {
+      return try take(partitions, group)
+    } catch  where error.remedy == .retry {
+      throw BusError(.recreate, code: error.code, error.message)
+    }
+  }
+
+  private func take(_ partitions: [TopicPartition], _ group: any GroupMetadata)
     throws(BusError) -> [TopicPartition: Int64]
   {
     let topics = settings.topics

@@ -9,7 +9,12 @@ final class RecordSender {
   /// How long a full queue may stay full before the send gives up.
   private static let fullQueueTimeout = Duration.seconds(60)
 
-  init(_ client: KafkaClient) { self.client = client }
+  private let isTransactional: Bool
+
+  init(_ client: KafkaClient, isTransactional: Bool) {
+    self.client = client
+    self.isTransactional = isTransactional
+  }
 
   deinit { for topic in topics.values { rd_kafka_topic_destroy(topic) } }
 
@@ -49,7 +54,7 @@ final class RecordSender {
       }
       guard code == RD_KAFKA_RESP_ERR__QUEUE_FULL, waited < Self.fullQueueTimeout else {
         if let headers { rd_kafka_headers_destroy(headers) }
-        throw Self.error(code, client, batch.topic(record))
+        throw error(code, batch.topic(record))
       }
       rd_kafka_poll(client.handle, 10)
       waited += .milliseconds(10)
@@ -75,7 +80,7 @@ final class RecordSender {
     return headers
   }
 
-  private static func error(_ code: ResponseCode, _ client: KafkaClient, _ topic: String) -> BusError {
+  private func error(_ code: ResponseCode, _ topic: String) -> BusError {
     if let fatal = client.fatalError { return fatal }
     let error = BusError(code, "produce to \(topic)")
     // In a transaction a record that could not be queued leaves it incomplete: it must be aborted.
@@ -92,7 +97,7 @@ final class KafkaTransactionalProducer: TransactionalProducer {
 
   init(_ client: KafkaClient) {
     self.client = client
-    sender = RecordSender(client)
+    sender = RecordSender(client, isTransactional: true)
   }
 
   func initialise() throws(BusError) { try check(rd_kafka_init_transactions(client.handle, Self.timeout)) }
@@ -123,7 +128,7 @@ final class KafkaPlainProducer: PlainProducer, @unchecked Sendable {
 
   init(_ client: KafkaClient) {
     self.client = client
-    sender = RecordSender(client)
+    sender = RecordSender(client, isTransactional: false)
   }
 
   func send(_ batch: RecordBatch) throws(BusError) {

@@ -152,6 +152,7 @@ final class KafkaConsumer: GroupConsumer {
   private func rebalance(
     _ assign: Bool, _ partitions: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
   ) {
+    ends = [:]
     do throws(BusError) {
       if assign {
         let given = PartitionList.entries(partitions).map(\.partition)
