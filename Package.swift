@@ -74,7 +74,8 @@ let package = Package(
     tests("MatchingTests", ["Base", "Events", "Query", "Matching", "CSQLite"]),
     tests("EventsTests", ["Base", "Events"]),
     tests("TableTests", ["Base", "Bus", "Events", "Table"]),
-    module("ConnectorConformance", ["Base", "Configuration", "ConnectorKit"], path: "Tests/ConnectorConformance"),
+    module(
+      "ConnectorConformance", ["Base", "Configuration", "ConnectorKit"], path: "Tests/ConnectorConformance"),
     tests("ConnectorKitTests", ["Base", "ConnectorKit"]),
     tests("HostMonitorTests", ["Base", "ConnectorConformance", "ConnectorKit", "HostMonitor"]),
     tests("SyslogTests", ["Base", "ConnectorConformance", "ConnectorKit", "Syslog"]),

@@ -33,7 +33,7 @@ public struct ClusterTopics: Sendable {
     let kept = ["cleanup.policy": "delete", "retention.ms": Self.week]
     let compact = ["cleanup.policy": "compact"]
     let compactLate = ["cleanup.policy": "compact", "min.compaction.lag.ms": Self.day]
-    return [
+    let specs = [
       TopicSpec(events, partitions: partitions, properties: kept),
       TopicSpec(deadLetters, partitions: 1, properties: kept),
       TopicSpec(commands, partitions: 1, properties: kept),
@@ -52,10 +52,20 @@ public struct ClusterTopics: Sendable {
       TopicSpec(progress, partitions: 1, properties: compactLate),
       TopicSpec(registry, partitions: 1, properties: compact),
     ]
+    return specs.map(Self.withRoom)
+  }
+
+  /// The largest record: an event of the largest size that goes on to the inbox or the dead letters grows by
+  /// headers, and a broker that refused it would refuse its transaction for ever.
+  public static let recordBytesMax = 2 << 20
+
+  private static func withRoom(_ spec: TopicSpec) -> TopicSpec {
+    let properties = spec.properties.merging(["max.message.bytes": "\(recordBytesMax)"]) { $1 }
+    return TopicSpec(spec.name, partitions: spec.partitions, properties: properties)
   }
 
   /// A net stream's own topic.
   public static func view(_ name: String) -> TopicSpec {
-    TopicSpec(name, partitions: 1, properties: ["cleanup.policy": "compact"])
+    withRoom(TopicSpec(name, partitions: 1, properties: ["cleanup.policy": "compact"]))
   }
 }

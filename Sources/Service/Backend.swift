@@ -17,8 +17,10 @@ public final class Backend: ConsoleBackend {
   private let member: Member
   private let catalog: OneTable
   private let metrics: Metrics
+  private let kafka: KafkaMetrics
 
-  public init(_ member: Member, schema: Schema, metrics: Metrics) {
+  public init(_ member: Member, schema: Schema, bus: any Bus, metrics: Metrics) {
+    kafka = KafkaMetrics(bus: bus, metrics: metrics)
     self.member = member
     catalog = OneTable(schema)
     self.metrics = metrics
@@ -28,7 +30,10 @@ public final class Backend: ConsoleBackend {
 
   public func liveness() -> [String] { member.failure.map { [$0.description] } ?? [] }
 
-  public func metricsText() -> String { metrics.prometheusText() }
+  public func metricsText() -> String {
+    kafka.update()
+    return metrics.prometheusText()
+  }
 
   public func query(_ sql: String) -> QueryAnswer {
     let view: View

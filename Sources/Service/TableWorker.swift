@@ -20,6 +20,7 @@ public final class TableWorker {
   private let publisher: Mailbox<Collected>
   private let drainInterval: Duration
   private var nextDrain = Duration.zero
+  private var overLimit: Set<String> = []
   private let log: Log
   private let telemetry: Telemetry
 
@@ -89,6 +90,7 @@ public final class TableWorker {
       begin(stream)
     case .stop(let id):
       engine.remove(stream: id)
+      overLimit.remove(id)
     case .collect(let ids):
       drain()
       collect(ids)
@@ -106,13 +108,24 @@ public final class TableWorker {
     do throws(EngineError) {
       try engine.add(stream: stream.id, set: stream.set, view: stream.view) { table.forEachRow($0) }
     } catch {
-      telemetry.overLimit.add()
-      log.error("stream over a limit", ("stream", stream.id), ("error", "\(error)"))
+      report(stream.id, error)
     }
+  }
+
+  /// Views that grew over a limit since they began: each is said once.
+  private func reportStreamsOverLimit() {
+    for (id, error) in engine.streamsOverLimit where !overLimit.contains(id) { report(id, error) }
+  }
+
+  private func report(_ id: String, _ error: EngineError) {
+    overLimit.insert(id)
+    telemetry.overLimit.add()
+    log.error("stream over a limit: it stands still", ("stream", id), ("error", "\(error)"))
   }
 
   private func collect(_ ids: [String]) {
     let batch = SweepBatch()
+    reportStreamsOverLimit()
     engine.collect(ids, into: batch) { table.row(ofKey: $0) }
     var positions: [Int32: Int64] = [:]
     for shard in table.ledShards { positions[shard] = table.changeNumber(shard) }

@@ -29,7 +29,7 @@ final class Server {
     schema = settings.schema
     bus = try KafkaBus(configuration, log: log, metrics: metrics)
     member = Member(settings, bus: bus, clock: clock, log: log, metrics: metrics)
-    backend = Backend(member, schema: schema, metrics: metrics)
+    backend = Backend(member, schema: schema, bus: bus, metrics: metrics)
     let listen = configuration.http.listen
     console = try HTTPServer(
       host: listen.host, port: listen.port, router: .console(backend), metrics: metrics)

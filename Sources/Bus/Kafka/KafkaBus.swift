@@ -39,7 +39,10 @@ public final class KafkaBus: Bus, @unchecked Sendable {
 
   private func client(_ kind: KafkaClient.Kind, _ own: [String: String]) throws(BusError) -> KafkaClient {
     if closed.load(ordering: .relaxed) { throw .closed }
-    var all = ["bootstrap.servers": bootstrap, "socket.nagle.disable": "true", "client.id": "belfry"]
+    var all = [
+      "bootstrap.servers": bootstrap, "socket.nagle.disable": "true", "client.id": "belfry",
+      "statistics.interval.ms": "5000",
+    ]
     all.merge(own) { $1 }
     all.merge(properties) { $1 }
     return try KafkaClient(kind, all, reports: reports)
@@ -52,7 +55,7 @@ public final class KafkaBus: Bus, @unchecked Sendable {
         [
           "transactional.id": transactionalID, "transaction.timeout.ms": "10000", "linger.ms": "5",
           "queue.buffering.max.messages": "1000000", "queue.buffering.max.kbytes": "262144",
-          "message.max.bytes": "2000000",
+          "message.max.bytes": "\(ClusterTopics.recordBytesMax)",
         ]))
   }
 
@@ -62,7 +65,7 @@ public final class KafkaBus: Bus, @unchecked Sendable {
         .producer,
         [
           "enable.idempotence": "true", "linger.ms": "5", "message.timeout.ms": "30000",
-          "message.max.bytes": "2000000",
+          "message.max.bytes": "\(ClusterTopics.recordBytesMax)",
         ]))
   }
 
