@@ -1,6 +1,6 @@
 # The two commands: make run, make test. `make help` lists the others.
 
-# Release: a few seconds more than a debug build, and several times as fast afterwards.
+# What run and build make. Release is what serves; a debug build takes about a third of the work to build.
 CONFIGURATION ?= release
 BELFRY = .build/$(CONFIGURATION)/belfry
 SWIFT_FILES = $(wildcard Sources Connectors Tests Benchmarks) Package.swift
@@ -28,8 +28,8 @@ test: ## all tests (FILTER=regex: some); those on a real Kafka only where KAFKA_
 	@swift build --build-tests
 	@swift test --skip-build $(FILTERED)
 
-bench: setup ## the figures of docs/benchmarks.md, on the Kafka of KAFKA_HOME
-	@Benchmarks/run.sh
+bench: setup ## the figures of docs/benchmarks.md, on a broker of KAFKA_HOME's (ARGS='ingest': only these)
+	@Benchmarks/run.sh $(ARGS)
 
 lint: ## swift format, strict
 	@swift format lint --strict --parallel --recursive $(SWIFT_FILES)
