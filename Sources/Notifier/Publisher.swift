@@ -357,7 +357,7 @@ public final class Publisher {
       do throws(BusError) {
         try producer.begin()
         try producer.send(batch)
-        return try commit(producer)
+        return try producer.commit(attemptsMax: settings.attemptsMax)
       } catch {
         guard attempt < settings.attemptsMax, error.remedy == .abort else {
           throw error.remedy == .retry || error.remedy == .abort
@@ -365,26 +365,8 @@ public final class Publisher {
         }
         log.warning("transaction aborted", ("code", error.code), ("error", error.message))
         telemetry.aborted()
-        try abort(producer)
+        try producer.abortOrGiveUp()
       }
-    }
-  }
-
-  private func commit(_ producer: any TransactionalProducer) throws(BusError) {
-    for attempt in 1... {
-      do throws(BusError) {
-        return try producer.commit()
-      } catch {
-        guard attempt < settings.attemptsMax, error.remedy == .retry else { throw error }
-      }
-    }
-  }
-
-  private func abort(_ producer: any TransactionalProducer) throws(BusError) {
-    do throws(BusError) {
-      try producer.abort()
-    } catch  where error.remedy == .retry || error.remedy == .abort {
-      throw BusError(.recreate, code: error.code, error.message)
     }
   }
 }

@@ -141,7 +141,7 @@ public final class Leader: AssignmentHandler {
       try producer.begin()
       try producer.send(out)
       try producer.sendOffsets(positions, group: group)
-      try commit(producer)
+      try producer.commit(attemptsMax: settings.commitAttemptsMax)
       table.committed()
       commits.add()
     } catch  where error.remedy == .abort || error.remedy == .retry {
@@ -151,27 +151,10 @@ public final class Leader: AssignmentHandler {
     commitTime.add(Int((clock.elapsed() - started).milliseconds))
   }
 
-  /// Commits. A commit whose outcome is not known is asked for again; when it stays unknown, only a new
-  /// producer can tell (`.recreate`).
-  private func commit(_ producer: any TransactionalProducer) throws(BusError) {
-    for _ in 1..<settings.commitAttemptsMax {
-      do throws(BusError) {
-        return try producer.commit()
-      } catch  where error.remedy == .retry {
-        log.warning("commit is tried again", ("code", error.code), ("error", error.message))
-      }
-    }
-    do throws(BusError) {
-      try producer.commit()
-    } catch  where error.remedy == .retry {
-      throw BusError(.recreate, code: error.code, error.message)
-    }
-  }
-
   /// Undoes the open changes and rewinds to the committed positions.
   private func abort(_ producer: any TransactionalProducer) throws(BusError) {
+    try producer.abortOrGiveUp()
     do throws(BusError) {
-      try producer.abort()
       try consumer?.seek(to: table.aborted())
     } catch  where error.remedy == .retry || error.remedy == .abort {
       throw BusError(.recreate, code: error.code, error.message)
