@@ -40,8 +40,9 @@ struct Progress {
   /// An ended stream's count does not go on; its epoch stays known, since its next life needs a higher one.
   mutating func forgetCount(of id: String) { streams[id]?.seq = 0 }
 
-  mutating func forgetCounts(except living: Set<String>) {
-    for id in streams.keys where !living.contains(id) { forgetCount(of: id) }
+  mutating func forgetCounts(except living: [StreamPlace]) {
+    let creations = Dictionary(uniqueKeysWithValues: living.map { ($0.id, $0.creation) })
+    for (id, state) in streams where creations[id] != state.creation { forgetCount(of: id) }
   }
 
   /// The count of a stream in its present life.

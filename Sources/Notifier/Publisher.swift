@@ -51,6 +51,8 @@ public final class Publisher {
     var schedule = Schedule()
     /// The sets of the sweep that the table's thread was asked for, not yet answered.
     var collecting: [String]?
+    /// Streams that began again since: what was collected under their ids is of their former lives.
+    var begunAgain: Set<String> = []
     var asked = Duration.zero
   }
 
@@ -58,6 +60,13 @@ public final class Publisher {
   private final class Counts {
     var progress = Progress()
     var epoch: Int64 = 0
+
+    /// How far a stream is, as replies say it. One that ended in this epoch begins in the next.
+    func position(of id: String) -> StreamProgress {
+      guard let state = progress.streams[id] else { return StreamProgress(seq: 0, epoch: epoch) }
+      let beginsAgain = state.seq == 0 && state.epoch == epoch
+      return StreamProgress(seq: state.seq, epoch: beginsAgain ? epoch + 1 : epoch)
+    }
   }
   private let counts = Counts()
   private let batch = RecordBatch()
@@ -102,10 +111,7 @@ public final class Publisher {
     let producer = try bus.makeProducer(transactionalID: topics.publishSeat)
     try producer.initialise()
     let counts = counts
-    let registry = Registry(settings: settings.registry, catalog: catalog) { id in
-      let state = counts.progress.streams[id]
-      return StreamProgress(seq: state?.seq ?? 0, epoch: counts.epoch)
-    }
+    let registry = Registry(settings: settings.registry, catalog: catalog) { counts.position(of: $0) }
     var claimed: Int64 = 0
     try fold(topics.registry) { key, value in
       if key == "claim" { claimed = max(claimed, value?["epoch"]?.int ?? 0) }
@@ -117,7 +123,6 @@ public final class Publisher {
     counts.epoch = max(claimed, counts.progress.epoch) + 1
     let restored = registry.finishRestore(now: clock.now())
     let streams = registry.streams
-    counts.progress.forgetCounts(except: Set(streams.map(\.id)))
     try makeTopics(of: streams)
     try deleteLeftovers(streams)
     let contents = try Contents.read(streams.map(\.place), bus, clock)
@@ -127,7 +132,7 @@ public final class Publisher {
         [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed),
       registry: registry, epoch: counts.epoch, contents: contents, streams: [:], sets: [:])
     try claim(restored, running)
-    for place in restored.ended where place.placement == .lane { try clearLane(place, &running) }
+    counts.progress.forgetCounts(except: streams.map(\.place))
     for stream in streams { begin(stream, &running) }
     for set in registry.sets { take(set, &running) }
     readiness.set("publisher", nil)
@@ -156,10 +161,10 @@ public final class Publisher {
   /// A new term: its epoch, written under the seat before anything is published in it.
   /// With it goes what the registry sorted out when it was restored.
   private func claim(_ restored: Effects, _ running: Running) throws(BusError) {
-    let batch = RecordBatch(capacity: 256)
-    append(claim: running.epoch, to: batch)
-    append(restored, to: batch)
-    try transact(batch, running.producer)
+    let (sweep, outcome) = try ending(restored.ended, running)
+    append(claim: running.epoch, to: outcome.batch)
+    append(restored, to: outcome.batch)
+    try commit(outcome, sweep, running.producer)
   }
 
   private func append(claim epoch: Int64, to batch: RecordBatch) {
@@ -229,19 +234,20 @@ public final class Publisher {
 
   private func commitAndApply(_ all: [Effects]) throws(BusError) {
     try makeTopics(of: all.flatMap(\.started))
-    let out = RecordBatch()
+    let (sweep, outcome) = try ending(all.flatMap(\.ended), running!)
+    let out = outcome.batch
     for effects in all { append(effects, to: out) }
     let needsEpoch = all.flatMap(\.started).contains { stream in
       stream.place.isAgain && counts.progress.streams[stream.id]?.epoch == running!.epoch
     }
     // A stream that lives again begins in a higher epoch than the one that saw it end.
     if needsEpoch { append(claim: running!.epoch + 1, to: out) }
-    try transact(out, running!.producer)
+    try commit(outcome, sweep, running!.producer)
     if needsEpoch {
       running!.epoch += 1
       counts.epoch = running!.epoch
     }
-    for effects in all { try apply(effects) }
+    for effects in all { apply(effects) }
   }
 
   /// The registry's records and replies.
@@ -255,8 +261,8 @@ public final class Publisher {
     }
   }
 
-  private func apply(_ effects: Effects) throws(BusError) {
-    for place in effects.ended { try end(place) }
+  private func apply(_ effects: Effects) {
+    for place in effects.ended { end(place) }
     for stream in effects.started { begin(stream, &running!) }
     for set in effects.sets { take(set, &running!) }
     for id in effects.setsEnded {
@@ -267,6 +273,7 @@ public final class Publisher {
 
   private func begin(_ stream: Stream, _ running: inout Running) {
     running.streams[stream.id] = stream
+    if stream.place.isAgain, running.collecting != nil { running.begunAgain.insert(stream.id) }
     ask(.start(stream))
   }
 
@@ -275,16 +282,12 @@ public final class Publisher {
     running.schedule.update(set, now: clock.elapsed())
   }
 
-  private func end(_ place: StreamPlace) throws(BusError) {
+  private func end(_ place: StreamPlace) {
     running!.streams[place.id] = nil
     counts.progress.forgetCount(of: place.id)
     ask(.stop(id: place.id))
     _ = running!.contents.take(place.id)
-    if place.placement == .own {
-      deleteTopic(place.topic)
-    } else {
-      try clearLane(place, &running!)
-    }
+    if place.placement == .own { deleteTopic(place.topic) }
     log.info("stream ended", ("id", place.id), ("topic", place.topic))
   }
 
@@ -297,14 +300,17 @@ public final class Publisher {
     }
   }
 
-  /// A lane's stream that ends writes nulls for the keys that it has.
-  private func clearLane(_ place: StreamPlace, _ running: inout Running) throws(BusError) {
-    var contents = try Contents.read([place], bus, clock)
+  /// Streams in lanes that end say null for the keys that they have there: in the transaction that ends
+  /// them in the registry, since nobody would look for what a crash left in between.
+  private func ending(_ places: [StreamPlace], _ running: Running) throws(BusError) -> (Sweep, Sweep.Outcome)
+  {
+    let lanes = places.filter { $0.placement == .lane }
+    var contents = try Contents.read(lanes, bus, clock)
     let sweep = nextSweep(running, time: clock.now())
     let outcome = sweep.ending(
-      place, progress: counts.progress, registryPosition: running.registry.requestsPosition,
+      lanes, progress: counts.progress, registryPosition: running.registry.requestsPosition,
       contents: &contents)
-    if outcome.published > 0 { try commit(outcome, sweep, running.producer) }
+    return (sweep, outcome)
   }
 
   private func nextSweep(_ running: Running, time: Timestamp) -> Sweep {
@@ -326,15 +332,18 @@ public final class Publisher {
     let due = running!.schedule.takeDue(now: clock.elapsed())
     if due.isEmpty { return }
     running!.collecting = due.map(\.id)
+    running!.begunAgain = []
     running!.asked = clock.elapsed()
     ask(.collect(ids: due.flatMap(\.streams)))
   }
 
   private func publish(_ collected: Collected) throws(BusError) {
     guard let sets = running!.collecting else { return }
+    var streams = running!.streams
+    for id in running!.begunAgain { streams[id] = nil }
     let sweep = nextSweep(running!, time: collected.time)
     let outcome = sweep.records(
-      of: collected, streams: running!.streams, sets: sets, progress: counts.progress,
+      of: collected, streams: streams, sets: sets, progress: counts.progress,
       registryPosition: running!.registry.requestsPosition, contents: &running!.contents)
     try commit(outcome, sweep, running!.producer)
     running!.collecting = nil
@@ -346,7 +355,7 @@ public final class Publisher {
   {
     try transact(outcome.batch, producer)
     for (id, state) in outcome.states { counts.progress.set(id, state) }
-    counts.progress.set(sweep: sweep.number, time: sweep.time)
+    if outcome.isTold { counts.progress.set(sweep: sweep.number, time: sweep.time) }
   }
 
   /// One transaction of these records. Aborted ones are tried again, the same records with the same counts;

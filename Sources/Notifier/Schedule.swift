@@ -66,7 +66,7 @@ struct Schedule {
   private static func next(_ group: String, _ interval: Duration, after now: Duration) -> Duration {
     let step = max(1, interval.milliseconds)
     let phase = Int64((UInt64(group.prefix(12), radix: 16) ?? 0) % UInt64(step))
-    let rounds = (now.milliseconds - phase) / step + 1
+    let rounds = (now.milliseconds - phase + step) / step
     return .milliseconds(rounds * step + phase)
   }
 }

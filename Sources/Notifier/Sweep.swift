@@ -17,6 +17,8 @@ struct Sweep {
     var states: [(id: String, state: StreamState)] = []
     /// Records on streams, progress not counted.
     var published = 0
+    /// The sweep's own record is in the batch.
+    var isTold = false
   }
 
   /// A record to be published on one stream.
@@ -46,13 +48,17 @@ struct Sweep {
     return outcome
   }
 
-  /// The end of a stream in a lane: nulls for the keys that it has there.
+  /// The end of streams in lanes: nulls for the keys that they have there. Empty where they have none.
   func ending(
-    _ place: StreamPlace, progress: Progress, registryPosition: Int64, contents: inout Contents
+    _ places: [StreamPlace], progress: Progress, registryPosition: Int64, contents: inout Contents
   ) -> Outcome {
     var outcome = Outcome(batch: RecordBatch())
-    publishDifference([], to: contents.take(place.id) ?? [:], place, progress, &outcome)
-    appendSweep([:], sets: [], registryPosition: registryPosition, to: &outcome)
+    for place in places {
+      publishDifference([], to: contents.take(place.id) ?? [:], place, progress, &outcome)
+    }
+    if outcome.published > 0 {
+      appendSweep([:], sets: [], registryPosition: registryPosition, to: &outcome)
+    }
     return outcome
   }
 
@@ -119,5 +125,6 @@ struct Sweep {
     outcome.batch.append(
       topic: topics.progress, partition: 0, timestamp: time, key: "*/\(topics.publishSeat)", value: value.text
     )
+    outcome.isTold = true
   }
 }
