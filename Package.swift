@@ -80,6 +80,7 @@ let package = Package(
     tests("HostMonitorTests", ["Base", "ConnectorConformance", "ConnectorKit", "HostMonitor"]),
     tests("SyslogTests", ["Base", "ConnectorConformance", "ConnectorKit", "Syslog"]),
     tests("RequestsTests", ["Requests", "Base", "Events", "Query"]),
+    tests("NotifierTests", ["Base", "Bus", "Events", "Matching", "Notifier", "Query", "Requests"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

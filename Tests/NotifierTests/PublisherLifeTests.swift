@@ -1,0 +1,205 @@
+import Base
+import Bus
+import Events
+import Testing
+
+@testable import Notifier
+@testable import Requests
+
+/// Ends, second lives and restarts.
+@Suite struct PublisherLifeTests {
+  @Test func `a stream's topic is deleted a grace period after its last request`() throws {
+    let office = try Office(grace: .seconds(30))
+    office.ask("a/core", core)
+    office.ask("b/core", core)
+    try office.run()
+    let topic = office.topic("a/core")
+    office.end("a/core")
+    try office.run(.seconds(40))
+    #expect(office.reply("a/core")["status"]?.string == "ended")
+    #expect(office.cluster.topicNames.contains(topic))
+    office.end("b/core")
+    try office.run(.seconds(29))
+    #expect(office.cluster.topicNames.contains(topic))
+    try office.run(.seconds(2))
+    #expect(!office.cluster.topicNames.contains(topic))
+    let before = office.sweeps.count
+    try office.run(.seconds(10))
+    #expect(office.sweeps.count == before)
+    #expect(office.cluster.misuses == [])
+  }
+
+  @Test func `a request within the grace gets the stream back, seq going on`() throws {
+    let office = try Office()
+    office.put("k", "{1}")
+    office.ask("a/core", core)
+    try office.run()
+    office.end("a/core")
+    try office.run(.seconds(20))
+    office.put("k", "{2}")
+    office.ask("b/core", core)
+    try office.run(.seconds(40))
+    #expect(office.reply("b/core")["role"]?.string == "primary")
+    #expect(office.records("b/core").map(\.value) == ["{1}", "{2}"])
+    #expect(office.records("b/core").isContiguous)
+  }
+
+  @Test func `a stream that lives again starts at 1 in a higher epoch under a new name`() throws {
+    let office = try Office(grace: .seconds(1))
+    office.put("k", "{}")
+    var names: Set<String> = []
+    for life in 1...3 {
+      office.ask("a/core", core)
+      try office.run()
+      let records = office.records("a/core")
+      names.insert(office.topic("a/core"))
+      #expect(records.map(\.seq) == [1])
+      #expect(records.map(\.epoch) == [Int64(life)])
+      #expect(office.reply("a/core")["epoch"]?.int == Int64(life))
+      #expect(office.reply("a/core")["seq"]?.int == 0)
+      office.end("a/core")
+      try office.run(.seconds(5))
+    }
+    #expect(names.count == 3)
+    #expect(office.claims == [1, 2, 3])
+  }
+
+  @Test func `a lane's stream that ends says null for its keys, and counts on`() throws {
+    let office = try Office(grace: .seconds(1))
+    office.put("a", "{1}")
+    office.put("b", "{2}")
+    office.ask("noc/count", counter)
+    office.ask("noc/core", core, #""placement":"lane""#)
+    try office.run()
+    let stream = office.reply("noc/count")["stream"] ?? .null
+    office.end("noc/count")
+    try office.run(.seconds(5))
+    let records = office.records(at: stream)
+    #expect(records.map(\.value) == ["{1}", "{2}", nil, nil])
+    #expect(records.isContiguous)
+    #expect(records.map(\.isLast) == [false, true, false, true])
+    #expect(office.records("noc/core").folded == ["a": "{1}", "b": "{2}"])
+    office.ask("noc/count", counter)
+    try office.run()
+    let again = office.records("noc/count").dropFirst(4)
+    #expect(again.map(\.seq) == [1, 2])
+    #expect(again.allSatisfy { $0.epoch > records[3].epoch })
+    #expect(office.reply("noc/count")["seq"]?.int == 0)
+  }
+
+  @Test func `a lane is cleared wherever its publisher dies`() throws {
+    for crash in 1...40 {
+      let office = try Office(grace: .seconds(1))
+      office.put("a", "{1}")
+      office.ask("noc/count", counter)
+      try office.run()
+      let stream = office.reply("noc/count")["stream"] ?? .null
+      office.end("noc/count")
+      try office.run(.milliseconds(900))
+      office.bus.faults.scripted = [office.bus.calls + crash: .crashAfter]
+      #expect(throws: BusError.self) { try office.run(.seconds(600)) }
+      office.restart()
+      try office.run(.seconds(5))
+      let records = office.records(at: stream)
+      #expect(records.map(\.value) == ["{1}", nil], "crash after call \(crash)")
+      #expect(records.isContiguous, "crash after call \(crash)")
+    }
+  }
+
+  @Test func `a restart publishes the difference to what is on the topic`() throws {
+    let office = try Office()
+    for (key, value) in [("a", "{1}"), ("b", "{1}"), ("c", "{1}")] { office.put(key, value) }
+    office.ask("noc/core", core)
+    office.ask("noc/count", counter)
+    try office.run()
+    office.put("a", "{2}")
+    office.put("b", nil)
+    office.put("d", "{1}")
+    office.restart()
+    try office.run()
+    for name in ["noc/core", "noc/count"] {
+      let records = office.records(name)
+      #expect(records.isContiguous)
+      let fresh = records.dropFirst(3).map { "\($0.key)=\($0.value ?? "-") e\($0.epoch)" }
+      #expect(fresh == ["a={2} e2", "d={1} e2", "b=- e2"])
+      #expect(records.last?.isLast == true)
+    }
+    office.restart()
+    try office.run()
+    #expect(office.records("noc/core").count == 6)
+    let numbers = office.sweeps.map { $0["sweep"]?.int ?? -1 }
+    #expect(numbers == Array(1...Int64(numbers.count)))
+  }
+
+  @Test func `the epoch rises at each start, published in it or not`() throws {
+    let office = try Office()
+    for _ in 0..<3 {
+      try office.run(.milliseconds(200))
+      office.restart()
+    }
+    try office.run(.milliseconds(200))
+    #expect(office.claims == [1, 2, 3, 4])
+    office.ask("noc/core", core)
+    try office.run()
+    #expect(office.reply("noc/core")["epoch"]?.int == 4)
+  }
+
+  @Test func `requests that came while no publisher was there are answered once`() throws {
+    let office = try Office()
+    office.ask("a/core", core)
+    try office.run()
+    office.restart()
+    office.ask("b/core", core)
+    try office.run()
+    office.restart()
+    try office.run()
+    #expect(office.replies("a/core").count == 1)
+    #expect(office.replies("b/core").map { $0["role"]?.string } == ["secondary"])
+  }
+
+  @Test func `topics that a crash left behind are deleted, others are let be`() throws {
+    let office = try Office()
+    let ours = ["belfry.view.0123456789abcdef", "belfry.view.0123456789abcdef.42"]
+    let theirs = [
+      "belfry.view.0123456789ABCDEF", "belfry.view.0123456789abcde", "belfry.view.0123456789abcdef.x",
+      "belfry.view.0123456789abcdef.", "belfry.view.mine", "belfry.viewpoint.0123456789abcdef",
+    ]
+    office.ask("noc/core", core)
+    try office.run()
+    try office.cluster.connect().createTopics((ours + theirs).map { ClusterTopics.view($0) })
+    office.restart()
+    try office.run()
+    let names = Set(office.cluster.topicNames)
+    #expect(names.isDisjoint(with: ours))
+    #expect(names.isSuperset(of: theirs + [office.topic("noc/core")]))
+  }
+
+  @Test func `what was collected in a stream's former life is not published in its next`() throws {
+    let office = try Office(grace: .seconds(1))
+    office.put("old", "{}")
+    office.ask("noc/core", core)
+    try office.run()
+    office.end("noc/core")
+    try office.run(.milliseconds(500))
+    office.put("stray", "{}")
+    office.answers = false
+    try office.run(.seconds(3))
+    office.ask("noc/core", core)
+    for _ in 0..<5 { try office.turn() }
+    office.answers = true
+    try office.run()
+    let records = office.records("noc/core")
+    #expect(records.map(\.key) == ["old", "stray"])
+    #expect(Set(records.map(\.sweep)).count == 1)
+  }
+
+  @Test func `a second publisher ends the first`() throws {
+    let office = try Office()
+    try office.run()
+    let successor = try office.cluster.connect().makeProducer(transactionalID: topics.publishSeat)
+    try successor.initialise()
+    office.ask("noc/core", core)
+    #expect { try office.run() } throws: { ($0 as? BusError)?.remedy == .fenced }
+    #expect(office.replies("noc/core").isEmpty)
+  }
+}
