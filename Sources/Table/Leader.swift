@@ -72,7 +72,7 @@ public final class Leader: AssignmentHandler {
     try consumer.poll(
       into: batch, max: BusLimits.pollRecordsMax,
       timeout: table.hasOpenWork ? max(.zero, min(wait, untilCommit)) : wait)
-    if isRevoked { throw BusError(.recreate, code: "REVOKED", "the group took the shards away") }
+    if isRevoked { throw Self.revoked }
     guard isServing else { return false }
     if !batch.isEmpty { table.apply(batch, now: clock.now()) }
     for (partition, offset) in consumer.takeEnds() where partition.topic == settings.topics.events {
@@ -127,8 +127,10 @@ public final class Leader: AssignmentHandler {
     paused = wanted
   }
 
+  /// The high watermark, past records that an open transaction of another program still hides: what lies
+  /// behind those was sent before the clear, too.
   private func eventsEnd(_ shard: Int32) -> Int64? {
-    try? bus.endOffset(TopicPartition(settings.topics.events, shard), isolation: .committed)
+    try? bus.endOffset(TopicPartition(settings.topics.events, shard), isolation: .uncommitted)
   }
 
   // MARK: The transaction
@@ -171,6 +173,7 @@ public final class Leader: AssignmentHandler {
   public func assigned(_ partitions: [TopicPartition], group: any GroupMetadata)
     throws(BusError) -> [TopicPartition: Int64]
   {
+    if isRevoked { throw Self.revoked }  // taken away and given again within one poll
     do throws(BusError) {
       return try take(partitions, group)
     } catch  where error.remedy == .retry {
@@ -234,6 +237,8 @@ public final class Leader: AssignmentHandler {
     group = nil
     isRevoked = true
   }
+
+  private static let revoked = BusError(.recreate, code: "REVOKED", "the group took the shards away")
 
   /// The group took the shards away: this leader is to be made anew.
   public private(set) var isRevoked = false
