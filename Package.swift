@@ -81,6 +81,7 @@ let package = Package(
     tests("SyslogTests", ["Base", "ConnectorConformance", "ConnectorKit", "Syslog"]),
     tests("RequestsTests", ["Requests", "Base", "Events", "Query"]),
     tests("NotifierTests", ["Base", "Bus", "Events", "Matching", "Notifier", "Query", "Requests"]),
+    tests("SimulationTests", ["Base", "Bus", "Events", "Notifier", "Requests", "Service", "Table"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

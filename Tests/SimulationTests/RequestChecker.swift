@@ -1,0 +1,137 @@
+import Base
+import Bus
+import Events
+
+/// Compares the replies with what clients asked for.
+struct RequestChecker {
+  /// A stream that lives, and what its records must say.
+  struct LivingStream {
+    let id: String
+    let set: String
+    let topic: String
+    let partition: Int32
+    let prefix: String
+    let view: ViewCase
+  }
+
+  private struct Living {
+    let key: String
+    let view: Int
+    let placement: String
+    let interval: Int64
+    let link: String?
+    let reply: JSON
+  }
+
+  private let cluster: SimulatedCluster
+  private let topics: ClusterTopics
+  private var living: [Living] = []
+  private(set) var streams: [String: LivingStream] = [:]
+
+  /// `isRestarted`: no topic of a stream that ended may be left.
+  init(_ simulation: Simulation, isRestarted: Bool) throws(Fault) {
+    cluster = simulation.cluster
+    topics = simulation.topics
+    let replies = folded(cluster, topics.replies)
+    for (key, value) in folded(cluster, topics.requests).sorted(by: { $0.key < $1.key }) {
+      try check(key, value, replies[key].flatMap { $0 })
+    }
+    try checkSharing()
+    try checkIntervals()
+    try checkRegistry(isRestarted)
+  }
+
+  private mutating func check(_ key: String, _ value: String?, _ reply: String?) throws(Fault) {
+    guard let reply = reply.flatMap({ try? JSON(parsing: $0) }) else { throw Fault("\(key) has no reply") }
+    let status = reply["status"]?.string ?? "none"
+    func expect(_ expected: String) throws(Fault) {
+      try demand(status == expected, "\(key) is \(status), expected \(expected): \(value ?? "null")")
+    }
+    guard let value else { return try expect("ended") }
+    guard let request = try? JSON(parsing: value), let sql = request["sql"]?.string,
+      let view = viewPool.firstIndex(where: { $0.spellings.contains(sql) })
+    else { return try expect("rejected") }
+    if request["lease_ms"] != nil, !key.hasSuffix(Clients.kept) { return try expect("ended") }
+    try expect("active")
+    living.append(
+      Living(
+        key: key, view: view,
+        placement: request["placement"]?.string ?? (viewPool[view].isList ? "own" : "lane"),
+        interval: request["interval_ms"]?.int ?? Simulation.intervalDefault.milliseconds,
+        link: request["link"]?.string.map { "\(request["client"]!.string!)/\($0)" }, reply: reply))
+  }
+
+  /// The same view in the same place is the same stream, the same filter the same set; others are others.
+  private mutating func checkSharing() throws(Fault) {
+    var streamOf: [String: String] = [:]
+    var setOf: [String: String] = [:]
+    for request in living {
+      guard let stream = request.reply["stream"], let id = stream["id"]?.string,
+        let topic = stream["topic"]?.string, let partition = stream["partition"]?.int,
+        let prefix = stream["key_prefix"]?.string, let set = request.reply["set"]?.string
+      else { throw Fault("\(request.key): a reply without its stream: \(request.reply.text)") }
+      let form = "\(request.view) \(request.placement)"
+      let view = viewPool[request.view]
+      try demand(streamOf[form, default: id] == id, "\(request.key): \(form) has two streams")
+      try demand(setOf[view.filter, default: set] == set, "\(request.key): the filter has two sets")
+      try demand(cluster.spec(topic) != nil, "\(request.key): there is no topic \(topic)")
+      try demand(
+        (prefix.isEmpty ? "own" : "lane") == request.placement, "\(request.key): placed elsewhere: \(topic)")
+      streamOf[form] = id
+      setOf[view.filter] = set
+      if let known = streams[id] {
+        try demand(known.topic == topic && known.prefix == prefix, "\(request.key): \(id) is in two places")
+      }
+      streams[id] = LivingStream(
+        id: id, set: set, topic: topic, partition: Int32(partition), prefix: prefix, view: view)
+    }
+    try demand(Set(streamOf.values).count == streamOf.count, "two views share a stream")
+    try demand(Set(setOf.values).count == setOf.count, "two filters share a set")
+  }
+
+  /// Each set has the smallest interval of its requests and of those of the sets linked with it.
+  private func checkIntervals() throws(Fault) {
+    for request in living {
+      var sets: Set<String> = [request.reply["set"]!.string!]
+      while true {
+        let links = Set(living.filter { sets.contains($0.reply["set"]!.string!) }.compactMap(\.link))
+        let linked = living.filter { $0.link.map { links.contains($0) } ?? false }
+        let grown = sets.union(linked.map { $0.reply["set"]!.string! })
+        if grown == sets { break }
+        sets = grown
+      }
+      let least = living.filter { sets.contains($0.reply["set"]!.string!) }.map(\.interval).min()!
+      let interval = request.reply["interval_ms"]?.int ?? 0
+      try demand(interval == least, "\(request.key) is told the interval \(interval), asked are \(least)")
+    }
+  }
+
+  private func checkRegistry(_ isRestarted: Bool) throws(Fault) {
+    var requests: Set<String> = []
+    var active: Set<String> = []
+    for (key, value) in folded(cluster, topics.registry) {
+      guard let value = value.flatMap({ try? JSON(parsing: $0) }) else { continue }
+      if key.hasPrefix("request/") { requests.insert(String(key.dropFirst(8))) }
+      if key.hasPrefix("stream/"), value["state"]?.string != "ended" {
+        active.insert(String(key.dropFirst(7)))
+      }
+    }
+    let asked = Set(living.map(\.key))
+    try demand(requests == asked, "the registry has \(requests.sorted()), asked are \(asked.sorted())")
+    try demand(
+      active == Set(streams.keys),
+      "the registry has streams \(active.sorted()), replies \(streams.keys.sorted())")
+    let own = Set(streams.values.map(\.topic)).subtracting([topics.viewLanes])
+    let there = Set(cluster.topicNames.filter { $0.hasPrefix(topics.viewPrefix) })
+    try demand(
+      isRestarted ? there == own : there.isSuperset(of: own),
+      "topics of streams: \(there.sorted()), expected \(own.sorted())")
+  }
+}
+
+/// The last value of each key of a topic with one partition; nil for null.
+func folded(_ cluster: SimulatedCluster, _ topic: String) -> [String: String?] {
+  var values: [String: String?] = [:]
+  for record in cluster.records(topic, 0, .committed) { values[record.keyText!] = .some(record.valueText) }
+  return values
+}
