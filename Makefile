@@ -38,8 +38,9 @@ format: ## rewrite the sources as lint wants them
 	@swift format format --in-place --parallel --recursive $(SWIFT_FILES)
 
 sanitize: setup ## the tests that need no Kafka under the thread and the address sanitizer (FILTER=regex)
-	@swift test --sanitize=thread --scratch-path .build-thread --skip IntegrationTests $(FILTERED)
-	@swift test --sanitize=address --scratch-path .build-address --skip IntegrationTests $(FILTERED)
+	@for sanitizer in thread address; do \
+	  BELFRY_SIMULATION_SEEDS='$(or $(SEEDS),20)' swift test --sanitize=$$sanitizer \
+	    --scratch-path .build-$$sanitizer --skip IntegrationTests $(FILTERED) || exit 1; done
 
 simulate: setup ## the simulation with SEEDS=n seeds, from FIRST=n on; a seed that failed fails again
 	@: $${SEEDS:?how many: make simulate SEEDS=1000}
