@@ -79,6 +79,7 @@ let package = Package(
     tests("ConnectorKitTests", ["Base", "ConnectorKit"]),
     tests("HostMonitorTests", ["Base", "ConnectorConformance", "ConnectorKit", "HostMonitor"]),
     tests("SyslogTests", ["Base", "ConnectorConformance", "ConnectorKit", "Syslog"]),
+    tests("IntegrationTests", ["Base", "Bus", "Client", "CSQLite", "Events", "belfry"]),
     tests("RequestsTests", ["Requests", "Base", "Events", "Query"]),
     tests("NotifierTests", ["Base", "Bus", "Events", "Matching", "Notifier", "Query", "Requests"]),
     tests("SimulationTests", ["Base", "Bus", "Events", "Notifier", "Requests", "Service", "Table"]),

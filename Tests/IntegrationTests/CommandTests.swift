@@ -1,0 +1,178 @@
+import Base
+import Bus
+import Client
+import Events
+import Foundation
+import Glibc
+import Testing
+
+extension Integration {
+  /// The commands against a running member.
+  @Suite(.enabled(if: Broker.isThere, "KAFKA_HOME names no Kafka; these sentences are about a real one"))
+  struct CommandTests {
+    private func objects(_ ran: Belfry.Ran) throws -> [JSON] { try ran.lines.map { try JSON(parsing: $0) } }
+
+    @Test func `send, query and the dead-letter commands`() throws {
+      let town = try Town()
+      try town.start()
+      let bad = #"{"Severity":3}"#
+      let sent = try town.belfry(
+        "send", input: [Samples.event("a", severity: 4), bad, "", Samples.event("b")].joined(separator: "\n"))
+      #expect(sent.status == 0, "\(sent.errors)")
+      #expect(try objects(sent).first?["sent"]?.int == 3)
+      try eventually("both rows") { try town.metric("belfry_rows ") == 2 }
+
+      let rows = try town.belfry("query", "SELECT Identifier, Severity FROM alerts WHERE Severity > 3")
+      #expect(rows.status == 0)
+      #expect(rows.output == "{\"Identifier\":\"a\",\"Severity\":4}\n")
+      let wrong = try town.belfry("query", "SELECT Identifier FROM alerts\nWHERE Severty > 3")
+      #expect(wrong.status == 1)
+      #expect(wrong.output.isEmpty)
+      #expect(wrong.errors.contains("SQL 2:7: ") && wrong.errors.contains("Severity"), "\(wrong.errors)")
+
+      let letters = try objects(try town.belfry("dlq", "list"))
+      #expect(letters.map { $0["code"]?.string } == ["key_missing"])
+      let offset = "\(try #require(letters.first?["offset"]?.int))"
+      #expect(try town.belfry("dlq", "show", offset).output == bad)
+      let none = try town.belfry("dlq", "show", "99999")
+      #expect(none.status == 1 && none.errors.contains("no dead letter at offset 99999"))
+      let replayed = try town.belfry("dlq", "replay", offset)
+      #expect(try objects(replayed).first?["replayed"]?.int == 1)
+      try eventually("the second letter") { try objects(try town.belfry("dlq", "list")).count == 2 }
+    }
+
+    @Test func `subscribe, requests, streams and unsubscribe`() throws {
+      let town = try Town()
+      try town.start()
+      let sql = "SELECT Severity, Summary FROM alerts WHERE Severity >= 4"
+      let child = try town.belfryChild(
+        "subscribe", sql, "--client", "desk", "--name", "bad", "--interval", "100ms", "--lease", "20s")
+      try eventually("the request: \(child.errors)") { child.errors.contains("desk/bad is primary") }
+      try town.send([Samples.event("a", severity: 5, summary: "\u{1B}[31mred"), Samples.event("b")])
+      try eventually("the row: \(child.output)") { child.output.contains("\"key\":\"a\"") }
+      let record = try JSON(parsing: try #require(child.output.split(separator: "\n").first.map(String.init)))
+      #expect(record["seq"]?.int == 1 && record["last"]?.bool == true)
+      #expect(record["row"]?["Summary"]?.string == "\u{1B}[31mred")
+      #expect(!child.output.contains("\u{1B}"), "what a terminal obeys is escaped")
+
+      try town.request("wall", "same", "select Summary, Severity from alerts where not 4 > Severity")
+      let requests = try objects(try town.belfry("requests"))
+      #expect(requests.map { $0["client"]?.string } == ["desk", "wall"])
+      #expect(requests[0]["stream"] == requests[1]["stream"])
+      let streams = try objects(try town.belfry("streams"))
+      #expect(streams.map { $0["clients"]?.int } == [2])
+      #expect(streams[0]["id"] == requests[0]["stream"] && streams[0]["state"]?.string == "active")
+
+      let explained = try objects(try town.belfry("explain", sql))
+      #expect(explained.first { $0["what"]?.string == "stream" }?["value"] == requests[0]["stream"])
+
+      child.signal(SIGINT)
+      #expect(try child.end() == 0)
+      try eventually("the end of the request") { try objects(try town.belfry("requests")).count == 1 }
+      let ended = try town.belfry("unsubscribe", "wall/same")
+      #expect(ended.status == 0, "\(ended.errors)")
+      #expect(try objects(ended).first?["status"]?.string == "ended")
+      let twice = try town.belfry("unsubscribe", "wall/same")
+      #expect(twice.status == 1 && twice.errors.contains("there is no request wall/same"), "\(twice.errors)")
+      let rejected = try town.belfry("subscribe", "SELECT Nod FROM alerts")
+      #expect(rejected.status == 1 && rejected.errors.contains("SQL 1:8: "), "\(rejected.errors)")
+    }
+
+    @Test func `a topic with the wrong number of partitions ends serve, and it says which`() throws {
+      let town = try Town()
+      try town.bus.ensureTopics([TopicSpec(town.topics.events, partitions: 2, properties: [:])])
+      try town.launch()
+      let status = try #require(town.member).end()
+      let errors = try #require(town.member).errors
+      #expect(status == 1)
+      #expect(errors.contains("\(town.topics.events) has 2 partitions"), "\(errors)")
+    }
+
+    @Test func `commands for a cluster that is not there say so`() throws {
+      let town = try Town()
+      for command in [["requests"], ["streams"], ["dlq", "list"], ["subscribe", "SELECT Node FROM alerts"]] {
+        let ran = try Belfry.run(
+          command + ["--bootstrap", try Broker.running.bootstrap, "--cluster", town.name])
+        #expect(ran.status == 1 && ran.errors.contains("there is no cluster \"\(town.name)\""), "\(ran)")
+      }
+    }
+  }
+
+  /// The commands that need no Kafka, or meet none.
+  @Suite struct LonelyCommandTests {
+    /// command | status | words on standard error
+    private static let cases = """
+      nonsense | 2 | unknown command 'nonsense'
+      serve --wrong | 2 | --wrong
+      subscribe | 2 | SQL
+      dlq show soon | 2 | OFFSET
+      query --http moon SELECT | 2 | --http
+      requests --cluster UPPER | 2 | --cluster
+      validate -c /nowhere.yaml | 1 | /nowhere.yaml
+      serve -c /nowhere.yaml | 1 | /nowhere.yaml
+      explain SELECT | 1 | SQL 1:7
+      query SELECT --http 127.0.0.1:1 | 1 | 127.0.0.1:1
+      """
+
+    @Test(arguments: cases.split(separator: "\n").map(String.init))
+    func `a wrong call says what is wrong with it`(line: String) throws {
+      let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+      let ran = try Belfry.run(cells[0].split(separator: " ").map(String.init))
+      #expect("\(ran.status)" == cells[1], "\(ran)")
+      #expect(ran.errors.contains(cells[2]), "\(ran)")
+      #expect(ran.output.isEmpty)
+    }
+
+    @Test func `validate tells all errors with their places`() throws {
+      let file = try Scratch.file("cluster: ok\nkafka: { partition: 3 }\nsweep:\n  interval_ms: soon\n")
+      let ran = try Belfry.run(["validate", "-c", file])
+      #expect(ran.status == 1)
+      #expect(ran.errors.contains("\(file):2:10: ") && ran.errors.contains("partitions"), "\(ran.errors)")
+      #expect(ran.errors.contains("\(file):4:16: "), "\(ran.errors)")
+      let good = try Belfry.run(
+        ["validate", "-c", try Scratch.file("kafka: { properties: { sasl.password: hush } }")],
+        environment: ["BELFRY_CLUSTER": "other"])
+      #expect(good.status == 0)
+      #expect(good.output.contains("cluster: other") && !good.output.contains("hush"), "\(good.output)")
+    }
+
+    @Test func `explain shows one form for two spellings`() throws {
+      let first = try Belfry.run(["explain", "SELECT Node FROM alerts WHERE Severity > 3"])
+      let second = try Belfry.run(["explain", "select Node from alerts where not Severity <= 3"])
+      #expect(first.status == 0 && first.output.contains("Severity >= 4"))
+      #expect(first.output == second.output)
+    }
+
+    @Test func `a broker that is not there is an error in bounded time`() throws {
+      let address = "127.0.0.1:\(try freePorts(1)[0])"
+      let commands = [["requests"], ["send"], ["subscribe", "SELECT Node FROM alerts"], ["dlq", "list"]]
+      let children = try commands.map { command in
+        try Child(Belfry.path, command + ["--bootstrap", address], input: Samples.event("a"))
+      }
+      for child in children {
+        #expect(try child.end(within: .seconds(60)) == 1)
+        #expect(child.errors.contains(address), "\(child.errors)")
+      }
+    }
+
+    @Test func `a member without its broker lives, is not ready, and says why`() throws {
+      let address = "127.0.0.1:\(try freePorts(1)[0])"
+      let file = try Scratch.file("kafka: { bootstrap: \"\(address)\" }\nhttp: { listen: \"127.0.0.1:0\" }")
+      let child = try Child(Belfry.path, ["serve", "-c", file])
+      var port = 0
+      try eventually("its port: \(child.errors)") {
+        port = Town.port(in: child.errors) ?? 0
+        return port > 0
+      }
+      var answer = (status: 0, body: "")
+      try eventually("the reason: \(answer.body)") {
+        answer = try HTTPClient.get("http://127.0.0.1:\(port)/readyz")
+        return answer.status == 503 && answer.body.contains(address)
+      }
+      #expect(try HTTPClient.get("http://127.0.0.1:\(port)/livez").status == 200)
+      #expect(try HTTPClient.get("http://127.0.0.1:\(port)/v1/query", query: ["sql": "SELECT"]).status == 400)
+      child.signal(SIGTERM)
+      #expect(try child.end() == 0, "\(child.errors)")
+    }
+  }
+}

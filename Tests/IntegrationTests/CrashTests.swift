@@ -1,0 +1,58 @@
+import Base
+import Glibc
+import Testing
+
+extension Integration {
+  /// The member, or the broker, goes away under load: afterwards nothing is lost, nothing is doubled.
+  @Suite(.enabled(if: Broker.isThere, "KAFKA_HOME names no Kafka; these sentences are about a real one"))
+  struct CrashTests {
+    @Test func `five kills under load lose nothing and double nothing`() throws {
+      let town = try Town()
+      try town.start()
+      let checks = try LoadChecks(town)
+      let load = try Load(town, identifiers: 150, seed: 1)
+      var random = SeededRandom(seed: 5)
+      for _ in 0..<5 {
+        // Moments are counted in events sent: in the middle of the work, or of the restore before it.
+        let moment = load.sent + .random(in: 50...3000, using: &random)
+        try eventually("\(moment) events sent") { load.sent >= moment }
+        try town.kill()
+        try town.launch()
+      }
+      try town.waitUntilReady()
+      try load.stop()
+      try checks.check(load)
+    }
+
+    @Test func `a broker that stands still for eight seconds under load costs nothing`() throws {
+      let town = try Town()
+      try town.start()
+      let checks = try LoadChecks(town)
+      let load = try Load(town, identifiers: 100, seed: 2)
+      try eventually("some load") { load.sent > 1000 }
+      let broker = try Broker.running
+      broker.signal(SIGSTOP)
+      sleep(8)
+      broker.signal(SIGCONT)
+      let before = load.sent
+      try eventually("load again") { load.sent > before + 1000 }
+      try load.stop()
+      try checks.check(load)
+    }
+
+    @Test func `a broker that is killed and comes back under load costs nothing`() throws {
+      let town = try Town()
+      try town.start()
+      let checks = try LoadChecks(town)
+      let load = try Load(town, identifiers: 100, seed: 3)
+      try eventually("some load") { load.sent > 1000 }
+      let broker = try Broker.running
+      try broker.killNow()
+      try broker.start()
+      let before = load.sent
+      try eventually(within: .seconds(60), "load again") { load.sent > before + 1000 }
+      try load.stop()
+      try checks.check(load)
+    }
+  }
+}
