@@ -67,6 +67,13 @@ final class Town {
       if let status = member!.status { throw NotInTime(what: "ended with \(status): \(member!.errors)") }
       return (try? get("/readyz"))?.status == 200
     }
+    // The member knows its topics; the broker that a new client asks may still have to hear of them.
+    let names = topics.specs(table: "alerts", partitions: partitions).map(\.name)
+      .filter { $0 != topics.changelog("alerts") }
+    try eventually("the topics, as a client sees them", at) {
+      guard (try? bus.partitionCounts(names).count) == names.count else { return false }
+      return (try? bus.endOffset(TopicPartition(topics.replies, 0), isolation: .committed)) != nil
+    }
   }
 
   func kill() throws { try member!.killNow() }
