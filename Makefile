@@ -4,6 +4,8 @@
 CONFIGURATION ?= release
 BELFRY = .build/$(CONFIGURATION)/belfry
 SWIFT_FILES = $(wildcard Sources Connectors Tests Benchmarks) Package.swift
+# All tests are Swift Testing's; XCTest's own runner only adds lines, and leaks that the address sanitizer reports.
+SWIFT_TEST = swift test --disable-xctest
 # FILTER=TableTests runs only what matches; empty runs everything.
 FILTERED = $(if $(FILTER),--filter '$(FILTER)')
 
@@ -26,7 +28,7 @@ build: setup ## the program, as .build/release/belfry (CONFIGURATION=debug: as .
 test: ## all tests (FILTER=regex: some); those on a real Kafka only where KAFKA_HOME names one
 	@Scripts/setup.sh --tests
 	@swift build --build-tests
-	@swift test --skip-build $(FILTERED)
+	@$(SWIFT_TEST) --skip-build $(FILTERED)
 
 bench: setup ## the figures of docs/benchmarks.md, on a broker of KAFKA_HOME's (ARGS='ingest': only these)
 	@Benchmarks/run.sh $(ARGS)
@@ -39,13 +41,13 @@ format: ## rewrite the sources as lint wants them
 
 sanitize: setup ## the tests that need no Kafka under the thread and the address sanitizer (FILTER=regex)
 	@for sanitizer in thread address; do \
-	  BELFRY_SIMULATION_SEEDS='$(or $(SEEDS),20)' swift test --sanitize=$$sanitizer \
+	  BELFRY_SIMULATION_SEEDS='$(or $(SEEDS),20)' $(SWIFT_TEST) --sanitize=$$sanitizer \
 	    --scratch-path .build-$$sanitizer --skip IntegrationTests $(FILTERED) || exit 1; done
 
 simulate: setup ## the simulation with SEEDS=n seeds, from FIRST=n on; a seed that failed fails again
 	@: $${SEEDS:?how many: make simulate SEEDS=1000}
 	@BELFRY_SIMULATION_SEEDS='$(SEEDS)' BELFRY_SIMULATION_FIRST='$(or $(FIRST),1)' \
-	  swift test --filter SimulationTests
+	  $(SWIFT_TEST) --filter SimulationTests
 
 clean: ## remove what was built
 	@rm -rf .build .build-thread .build-address
