@@ -3,8 +3,9 @@ import CJansson
 
 /// Turns an event's JSON into cells of one schema, without a `String` or an allocation of its own.
 ///
-/// What `decode` found stays in the decoder's scratch, and is valid until the next `decode`. Strings are
-/// valid UTF-8 without U+0000 (a text with one is malformed). One thread uses it.
+/// What `decode` found stays in the decoder's scratch, and is valid until the next `decode` and as long as the
+/// text itself, where strings may lie. Strings are valid UTF-8 without U+0000 (a text with one is malformed).
+/// One thread uses it.
 public final class EventDecoder {
   /// What becomes of fields that are no column.
   public enum UnknownFields: String, Sendable, CaseIterable {
@@ -33,7 +34,7 @@ public final class EventDecoder {
   let unknown: UnknownFields
   private let bytesMax: Int
   private let names: FieldNames
-  fileprivate let types: [ColumnType]
+  let types: [ColumnType]
   private let fields: UnsafeMutablePointer<Field>
   private let columns: UnsafeMutablePointer<Int>
   /// How many columns the event has.
@@ -84,17 +85,29 @@ public final class EventDecoder {
     if bytes.count > bytesMax {
       return .refused(Refusal(.oversize, "\(bytes.count) bytes, at most \(bytesMax) are taken"))
     }
+    if !readPlain(bytes) {
+      forget()
+      if let refusal = readTree(bytes) { return .refused(refusal) }
+    }
+    if let refusal = checkKey() { return .refused(refusal) }
+    return .event
+  }
+
+  /// The column of that name, or -1.
+  @inline(__always)
+  func column(named name: UnsafeRawBufferPointer) -> Int { names.column(name) }
+
+  private func readTree(_ bytes: UnsafeRawBufferPointer) -> Refusal? {
     var error = json_error_t()
     root = json_loadb(
       bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count, size_t(JSON_DECODE_ANY), &error)
-    guard let root else { return .refused(Refusal(.json, JSONError(error).description)) }
+    guard let root else { return Refusal(.json, JSONError(error).description) }
     guard root.pointee.type == JSON_OBJECT else {
-      return .refused(Refusal(.notObject, "an object expected, \(Self.kind(root)) found"))
+      return Refusal(.notObject, "an object expected, \(Self.kind(root)) found")
     }
-    if let refusal = readMembers(root) { return .refused(refusal) }
+    if let refusal = readMembers(root) { return refusal }
     if !unknownNodes.isEmpty { set(extended!, string: mergedExtended()) }
-    if let refusal = checkKey() { return .refused(refusal) }
-    return .event
+    return nil
   }
 
   private func readMembers(_ object: UnsafeMutablePointer<json_t>) -> Refusal? {
@@ -158,7 +171,7 @@ public final class EventDecoder {
   }
 
   @inline(__always)
-  private func set(_ column: Int, cell: Cell) {
+  func set(_ column: Int, cell: Cell) {
     mark(column)
     fields[column].cell = cell
   }
@@ -169,7 +182,7 @@ public final class EventDecoder {
   }
 
   @inline(__always)
-  private func set(_ column: Int, string: UnsafeRawBufferPointer) {
+  func set(_ column: Int, string: UnsafeRawBufferPointer) {
     mark(column)
     fields[column].bytes = string
   }
