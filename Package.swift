@@ -82,6 +82,12 @@ let package = Package(
     tests("IntegrationTests", ["Base", "Bus", "Client", "CSQLite", "Events", "belfry"]),
     tests("RequestsTests", ["Requests", "Base", "Events", "Query"]),
     tests("NotifierTests", ["Base", "Bus", "Events", "Matching", "Notifier", "Query", "Requests"]),
+    tests(
+      "ServiceTests",
+      [
+        "Base", "Bus", "Client", "Configuration", "ConnectorKit", "Console", "Events", "Matching", "Notifier",
+        "Query", "Requests", "Service", "Table",
+      ]),
     tests("SimulationTests", ["Base", "Bus", "Events", "Notifier", "Requests", "Service", "Table"]),
   ],
   swiftLanguageModes: [.v6],

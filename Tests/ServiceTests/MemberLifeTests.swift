@@ -1,0 +1,176 @@
+import Base
+import Bus
+import Events
+import Matching
+import Requests
+import Service
+import Table
+import Testing
+
+@Suite struct MemberLifeTests {
+  @Test func `a life is ready once its shards and its registry are restored`() throws {
+    let house = try House()
+    #expect(
+      house.readiness.list == ["publisher: restoring the registry", "table: waiting for its shards"])
+    try house.run()
+    #expect(house.readiness.list == [])
+  }
+
+  @Test func `an event becomes a row, the row a record of its streams`() throws {
+    let house = try House()
+    house.ask("core", core)
+    house.ask("count", counter)
+    house.send("e1", severity: 5)
+    house.send("e2", severity: 1)
+    try house.run()
+    #expect(house.folded("core").mapValues { $0["Severity"]?.int } == ["e1": 5])
+    #expect(house.folded("count").mapValues { $0["n"]?.int } == ["*": 1])
+    house.send("e1", severity: 2)
+    house.send("e2", severity: 4)
+    try house.run()
+    #expect(house.folded("core").mapValues { $0["Severity"]?.int } == ["e2": 4])
+    #expect(house.folded("count").mapValues { $0["n"]?.int } == ["*": 1])
+  }
+
+  @Test func `what changed and changed back between two sweeps is not published`() throws {
+    let house = try House()
+    house.ask("count", counter)
+    house.send("e1", severity: 5)
+    try house.run()
+    let before = house.records("count").count
+    let commits = house.changes.count
+    house.send("e1", severity: 1)
+    try house.run(.milliseconds(150))
+    house.send("e1", severity: 5)
+    try house.run(.milliseconds(150))
+    #expect(house.changes.count == commits + 2)
+    try house.run()
+    let after = house.records("count").dropFirst(before).map { $0.value?["n"]?.int }
+    #expect(after == [] || after == [0, 1])
+  }
+
+  @Test func `rows that changed often between two sweeps are published once`() throws {
+    let house = try House()
+    house.ask("core", core)
+    try house.run()
+    for severity in [4, 5, 4, 5, 4] {
+      house.send("e1", severity: severity)
+      try house.run(.milliseconds(120))
+    }
+    try house.run()
+    #expect(house.changes.count == 5)
+    #expect((1...2).contains(house.records("core").count))
+    #expect(house.folded("core")["e1"]?["Severity"]?.int == 4)
+  }
+
+  @Test func `a stream that begins while rows change has each of them`() throws {
+    let house = try House()
+    for n in 0..<20 { house.send("e\(n)", severity: 5) }
+    house.ask("core", core)
+    house.ask("count", counter)
+    for n in 20..<40 {
+      house.send("e\(n)", severity: 5)
+      try house.turn()
+    }
+    try house.run()
+    #expect(house.folded("core").count == 40)
+    #expect(house.folded("count")["*"]?["n"]?.int == 40)
+  }
+
+  @Test func `a question is answered from committed rows only`() throws {
+    let house = try House()
+    try house.run()
+    for n in 0..<30 {
+      house.send("e\(n)", severity: 3)
+      let answer = try house.query("SELECT COUNT(*) AS n FROM alerts")
+      #expect(answer.objects.first?["n"]?.int == Int64(house.rows.count))
+    }
+    #expect(house.rows.count > 20)
+  }
+
+  @Test func `an answer has so many rows at most, and says how many there are`() throws {
+    let house = try House()
+    for n in 0..<7 { house.send("e\(n)", severity: n) }
+    try house.run()
+    let answer = try house.query("SELECT Node FROM alerts WHERE Severity < 5", rowsMax: 2)
+    #expect(answer.objects.count == 2)
+    #expect(answer.count == 2)
+    #expect(answer.matched == 5)
+    #expect(answer.columns.map(\.name) == ["Identifier", "Node"])
+  }
+
+  @Test func `a sweep's positions are the change numbers of the state that it shows`() throws {
+    let house = try House()
+    house.ask("core", core)
+    for n in 0..<50 { house.send("e\(n % 20)", severity: 5) }
+    try house.run()
+    let sweep = house.cluster.records(house.topics.progress, 0, .committed).last {
+      $0.keyText == "*/belfry.publish"
+    }
+    var numbers: [String: Int64] = [:]
+    for shard in Int32(0)..<3 {
+      let last = house.cluster.records(house.topics.changelog("alerts"), shard, .committed).last
+      numbers["\(shard)"] = last?.headerText("belfry-change").flatMap { Int64($0) }
+    }
+    let positions = sweep?.json?["positions"]?.members ?? []
+    #expect(numbers.count == 3)
+    #expect(Dictionary(uniqueKeysWithValues: positions.map { ($0.name, $0.value.int!) }) == numbers)
+  }
+
+  /// The list and its counter, folded up to each sweep, agree there; and at last with the changelog.
+  @Test(arguments: 1...6 as ClosedRange<UInt64>)
+  func `a view and its counter agree at every sweep, over restarts`(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let house = try House(seed: seed)
+    house.ask("core", core)
+    house.ask("count", counter)
+    for _ in 0..<120 {
+      for _ in 0..<Int.random(in: 0...3, using: &random) {
+        let row = Int.random(in: 0..<12, using: &random)
+        house.send("e\(row)", severity: Int.random(in: 0...5, using: &random))
+      }
+      if Int.random(in: 0..<40, using: &random) == 0 { house.restart() }
+      try house.run(.milliseconds(Int.random(in: 1...150, using: &random)))
+    }
+    try house.run(.seconds(3))
+    let (list, counts) = (house.records("core"), house.records("count"))
+    #expect(list.map(\.seq) == Array(1...Int64(list.count)))
+    #expect(counts.map(\.seq) == Array(1...Int64(counts.count)))
+    // The second request may have been read a sweep later than the first.
+    let first = try #require(counts.first).sweep
+    for sweep in Set((list + counts).map(\.sweep)) where sweep >= first {
+      let rows = list.filter { $0.sweep <= sweep }.reduce(into: [:]) { $0[$1.key] = $1.value }
+      #expect(Int64(rows.count) == counts.last { $0.sweep <= sweep }?.value?["n"]?.int)
+    }
+    let expected = house.rows.compactMapValues { $0["Severity"]?.int }.filter { $0.value >= 4 }
+    #expect(house.folded("core").compactMapValues { $0["Severity"]?.int } == expected)
+    #expect(house.cluster.misuses == [])
+  }
+
+  @Test func `a stream that ended is matched no more, and can begin again`() throws {
+    let house = try House(grace: .seconds(1))
+    house.send("e1", severity: 5)
+    house.ask("core", core)
+    try house.run()
+    let topic = house.reply("core")["stream"]?["topic"]?.string ?? "none"
+    house.end("core")
+    try house.run(.seconds(3))
+    #expect(house.metrics.value("belfry_streams") == 0)
+    #expect(!house.cluster.topicNames.contains(topic))
+    house.send("e2", severity: 5)
+    house.ask("core", core)
+    try house.run()
+    #expect(house.records("core").map(\.key).sorted() == ["e1", "e2"])
+    #expect(house.records("core").map(\.seq) == [1, 2])
+  }
+
+  @Test func `an event that cannot be used goes to the dead letters and stops nothing`() throws {
+    let house = try House()
+    house.ask("core", core)
+    house.cluster.append(topic: house.topics.events, key: "x", value: "{\"Identifier\":")
+    house.send("e1", severity: 5)
+    try house.run()
+    #expect(house.cluster.records(house.topics.deadLetters, 0, .committed).map(\.keyText) == ["x"])
+    #expect(house.folded("core").keys.sorted() == ["e1"])
+  }
+}
