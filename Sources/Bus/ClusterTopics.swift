@@ -52,20 +52,27 @@ public struct ClusterTopics: Sendable {
       TopicSpec(progress, partitions: 1, properties: compactLate),
       TopicSpec(registry, partitions: 1, properties: compact),
     ]
-    return specs.map(Self.withRoom)
+    return specs.map(withRoom)
   }
 
-  /// The largest record: an event of the largest size that goes on to the inbox or the dead letters grows by
-  /// headers, and a broker that refused it would refuse its transaction for ever.
-  public static let recordBytesMax = 2 << 20
+  /// Largest record batch of the events topic, bytes.
+  public static let eventBytesMax = 2 << 20
+  /// The same of all others, and the largest record that Belfry sends. An event of the largest size that goes
+  /// on to the inbox or the dead letters grows by headers, and what came compressed may go on as it is: a
+  /// broker that refused it would refuse its transaction for ever.
+  public static let recordBytesMax = 8 << 20
 
-  private static func withRoom(_ spec: TopicSpec) -> TopicSpec {
-    let properties = spec.properties.merging(["max.message.bytes": "\(recordBytesMax)"]) { $1 }
-    return TopicSpec(spec.name, partitions: spec.partitions, properties: properties)
+  private func withRoom(_ spec: TopicSpec) -> TopicSpec {
+    let room = spec.name == events ? Self.eventBytesMax : Self.recordBytesMax
+    return TopicSpec(
+      spec.name, partitions: spec.partitions,
+      properties: spec.properties.merging(["max.message.bytes": "\(room)"]) { $1 })
   }
 
   /// A net stream's own topic.
   public static func view(_ name: String) -> TopicSpec {
-    withRoom(TopicSpec(name, partitions: 1, properties: ["cleanup.policy": "compact"]))
+    TopicSpec(
+      name, partitions: 1,
+      properties: ["cleanup.policy": "compact", "max.message.bytes": "\(recordBytesMax)"])
   }
 }

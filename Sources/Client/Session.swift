@@ -13,6 +13,8 @@ public struct ClientError: Error, Sendable, CustomStringConvertible {
 public final class Session {
   /// How long a reply is waited for.
   public static let replyTimeout = Duration.seconds(30)
+  /// How long a new reply to a request is waited for where there is one already.
+  public static let renewalTimeout = Duration.seconds(5)
   /// Requests are sent with this lease and renewed well within it, so that one whose client was killed
   /// does not stand for ever.
   public static let lease = Duration.seconds(60)
@@ -47,27 +49,50 @@ public final class Session {
     try producer.flush(timeout: .seconds(30))
   }
 
-  /// Sends a request (nil: its end) and waits for the reply to it.
+  /// Sends a request (nil: its end) and waits for the reply to it. A request that stands already, sent again
+  /// as it was, is a renewal and gets no new reply: the one that is there counts after a while.
   public func request(client: String, name: String, _ request: JSON?) throws -> JSON {
     try checkCluster()
     let key = "\(client)/\(name)"
     let partition = TopicPartition(topics.replies, 0)
-    let end = try bus.endOffset(partition, isolation: .committed)
-    let reader = try bus.makeReader([partition: end], isolation: .committed)
+    let former = try lastReply(key)
+    let reader = try bus.makeReader([partition: former.end], isolation: .committed)
     defer { reader.close() }
     try send(topic: topics.requests, key: key, value: request?.text)
     let batch = RecordBatch()
-    let deadline = clock.elapsed() + Self.replyTimeout
-    while clock.elapsed() < deadline {
+    let start = clock.elapsed()
+    while clock.elapsed() < start + Self.replyTimeout {
       batch.removeAll()
       try reader.poll(into: batch, max: 1000, timeout: .milliseconds(100))
       for record in batch.records where batch.keyText(record) == key {
-        if let value = batch.value(record) { return try JSON(parsing: value) }
+        guard let value = batch.value(record) else { continue }
+        let reply = try JSON(parsing: value)
+        // An end is answered by its own reply only, not by one about an interval on its way.
+        if request != nil || reply["status"]?.string != "active" { return reply }
+      }
+      if request != nil, let reply = former.reply, reply["status"]?.string == "active",
+        clock.elapsed() > start + Self.renewalTimeout
+      {
+        return reply
       }
     }
     throw ClientError(
       "no reply in \(Self.replyTimeout.milliseconds / 1000) s: no member of cluster \"\(topics.cluster)\" is publishing"
     )
+  }
+
+  /// The last reply under a key, and the offset behind all replies.
+  private func lastReply(_ key: String) throws -> (reply: JSON?, end: Int64) {
+    let partition = TopicPartition(topics.replies, 0)
+    var reply: JSON?
+    var end = try bus.endOffset(partition, isolation: .committed)
+    try bus.readToEnd([partition: earliestOffset], clock: clock) { batch in
+      for record in batch.records where batch.keyText(record) == key {
+        reply = batch.value(record).flatMap { try? JSON(parsing: $0) }
+      }
+      if let last = batch.records.last { end = max(end, last.offset + 1) }
+    }
+    return (reply, end)
   }
 
   /// The registry as it is now: entity by key.
@@ -119,18 +144,24 @@ public struct StreamRecord: Sendable {
 /// Follows one stream from its beginning. One thread uses it.
 public final class StreamFollower {
   private let address: StreamAddress
+  private let bus: any Bus
+  private var present: Int64?
   private let reader: any Reader
   private let batch = RecordBatch()
   private let partition: TopicPartition
 
   public init(_ address: StreamAddress, bus: any Bus) throws(BusError) {
     self.address = address
+    self.bus = bus
     partition = TopicPartition(address.topic, address.partition)
     reader = try bus.makeReader([partition: earliestOffset], isolation: .committed)
   }
 
-  /// The offset up to which the stream was read, others' records in its lane counted.
-  public var position: Int64 { reader.position(partition) }
+  /// True once everything is read that is on the stream's partition when this is first called.
+  public func isAtPresent() throws(BusError) -> Bool {
+    if present == nil { present = try bus.endOffset(partition, isolation: .committed) }
+    return reader.position(partition) >= present!
+  }
 
   /// The stream's next records; empty when there are none within `timeout`.
   public func poll(timeout: Duration) throws(BusError) -> [StreamRecord] {

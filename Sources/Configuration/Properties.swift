@@ -10,6 +10,11 @@ extension Setting {
     "enable.auto.commit": "exactly-once hangs on it",
     "enable.auto.offset.store": "exactly-once hangs on it",
     "enable.idempotence": "exactly-once hangs on it",
+    "enable.partition.eof": "restoring hangs on it",
+    "auto.offset.reset": "restoring hangs on it",
+    "partition.assignment.strategy": "shards hang on it",
+    "allow.auto.create.topics": "topics are made with their settings",
+    "statistics.interval.ms": "/metrics has what they say",
   ]
 
   /// `BELFRY_KAFKA_PROPERTIES_SASL_PASSWORD` sets `sasl.password`.

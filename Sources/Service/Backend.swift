@@ -64,6 +64,8 @@ public final class Backend: ConsoleBackend {
 
   /// Asks the table's thread and waits; nil when it does not serve or does not answer in time.
   public func ask(_ view: View) -> Result<QueryResult, EngineError>? {
+    // While it does not serve, questions would only pile up.
+    guard member.readiness.list.isEmpty else { return nil }
     let answer = Answer()
     let asked = member.ask(.query(view, rowsMax: Self.queryRowsMax) { answer.put($0) })
     return asked ? answer.wait(atMost: Self.queryTimeout) : nil

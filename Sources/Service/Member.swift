@@ -70,7 +70,7 @@ public final class MemberLife {
       readiness: readiness, log: log, metrics: metrics)
     worker = TableWorker(
       clock: clock, leader: leader, letters: letters, publisher: collected,
-      drainInterval: settings.drainInterval, log: log, metrics: metrics)
+      drainInterval: settings.drainInterval, readiness: readiness, log: log, metrics: metrics)
     publisher = Publisher(
       bus: bus, clock: clock,
       settings: Publisher.Settings(topics: settings.topics, registry: settings.registry),
@@ -160,10 +160,12 @@ public final class Member: Sendable {
     }
   }
 
-  /// Another process has the seat, or what is asked of the bus cannot be: going on would not help.
+  /// Another process has the seat, or what is asked of the bus cannot be: going on would not help. Only the
+  /// group tells the first for certain: a producer is fenced, too, when the broker ended a transaction of
+  /// ours that took too long, and whoever takes the seat from us joins the group under our instance id.
   private func isFinal(_ error: BusError) -> Bool {
-    error.remedy == .fenced || error.remedy == .closed || error.code == "PARTITIONS"
-      || error.code == "CONFIGURATION"
+    ["FENCED_INSTANCE_ID", "_FENCED_INSTANCE_ID", "PARTITIONS", "CONFIGURATION"].contains(error.code)
+      || error.remedy == .closed
   }
 
   /// One life of the two roles; returns the error that ended it.
@@ -184,15 +186,19 @@ public final class Member: Sendable {
     let outcome = Outcome()
     let roles = Roles(life)
     let table = ProbeThread { [self] in
-      outcome.end(with: run(outcome, roles.life.worker.turn))
-      if isStopping {
+      let error = run(outcome, roles.life.worker.turn)
+      outcome.end(with: error)
+      if error == nil, isStopping {
         _ = run(Outcome(), once: true) { _ throws(BusError) in try roles.life.worker.finish() }
       }
       roles.life.worker.close()
     }
+    guard let table else {
+      return BusError(.recreate, code: "THREAD", "the machine has no more threads to give")
+    }
     outcome.end(with: run(outcome, roles.life.publisher.turn))
     roles.life.publisher.close()
-    table?.join()
+    table.join()
     return outcome.error
   }
 

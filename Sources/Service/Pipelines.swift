@@ -15,7 +15,9 @@ public final class Pipelines: Sendable {
 
   private let probes: [any Probe]
   private let queue: EventQueue
-  private let producer: any PlainProducer
+  private let bus: any Bus
+  /// Made anew when it fails for good.
+  private let producer: Mutex<any PlainProducer>
   private let topic: String
   private let wake = Signal()
   private let stopping = Atomic<Bool>(false)
@@ -31,7 +33,8 @@ public final class Pipelines: Sendable {
     self.log = log.named("pipelines")
     failures = metrics.counter(
       "belfry_connector_send_failures_total", "Batches of events that Kafka did not take at once")
-    producer = try bus.makeProducer()
+    self.bus = bus
+    producer = Mutex(try bus.makeProducer())
     let wake = wake
     let queue = EventQueue(eventsMax: Self.queueEventsMax, bytesMax: Self.queueBytesMax) { wake.raise() }
     self.queue = queue
@@ -61,7 +64,7 @@ public final class Pipelines: Sendable {
     stopping.store(true, ordering: .relaxed)
     wake.raise()
     thread.withLock { $0?.join() }
-    producer.close()
+    producer.withLock { $0.close() }
   }
 
   private func send() {
@@ -90,14 +93,21 @@ public final class Pipelines: Sendable {
     }
   }
 
-  /// The client itself tries again for as long as it may; what it gives up is lost, logged and counted.
+  /// The client itself tries again for as long as it may. A client that failed for good is made anew, and
+  /// the batch sent again (a repeated event is a duplicate like any other); what is given up is logged and
+  /// counted.
   private func deliver(_ batch: RecordBatch) {
-    do throws(BusError) {
-      try producer.send(batch)
-      try producer.flush(timeout: .seconds(30))
-    } catch {
-      failures.add()
-      log.error("events were not delivered", ("error", error.message), ("records", "\(batch.count)"))
+    for isLast in [false, true] {
+      do throws(BusError) {
+        let present = producer.withLock { $0 }
+        try present.send(batch)
+        return try present.flush(timeout: .seconds(30))
+      } catch {
+        failures.add()
+        log.error("events were not delivered", ("error", error.message), ("records", "\(batch.count)"))
+        if isLast || error.remedy == .retry || error.remedy == .refuse { return }
+        if let fresh = try? bus.makeProducer() { producer.withLock { $0 = fresh } }
+      }
     }
   }
 

@@ -51,6 +51,9 @@ extension Value {
 
 extension MemberSettings {
   public init(_ configuration: Configuration) throws(SetupError) {
+    if configuration.members > 1 {
+      throw SetupError("members: a cluster has one member for now, not \(configuration.members)")
+    }
     let schema = try Schema.of(configuration)
     var table = TableSettings(partitions: configuration.kafka.partitions)
     table.eventBytesMax = configuration.events.bytesMax

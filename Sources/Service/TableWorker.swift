@@ -19,6 +19,7 @@ public final class TableWorker {
   private let letters: Mailbox<TableLetter>
   private let publisher: Mailbox<Collected>
   private let drainInterval: Duration
+  private let readiness: Readiness
   private var nextDrain = Duration.zero
   private var overLimit: Set<String> = []
   private let log: Log
@@ -46,8 +47,9 @@ public final class TableWorker {
   /// `letters` come from the publisher and the console; `publisher` takes what was collected.
   public init(
     clock: any Clock, leader: Leader, letters: Mailbox<TableLetter>, publisher: Mailbox<Collected>,
-    drainInterval: Duration, log: Log, metrics: Metrics
+    drainInterval: Duration, readiness: Readiness, log: Log, metrics: Metrics
   ) {
+    self.readiness = readiness
     self.clock = clock
     self.leader = leader
     table = leader.table
@@ -61,13 +63,22 @@ public final class TableWorker {
 
   /// One round: at most `wait` for records; then, where nothing is open, drains and answers.
   public func turn(wait: Duration) throws(BusError) {
-    guard try leader.turn(wait: wait), leader.isServing else { return }
+    guard try leader.turn(wait: wait), leader.isServing, hasAllShards else { return }
     let now = clock.elapsed()
     if now >= nextDrain, table.dirtyRows > 0 {
       drain()
       nextDrain = now + drainInterval
     }
     if !letters.isEmpty { for letter in letters.takeAll() { answer(letter) } }
+  }
+
+  /// Views are views of the whole table: a part of it must never be published as if it were all.
+  private var hasAllShards: Bool {
+    let led = table.ledShards.count
+    let all = table.settings.partitions
+    readiness.set(
+      "shards", led == all ? nil : "leads \(led) of \(all); the others are another member's still")
+    return led == all
   }
 
   public func finish() throws(BusError) { try leader.finish() }

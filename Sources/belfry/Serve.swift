@@ -57,7 +57,8 @@ final class Server {
   /// Where syslog is listened for: the real ports.
   var syslogPorts: [UInt16] { pipelines.syslogPorts }
 
-  /// Takes over the pipelines of a configuration that was read again; the old ones go on if it has a fault.
+  /// Takes over the pipelines of a configuration that was read again. Where its settings have a fault the
+  /// old ones go on; the ports that both may use are free only once the old ones have stopped.
   func reload(_ fresh: Configuration) throws {
     let next = try Self.makePipelines(
       fresh, ClusterTopics(cluster: configuration.cluster), bus, SystemClock(), log, metrics)

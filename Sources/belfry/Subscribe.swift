@@ -33,7 +33,7 @@ func subscribe(_ invocation: Invocation, _ output: Output) throws {
   let follower = try StreamFollower(address, bus: session.bus)
   defer { follower.close() }
   let printer = StreamPrinter(reply, output)
-  if !invocation.has("from-start") { try printer.showPresent(follower, session) }
+  if !invocation.has("from-start") { try printer.showPresent(follower) }
   try follow(follower, printer, renewing: request, every: lease / 3, as: "\(client)/\(name)", session)
   try session.send(topic: session.topics.requests, key: "\(client)/\(name)", value: nil)
 }
@@ -75,17 +75,15 @@ final class StreamPrinter {
   }
 
   /// The view as it is now: the stream folded up to its present end.
-  func showPresent(_ follower: StreamFollower, _ session: Session) throws {
+  func showPresent(_ follower: StreamFollower) throws {
     var order: [String] = []
     var rows: [String: StreamRecord] = [:]
-    var quiet = 0
-    while quiet < 3 {
-      let records = try follower.poll(timeout: .milliseconds(100))
-      quiet = records.isEmpty ? quiet + 1 : 0
-      for record in records {
+    while true {
+      for record in try follower.poll(timeout: .milliseconds(100)) {
         if record.value != nil, rows[record.key] == nil { order.append(record.key) }
         rows[record.key] = record.value == nil ? nil : record
       }
+      if try follower.isAtPresent() { break }
     }
     var shown = Set<String>()
     show(order.filter { shown.insert($0).inserted }.compactMap { rows[$0] })

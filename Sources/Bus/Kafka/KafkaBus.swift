@@ -15,6 +15,10 @@ public final class KafkaBus: Bus, @unchecked Sendable {
   private let utilities = Mutex<[String: KafkaClient]>([:])
   private let closed = Atomic<Bool>(false)
 
+  /// How often a client reports, ms. Reports come by polling: only clients that are polled all the time may
+  /// be asked for them.
+  private static let statisticsInterval = "5000"
+
   /// Admin calls and queries wait this long for an answer.
   private static let timeout: Int32 = 15_000
 
@@ -41,7 +45,7 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     if closed.load(ordering: .relaxed) { throw .closed }
     var all = [
       "bootstrap.servers": bootstrap, "socket.nagle.disable": "true", "client.id": "belfry",
-      "statistics.interval.ms": "5000",
+      "allow.auto.create.topics": "false",
     ]
     all.merge(own) { $1 }
     all.merge(properties) { $1 }
@@ -53,7 +57,9 @@ public final class KafkaBus: Bus, @unchecked Sendable {
       try client(
         .producer,
         [
-          "transactional.id": transactionalID, "transaction.timeout.ms": "10000", "linger.ms": "5",
+          "transactional.id": transactionalID, "linger.ms": "5",
+          // A sweep that begins a large view may take its time; who takes the seat ends what is open at once.
+          "transaction.timeout.ms": "60000", "statistics.interval.ms": Self.statisticsInterval,
           "queue.buffering.max.messages": "1000000", "queue.buffering.max.kbytes": "262144",
           "message.max.bytes": "\(ClusterTopics.recordBytesMax)",
         ]))
@@ -79,7 +85,7 @@ public final class KafkaBus: Bus, @unchecked Sendable {
           "group.id": group, "group.instance.id": instanceID, "partition.assignment.strategy": "range",
           "enable.auto.commit": "false", "enable.auto.offset.store": "false", "enable.partition.eof": "true",
           "isolation.level": "read_committed", "auto.offset.reset": "earliest",
-          "session.timeout.ms": "45000",
+          "session.timeout.ms": "45000", "statistics.interval.ms": Self.statisticsInterval,
           // A shard is restored inside the assignment: a large table takes its time.
           "max.poll.interval.ms": "3600000", "queued.max.messages.kbytes": "65536",
           "queued.min.messages": "100000", "fetch.message.max.bytes": "4194304",
@@ -111,7 +117,11 @@ public final class KafkaBus: Bus, @unchecked Sendable {
 
   /// A client that lives as long as the bus, for questions.
   private func utility(_ name: String, _ own: [String: String]) throws(BusError) -> KafkaClient {
-    if let known = utilities.withLock({ $0[name] }) { return known }
+    if let known = utilities.withLock({ $0[name] }) {
+      // What it has to say (errors, log lines) would pile up.
+      while let message = rd_kafka_consumer_poll(known.handle, 0) { rd_kafka_message_destroy(message) }
+      return known
+    }
     let made = try client(.consumer, own)
     utilities.withLock { $0[name] = made }
     return made

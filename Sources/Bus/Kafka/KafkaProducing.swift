@@ -84,8 +84,8 @@ final class RecordSender {
     if let fatal = client.fatalError { return fatal }
     let error = BusError(code, "produce to \(topic)")
     // In a transaction a record that could not be queued leaves it incomplete: it must be aborted.
-    return error.remedy == .retry || error.remedy == .recreate
-      ? BusError(.abort, code: error.code, error.message) : error
+    let mustAbort = isTransactional && (error.remedy == .retry || error.remedy == .recreate)
+    return mustAbort ? BusError(.abort, code: error.code, error.message) : error
   }
 }
 

@@ -91,18 +91,18 @@ struct MessagePump {
 
 /// A reader of given partitions.
 final class KafkaReader: Reader {
-  private var pump: MessagePump
+  /// nil when closed.
+  private var pump: MessagePump?
   private var positions: [TopicPartition: Int64] = [:]
-  private var client: KafkaClient?
 
   init(_ client: KafkaClient, _ start: [TopicPartition: Int64]) throws(BusError) {
-    self.client = client
     pump = MessagePump(client)
     try check(PartitionList(start).with { rd_kafka_assign(client.handle, $0) }, "assign")
   }
 
   func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError) {
-    guard client != nil else { throw .closed }
+    guard var pump else { throw .closed }
+    defer { self.pump = pump }
     let start = batch.count
     try pump.poll(into: batch, max: max, timeout: timeout) { topic, partition, offset in
       advance(TopicPartition(topic, partition), offset)
@@ -123,7 +123,7 @@ final class KafkaReader: Reader {
 
   func position(_ partition: TopicPartition) -> Int64 { positions[partition] ?? 0 }
 
-  func close() { client = nil }
+  func close() { pump = nil }
 }
 
 final class KafkaGroupMetadata: GroupMetadata {
@@ -164,7 +164,8 @@ final class KafkaConsumer: GroupConsumer {
         try check(rd_kafka_assign(client.handle, nil), "unassign")
       }
     } catch {
-      failure = error
+      // The group does not offer the partitions again: this consumer is of no more use.
+      failure = error.remedy == .retry ? BusError(.recreate, code: error.code, error.message) : error
       rd_kafka_assign(client.handle, nil)
     }
   }
