@@ -167,11 +167,13 @@ public final class StreamFollower {
   public func poll(timeout: Duration) throws(BusError) -> [StreamRecord] {
     batch.removeAll()
     try reader.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: timeout)
+    let prefix = address.keyPrefix.utf8
     return batch.records.compactMap { record in
-      guard let key = batch.keyText(record), key.hasPrefix(address.keyPrefix) else { return nil }
+      // By bytes: a key may begin with what Unicode takes for a part of the prefix's last character.
+      guard let key = batch.key(record), key.starts(with: prefix) else { return nil }
       func number(_ name: StaticString) -> Int64 { batch.headerText(record, name).flatMap { Int64($0) } ?? 0 }
       return StreamRecord(
-        key: String(key.dropFirst(address.keyPrefix.count)),
+        key: String(decoding: key.dropFirst(prefix.count), as: UTF8.self),
         value: batch.value(record).flatMap { try? JSON(parsing: $0) },
         seq: number("belfry-seq"), epoch: number("belfry-epoch"), sweep: number("belfry-sweep"),
         isLast: batch.header(record, "belfry-last") != nil)
