@@ -223,6 +223,7 @@ bench_ingest() {
 
 # CLIENTS: CPU seconds of the service over one window; leaves them in `spent`, the registration's in `registered`.
 window() {
+  rm -f "$work/clients"
   "$work/load" clients "$bootstrap" bench-clients "$1" "$REQUESTS" "$LEASE_MS" "$RENEW_MS" "$TIMEOUT" \
     >"$work/clients" 2>>"$work/clients.log" &
   local clients=$! before
