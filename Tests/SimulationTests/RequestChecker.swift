@@ -39,6 +39,7 @@ struct RequestChecker {
     try checkSharing()
     try checkIntervals()
     try checkRegistry(isRestarted)
+    try checkClaims()
   }
 
   private mutating func check(_ key: String, _ value: String?, _ reply: String?) throws(Fault) {
@@ -103,6 +104,16 @@ struct RequestChecker {
       let least = living.filter { sets.contains($0.reply["set"]!.string!) }.map(\.interval).min()!
       let interval = request.reply["interval_ms"]?.int ?? 0
       try demand(interval == least, "\(request.key) is told the interval \(interval), asked are \(least)")
+    }
+  }
+
+  /// Every term has an epoch of its own.
+  private func checkClaims() throws(Fault) {
+    var last: Int64 = 0
+    for record in cluster.records(topics.registry, 0, .committed) where record.keyText == "claim" {
+      let epoch = AlertRow(record.valueText)?.number("epoch") ?? 0
+      try demand(epoch > last, "registry@\(record.offset): epoch \(epoch) is claimed after \(last)")
+      last = epoch
     }
   }
 

@@ -41,9 +41,12 @@ struct Simulation {
     let topics = ClusterTopics(cluster: "belfry")
     var table = TableSettings(partitions: Int.random(in: 2...4, using: &random))
     table.clearedKept = Self.clearedKept
-    settings = MemberSettings(
+    var settings = MemberSettings(
       topics: topics, memberID: "a", schema: .alerts, table: table,
       registry: RegistrySettings(intervalDefault: Self.intervalDefault, grace: Self.grace))
+    // Longer than a commit: letters of the publisher then meet rows that no drain has given yet.
+    settings.drainInterval = .milliseconds([100, 1_500].randomElement(using: &random)!)
+    self.settings = settings
     traffic = Traffic(cluster, topic: topics.events, partitions: table.partitions, seed: random.next())
     clients = Clients(cluster, topic: topics.requests, seed: random.next())
     faults = Self.faults(&random)
