@@ -72,7 +72,6 @@ final class Broker: Sendable {
       "\(Self.home!)/bin/kafka-server-start.sh", [settings], environment: Self.environment)
     Self.children.withLock { $0.append(Kept(child)) }
     pid.withLock { $0 = child.pid }
-    try Self.watch(child.pid)
     let bus = try KafkaBus(bootstrap: bootstrap)
     defer { bus.close() }
     try eventually(within: .seconds(90), "Kafka's first answer: \(child.output.suffix(2000))") {
@@ -94,15 +93,6 @@ final class Broker: Sendable {
     // @unchecked: used under the lock, by one test at a time.
     let child: Child
     init(_ child: Child) { self.child = child }
-  }
-
-  /// A shell that outlives the tests, also where they crash: it ends the broker and removes the folder.
-  private static func watch(_ pid: pid_t) throws {
-    let script =
-      "while kill -0 \(getpid()) && kill -0 \(pid); do sleep 1; done 2>/dev/null; "
-      + "kill -0 \(getpid()) 2>/dev/null || { kill -9 \(pid) 2>/dev/null; rm -rf \"$0\"; }"
-    let shell = try Child("/bin/sh", ["-c", "trap '' INT TERM; (\(script)) & ", Scratch.folder])
-    try shell.end()
   }
 }
 

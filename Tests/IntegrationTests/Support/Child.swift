@@ -9,6 +9,8 @@ final class Child {
   let pid: pid_t
   private let outputFile: String
   private let errorsFile: String
+  /// There for as long as the process is: for the shell that ends what a crash of the tests leaves.
+  private let pidFile: String
   private var ended: Int32?
 
   /// Those that run, for the end of the test process.
@@ -28,13 +30,15 @@ final class Child {
     outputFile = stem + ".out"
     errorsFile = stem + ".err"
     if let input { try input.write(toFile: stem + ".in", atomically: false, encoding: .utf8) }
-    pid = try Self.spawn(
+    pid = try spawn(
       [program] + arguments, Self.environment(environment),
       files: [
         terminal ?? (input == nil ? "/dev/null" : stem + ".in"), terminal ?? outputFile, errorsFile,
       ],
       isSession: terminal != nil)
     _ = Self.running.withLock { [pid] in $0.insert(pid) }
+    pidFile = stem + ".pid"
+    try "\(pid)".write(toFile: pidFile, atomically: false, encoding: .utf8)
   }
 
   deinit {
@@ -45,33 +49,6 @@ final class Child {
     var all = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("BELFRY_") }
     all.merge(own) { $1 }
     return all.map { "\($0)=\($1)" }
-  }
-
-  /// `POSIX_SPAWN_SETSID`, which the headers show to GNU programs only.
-  private static let newSession: Int16 = 0x80
-
-  /// `files`: standard input, output and error. A session's leader gets the first terminal that it opens.
-  private static func spawn(
-    _ words: [String], _ environment: [String], files: [String], isSession: Bool
-  ) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    for (descriptor, file) in files.enumerated() {
-      let flags = descriptor == 0 ? (isSession ? O_RDWR : O_RDONLY) : O_WRONLY | O_CREAT
-      posix_spawn_file_actions_addopen(&actions, Int32(descriptor), file, flags, 0o600)
-    }
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    if isSession { posix_spawnattr_setflags(&attributes, Self.newSession) }
-    var argv = words.map { strdup($0) } + [nil]
-    var envp = environment.map { strdup($0) } + [nil]
-    defer { for text in argv + envp { free(text) } }
-    var pid: pid_t = 0
-    let error = posix_spawn(&pid, words[0], &actions, &attributes, &argv, &envp)
-    try #require(error == 0, "\(words[0]): \(String(cString: strerror(error)))")
-    return pid
   }
 
   var output: String { Self.text(outputFile) }
@@ -87,6 +64,7 @@ final class Child {
     var word: Int32 = 0
     guard waitpid(pid, &word, WNOHANG) == pid else { return nil }
     _ = Self.running.withLock { [pid] in $0.remove(pid) }
+    unlink(pidFile)
     ended = word & 0x7f == 0 ? (word >> 8) & 0xff : 128 + (word & 0x7f)
     return ended
   }
@@ -117,8 +95,25 @@ enum Scratch {
   static let folder: String = {
     var template = Array("\(NSTemporaryDirectory())/belfry-tests-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { preconditionFailure("no temporary folder") }
-    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    watch(folder)
+    return folder
   }()
+
+  /// A shell that outlives the tests, however they end: it ends their processes and removes the folder.
+  private static func watch(_ folder: String) {
+    let script = """
+      trap '' INT TERM
+      (while kill -0 \(getpid()); do sleep 1; done
+      for file in "$0"/*.pid; do kill -9 "$(cat "$file")"; done; rm -rf "$0") 2>/dev/null &
+      """
+    let none = Array(repeating: "/dev/null", count: 3)
+    guard
+      let pid = try? spawn(
+        ["/bin/sh", "-c", script, folder], ["PATH=/usr/bin:/bin"], files: none, isSession: false)
+    else { preconditionFailure("no shell") }
+    waitpid(pid, nil, 0)
+  }
 
   static func next() -> Int { count.add(1, ordering: .relaxed).newValue }
 
@@ -149,4 +144,31 @@ func eventually(
 
 struct NotInTime: Error {
   let what: String
+}
+
+/// `POSIX_SPAWN_SETSID`, which the headers show to GNU programs only.
+private let newSession: Int16 = 0x80
+
+/// `files`: standard input, output and error. A session's leader gets the first terminal that it opens.
+private func spawn(
+  _ words: [String], _ environment: [String], files: [String], isSession: Bool
+) throws -> pid_t {
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  for (descriptor, file) in files.enumerated() {
+    let flags = descriptor == 0 ? (isSession ? O_RDWR : O_RDONLY) : O_WRONLY | O_CREAT
+    posix_spawn_file_actions_addopen(&actions, Int32(descriptor), file, flags, 0o600)
+  }
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  if isSession { posix_spawnattr_setflags(&attributes, newSession) }
+  var argv = words.map { strdup($0) } + [nil]
+  var envp = environment.map { strdup($0) } + [nil]
+  defer { for text in argv + envp { free(text) } }
+  var pid: pid_t = 0
+  let error = posix_spawn(&pid, words[0], &actions, &attributes, &argv, &envp)
+  try #require(error == 0, "\(words[0]): \(String(cString: strerror(error)))")
+  return pid
 }
