@@ -6,6 +6,9 @@ let settings: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("MemberImportVisibility"),
+  // Small functions of one module (bytes, cells, strings) are called per byte and per row from another.
+  .unsafeFlags(
+    ["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 /// One of Debian's C libraries: a module map and a shim header under `Sources/<name>`, nothing else.

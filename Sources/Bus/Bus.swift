@@ -106,8 +106,10 @@ public protocol Bus: AnyObject, Sendable {
   func makeProducer() throws(BusError) -> any PlainProducer
   func makeConsumer(group: String, instanceID: String, topics: [String], handler: any AssignmentHandler)
     throws(BusError) -> any GroupConsumer
-  /// Reads from the given offsets; see `earliestOffset`.
-  func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation) throws(BusError) -> any Reader
+  /// Reads from the given offsets; see `earliestOffset`. The broker may hold records back for up to `gather`
+  /// to hand over many at once: far less work where single records trickle in.
+  func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation, gather: Duration)
+    throws(BusError) -> any Reader
   /// The number of partitions of each topic that is there.
   func partitionCounts(_ topics: [String]) throws(BusError) -> [String: Int]
   /// The names of all topics that begin with the prefix, sorted.
@@ -133,6 +135,13 @@ public let earliestOffset: Int64 = -2
 public let latestOffset: Int64 = -1
 
 extension Bus {
+  /// A reader that gets each record as soon as it is there.
+  public func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation) throws(BusError)
+    -> any Reader
+  {
+    try makeReader(start, isolation: isolation, gather: .zero)
+  }
+
   /// Makes the topics that are missing, and checks that those that are there have as many partitions as
   /// they must; throws `.refuse` naming the first that has not.
   public func ensureTopics(_ specs: [TopicSpec]) throws(BusError) {

@@ -18,6 +18,10 @@ public final class Publisher {
     public var requestsPerTurnMax = 2_000
     /// Times that a transaction whose outcome is unknown, or that was aborted, is tried again in a row.
     public var attemptsMax = 5
+    /// How late what the table's thread collected may be seen.
+    public var mailWait = Duration.milliseconds(5)
+    /// How long the broker may gather requests, so that ten thousand renewals are some dozens of reads.
+    public var requestGather = Duration.milliseconds(100)
     /// Own topics that one start makes or deletes in one call.
     public var topicsPerCallMax = 200
 
@@ -69,6 +73,8 @@ public final class Publisher {
     }
   }
   private let counts = Counts()
+  /// The table's thread did not get a letter: both roles must be made anew.
+  private var hasLostLetter = false
   private let batch = RecordBatch()
 
   /// `table` takes what the publisher asks, `mail` brings what the table's thread collected.
@@ -97,11 +103,17 @@ public final class Publisher {
   /// Waits at most `wait`, for requests; then does what is due.
   public func turn(wait: Duration) throws(BusError) {
     if running == nil { running = try start() }
-    try readRequests(wait: min(wait, running!.schedule.wait(now: clock.elapsed())))
+    try readRequests(wait: min(wait, untilNextWork))
     try carryOut(running!.registry.tick(now: clock.now()))
     for collected in mail.takeAll() { try publish(collected) }
     askForSweep()
+    if hasLostLetter { throw BusError(.recreate, code: "MAILBOX", "the table's mailbox is full") }
     telemetry.report(running!.registry, streams: running!.streams.count, epoch: running!.epoch)
+  }
+
+  /// The next set that is due; or, while a sweep is being collected, a look at the mailbox now and then.
+  private var untilNextWork: Duration {
+    running!.collecting == nil ? running!.schedule.wait(now: clock.elapsed()) : settings.mailWait
   }
 
   // MARK: Start
@@ -129,7 +141,8 @@ public final class Publisher {
     var running = Running(
       producer: producer,
       requests: try bus.makeReader(
-        [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed),
+        [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed,
+        gather: settings.requestGather),
       registry: registry, epoch: counts.epoch, contents: contents, streams: [:], sets: [:])
     try claim(restored, running)
     counts.progress.forgetCounts(except: streams.map(\.place))
@@ -321,7 +334,10 @@ public final class Publisher {
 
   /// The mailbox holds far more letters than there can be streams; what it refuses would be lost.
   private func ask(_ letter: TableLetter) {
-    if !table.send(letter) { log.error("the table's mailbox is full") }
+    if !table.send(letter) {
+      log.error("the table's mailbox is full")
+      hasLostLetter = true
+    }
   }
 
   // MARK: Sweeps

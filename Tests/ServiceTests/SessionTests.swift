@@ -142,8 +142,10 @@ private final class TurningBus: Bus, @unchecked Sendable {
     self.house = house
   }
 
-  func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation) throws(BusError) -> any Reader {
-    TurningReader(try bus.makeReader(start, isolation: isolation), house)
+  func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation, gather: Duration)
+    throws(BusError) -> any Reader
+  {
+    TurningReader(try bus.makeReader(start, isolation: isolation, gather: gather), house)
   }
 
   func makeProducer(transactionalID: String) throws(BusError) -> any TransactionalProducer {

@@ -93,17 +93,18 @@ public final class KafkaBus: Bus, @unchecked Sendable {
       topics: topics, handler: handler)
   }
 
-  public func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation) throws(BusError)
-    -> any Reader
+  public func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation, gather: Duration)
+    throws(BusError) -> any Reader
   {
-    try KafkaReader(
-      try client(
-        .consumer,
-        Self.reading(isolation).merging(
-          [
-            "queued.min.messages": "100000", "queued.max.messages.kbytes": "65536",
-            "fetch.message.max.bytes": "4194304",
-          ]) { $1 }), start)
+    var own = Self.reading(isolation)
+    own["queued.min.messages"] = "100000"
+    own["queued.max.messages.kbytes"] = "65536"
+    own["fetch.message.max.bytes"] = "4194304"
+    if gather > .zero {
+      own["fetch.min.bytes"] = "65536"
+      own["fetch.wait.max.ms"] = "\(gather.timeoutMilliseconds)"
+    }
+    return try KafkaReader(try client(.consumer, own), start)
   }
 
   private static func reading(_ isolation: Isolation) -> [String: String] {

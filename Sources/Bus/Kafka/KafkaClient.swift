@@ -164,6 +164,7 @@ final class PartitionList {
 }
 
 extension Duration {
-  /// For librdkafka's calls, which take an `int` of milliseconds.
-  var timeoutMilliseconds: Int32 { Int32(clamping: milliseconds) }
+  /// For librdkafka's calls, which take an `int` of milliseconds. Rounded up: a wait of less than one is
+  /// still a wait, or loops that wait for a deadline would spin before it.
+  var timeoutMilliseconds: Int32 { Int32(clamping: (self + .nanoseconds(999_999)).milliseconds) }
 }

@@ -44,7 +44,8 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
     }
   }
 
-  public func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation) throws(BusError)
+  public func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation, gather: Duration)
+    throws(BusError)
     -> any Reader
   {
     try call("makeReader \(start.keys.sorted())", []) { _ in
