@@ -55,25 +55,25 @@ public final class Session {
     try checkCluster()
     let key = "\(client)/\(name)"
     let partition = TopicPartition(topics.replies, 0)
-    let former = try lastReply(key)
-    let reader = try bus.makeReader([partition: former.end], isolation: .committed)
+    let end = try bus.endOffset(partition, isolation: .committed)
+    let reader = try bus.makeReader([partition: earliestOffset], isolation: .committed)
     defer { reader.close() }
+    var former: JSON?
+    let deadline = clock.elapsed() + Self.replyTimeout
+    while reader.position(partition) < end, clock.elapsed() < deadline {
+      former = try replies(to: key, reader).last ?? former
+    }
     try send(topic: topics.requests, key: key, value: request?.text)
-    let batch = RecordBatch()
     let start = clock.elapsed()
     while clock.elapsed() < start + Self.replyTimeout {
-      batch.removeAll()
-      try reader.poll(into: batch, max: 1000, timeout: .milliseconds(100))
-      for record in batch.records where batch.keyText(record) == key {
-        guard let value = batch.value(record) else { continue }
-        let reply = try JSON(parsing: value)
+      for reply in try replies(to: key, reader) {
         // An end is answered by its own reply only, not by one about an interval on its way.
         if request != nil || reply["status"]?.string != "active" { return reply }
       }
-      if request != nil, let reply = former.reply, reply["status"]?.string == "active",
+      if request != nil, let former, former["status"]?.string == "active",
         clock.elapsed() > start + Self.renewalTimeout
       {
-        return reply
+        return former
       }
     }
     throw ClientError(
@@ -81,18 +81,13 @@ public final class Session {
     )
   }
 
-  /// The last reply under a key, and the offset behind all replies.
-  private func lastReply(_ key: String) throws -> (reply: JSON?, end: Int64) {
-    let partition = TopicPartition(topics.replies, 0)
-    var reply: JSON?
-    var end = try bus.endOffset(partition, isolation: .committed)
-    try bus.readToEnd([partition: earliestOffset], clock: clock) { batch in
-      for record in batch.records where batch.keyText(record) == key {
-        reply = batch.value(record).flatMap { try? JSON(parsing: $0) }
-      }
-      if let last = batch.records.last { end = max(end, last.offset + 1) }
+  /// The replies under a key among the next records of a reader.
+  private func replies(to key: String, _ reader: any Reader) throws -> [JSON] {
+    let batch = RecordBatch()
+    try reader.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: .milliseconds(100))
+    return try batch.records.filter { batch.keyText($0) == key }.compactMap { record in
+      try batch.value(record).map { try JSON(parsing: $0) }
     }
-    return (reply, end)
   }
 
   /// The registry as it is now: entity by key.

@@ -21,7 +21,7 @@ public final class Publisher {
     /// How late what the table's thread collected may be seen.
     public var mailWait = Duration.milliseconds(5)
     /// How long the broker may gather requests, so that ten thousand renewals are some dozens of reads.
-    public var requestGather = Duration.milliseconds(100)
+    public var requestGather = Duration.milliseconds(200)
     /// Own topics that one start makes or deletes in one call.
     public var topicsPerCallMax = 200
 

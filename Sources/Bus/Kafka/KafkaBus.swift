@@ -46,6 +46,8 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     var all = [
       "bootstrap.servers": bootstrap, "socket.nagle.disable": "true", "client.id": "belfry",
       "allow.auto.create.topics": "false",
+      // A broker that is back is to be used at once; librdkafka's own limit is 10 s.
+      "reconnect.backoff.max.ms": "1000",
     ]
     all.merge(own) { $1 }
     all.merge(properties) { $1 }
