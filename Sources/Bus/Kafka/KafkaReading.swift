@@ -7,7 +7,8 @@ import Glibc
 struct MessagePump {
   let client: KafkaClient
   /// The batch's index of each topic handle seen: most polls meet the same few topics.
-  private var batch: ObjectIdentifier?
+  /// Held, so that no other batch can come to lie where it lay.
+  private var batch: RecordBatch?
   private var indices: [UnsafeRawPointer: Int32] = [:]
 
   init(_ client: KafkaClient) { self.client = client }
@@ -17,8 +18,8 @@ struct MessagePump {
     into batch: RecordBatch, max: Int, timeout: Duration,
     reached: (_ topic: String, _ partition: Int32, _ offset: Int64) -> Void
   ) throws(BusError) {
-    if self.batch != ObjectIdentifier(batch) {
-      self.batch = ObjectIdentifier(batch)
+    if self.batch !== batch {
+      self.batch = batch
       indices = [:]
     }
     let start = batch.count
