@@ -37,6 +37,8 @@ final class Server {
     log.info(
       "starting", ("cluster", configuration.cluster), ("member", configuration.member.id),
       ("kafka", bus.bootstrap), ("http", "\(listen.host):\(console.port)"))
+    // The embedded broker makes a topic that anyone asks for, with four partitions: ours come first.
+    if configuration.kafka.bootstrap == .embedded { try bus.ensureTopics(settings.topicSpecs) }
     member.start()
     do {
       try pipelines.start()
