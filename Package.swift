@@ -51,7 +51,7 @@ let package = Package(
     module("ConnectorKit", ["Base"]),
     module("Console", ["Base", "CMicroHTTPD"]),
     module("Configuration", ["Base", "CYaml"]),
-    module("FrontDoor", ["Configuration"]),
+    module("FrontDoor", ["Base", "Configuration"]),
     module("Client", ["Base", "Bus", "CCurl", "Events"]),
     module("HostMonitor", ["Base", "ConnectorKit"], path: "Connectors/HostMonitor/Sources"),
     module("Syslog", ["Base", "ConnectorKit"], path: "Connectors/Syslog/Sources"),

@@ -1,3 +1,5 @@
+import Base
+
 /// What stands behind the console's paths. All calls come from several threads at once, and may block for
 /// a few seconds.
 public protocol ConsoleBackend: Sendable {

@@ -1,3 +1,5 @@
+import Base
+
 /// One request, complete and decoded.
 public struct HTTPRequest: Equatable, Sendable {
   public var method: String
@@ -61,25 +63,4 @@ public struct HTTPResponse: Equatable, Sendable {
     if let column { inner += #","column":\#(column)"# }
     return HTTPResponse(status, headers: headers, body: #"{"error":{\#(inner)}}"# + "\n")
   }
-}
-
-/// A JSON string with its quotes (RFC 8259, section 7).
-func jsonText(_ text: String) -> String {
-  let digits = Array("0123456789abcdef".unicodeScalars)
-  var result = "\""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "\"": result += "\\\""
-    case "\\": result += "\\\\"
-    case "\n": result += "\\n"
-    case "\r": result += "\\r"
-    case "\t": result += "\\t"
-    case _ where scalar.value < 0x20:
-      result += "\\u00"
-      result.unicodeScalars.append(digits[Int(scalar.value >> 4)])
-      result.unicodeScalars.append(digits[Int(scalar.value & 15)])
-    default: result.unicodeScalars.append(scalar)
-    }
-  }
-  return result + "\""
 }

@@ -1,3 +1,4 @@
+import Base
 import Glibc
 
 /// One value of a row that is shown to people or programs.
@@ -108,25 +109,6 @@ public func textTable(_ columns: [String], _ rows: [[Cell]], width: Int) -> Stri
   }
   return line(header, right: isRight)
     + shown.map { line($0, right: isRight) }.joined()
-}
-
-/// A JSON string with its quotes; also escapes what a terminal would obey.
-func jsonText(_ text: String) -> String {
-  var result = "\""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "\"": result += "\\\""
-    case "\\": result += "\\\\"
-    case "\n": result += "\\n"
-    case "\r": result += "\\r"
-    case "\t": result += "\\t"
-    case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
-      let digits = String(scalar.value, radix: 16)
-      result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-    default: result.unicodeScalars.append(scalar)
-    }
-  }
-  return result + "\""
 }
 
 /// Columns of the terminal behind a descriptor; nil where it is none. 80 where it does not say.

@@ -48,10 +48,8 @@ public final class Publisher {
     var producer: any TransactionalProducer
     var requests: any Reader
     var registry: Registry
-    var epoch: Int64
     var contents: Contents
     var streams: [String: Stream]
-    var sets: [String: RequestSet]
     var schedule = Schedule()
     /// The sets of the sweep that the table's thread was asked for, not yet answered.
     var collecting: [String]?
@@ -108,7 +106,7 @@ public final class Publisher {
     for collected in mail.takeAll() { try publish(collected) }
     askForSweep()
     if hasLostLetter { throw BusError(.recreate, code: "MAILBOX", "the table's mailbox is full") }
-    telemetry.report(running!.registry, streams: running!.streams.count, epoch: running!.epoch)
+    telemetry.report(running!.registry, streams: running!.streams.count, epoch: counts.epoch)
   }
 
   /// The next set that is due; or, while a sweep is being collected, a look at the mailbox now and then.
@@ -143,14 +141,14 @@ public final class Publisher {
       requests: try bus.makeReader(
         [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed,
         gather: settings.requestGather),
-      registry: registry, epoch: counts.epoch, contents: contents, streams: [:], sets: [:])
+      registry: registry, contents: contents, streams: [:])
     try claim(restored, running)
     counts.progress.forgetCounts(except: streams.map(\.place))
     for stream in streams { begin(stream, &running) }
-    for set in registry.sets { take(set, &running) }
+    for set in registry.sets { running.schedule.update(set, now: clock.elapsed()) }
     readiness.set("publisher", nil)
     log.info(
-      "publishing", ("epoch", "\(running.epoch)"), ("streams", "\(streams.count)"),
+      "publishing", ("epoch", "\(counts.epoch)"), ("streams", "\(streams.count)"),
       ("sweep", "\(counts.progress.sweep)"))
     return running
   }
@@ -175,7 +173,7 @@ public final class Publisher {
   /// With it goes what the registry sorted out when it was restored.
   private func claim(_ restored: Effects, _ running: Running) throws(BusError) {
     let (sweep, outcome) = try ending(restored.ended, running)
-    append(claim: running.epoch, to: outcome.batch)
+    append(claim: counts.epoch, to: outcome.batch)
     append(restored, to: outcome.batch)
     try commit(outcome, sweep, running.producer)
   }
@@ -251,15 +249,12 @@ public final class Publisher {
     let out = outcome.batch
     for effects in all { append(effects, to: out) }
     let needsEpoch = all.flatMap(\.started).contains { stream in
-      stream.place.isAgain && counts.progress.streams[stream.id]?.epoch == running!.epoch
+      stream.place.isAgain && counts.progress.streams[stream.id]?.epoch == counts.epoch
     }
     // A stream that lives again begins in a higher epoch than the one that saw it end.
-    if needsEpoch { append(claim: running!.epoch + 1, to: out) }
+    if needsEpoch { append(claim: counts.epoch + 1, to: out) }
     try commit(outcome, sweep, running!.producer)
-    if needsEpoch {
-      running!.epoch += 1
-      counts.epoch = running!.epoch
-    }
+    if needsEpoch { counts.epoch += 1 }
     for effects in all { apply(effects) }
   }
 
@@ -277,22 +272,14 @@ public final class Publisher {
   private func apply(_ effects: Effects) {
     for place in effects.ended { end(place) }
     for stream in effects.started { begin(stream, &running!) }
-    for set in effects.sets { take(set, &running!) }
-    for id in effects.setsEnded {
-      running!.schedule.remove(id)
-      running!.sets[id] = nil
-    }
+    for set in effects.sets { running!.schedule.update(set, now: clock.elapsed()) }
+    for id in effects.setsEnded { running!.schedule.remove(id) }
   }
 
   private func begin(_ stream: Stream, _ running: inout Running) {
     running.streams[stream.id] = stream
     if stream.place.isAgain, running.collecting != nil { running.begunAgain.insert(stream.id) }
     ask(.start(stream))
-  }
-
-  private func take(_ set: RequestSet, _ running: inout Running) {
-    running.sets[set.id] = set
-    running.schedule.update(set, now: clock.elapsed())
   }
 
   private func end(_ place: StreamPlace) {
@@ -328,7 +315,7 @@ public final class Publisher {
 
   private func nextSweep(_ running: Running, time: Timestamp) -> Sweep {
     Sweep(
-      topics: settings.topics, epoch: running.epoch, number: counts.progress.sweep + 1,
+      topics: settings.topics, epoch: counts.epoch, number: counts.progress.sweep + 1,
       time: max(time, counts.progress.time))
   }
 

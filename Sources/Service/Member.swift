@@ -60,7 +60,7 @@ public final class MemberLife {
     self.letters = letters
     let table = EventTable(
       schema: settings.schema,
-      topics: TableTopics(prefix: settings.topics.cluster, table: settings.schema.table),
+      topics: TableTopics(settings.topics, table: settings.schema.table),
       settings: settings.table, metrics: metrics, log: log)
     let leader = Leader(
       bus: bus, clock: clock, table: table,
@@ -97,7 +97,7 @@ public final class Member: Sendable {
   private let restarts: Base.Metric
   private let state = Mutex(State())
   private let stopSignal = Signal()
-  private let supervisor = Mutex<ProbeThread?>(nil)
+  private let supervisor = Mutex<JoinedThread?>(nil)
 
   private static let pauseMin = Duration.milliseconds(200)
   private static let pauseMax = Duration.seconds(10)
@@ -117,7 +117,7 @@ public final class Member: Sendable {
   /// partitions, a seat that another process has) ends the member and is its `failure`.
   public func start() {
     readiness.set("bus", "the topics are not checked yet")
-    supervisor.withLock { $0 = ProbeThread { [self] in supervise() } }
+    supervisor.withLock { $0 = JoinedThread { [self] in supervise() } }
   }
 
   /// Ends cleanly: what is open is committed. Returns when the threads have ended.
@@ -185,12 +185,10 @@ public final class Member: Sendable {
     defer { state.withLock { $0.letters = nil } }
     let outcome = Outcome()
     let roles = Roles(life)
-    let table = ProbeThread { [self] in
+    let table = JoinedThread { [self] in
       let error = run(outcome, roles.life.worker.turn)
       outcome.end(with: error)
-      if error == nil, isStopping {
-        _ = run(Outcome(), once: true) { _ throws(BusError) in try roles.life.worker.finish() }
-      }
+      if error == nil, isStopping { finish(roles.life.worker) }
       roles.life.worker.close()
     }
     guard let table else {
@@ -202,10 +200,17 @@ public final class Member: Sendable {
     return outcome.error
   }
 
+  /// What is open is committed; what cannot be is done again by the next life.
+  private func finish(_ worker: TableWorker) {
+    do throws(BusError) {
+      try worker.finish()
+    } catch {
+      log.warning("the last transaction was not committed", ("code", error.code), ("error", error.message))
+    }
+  }
+
   /// Turns a role until it fails, or the other one did, or the member stops.
-  private func run(
-    _ outcome: Outcome, once: Bool = false, _ turn: (Duration) throws(BusError) -> Void
-  ) -> BusError? {
+  private func run(_ outcome: Outcome, _ turn: (Duration) throws(BusError) -> Void) -> BusError? {
     repeat {
       do throws(BusError) {
         try turn(Self.turnWait)
@@ -215,7 +220,7 @@ public final class Member: Sendable {
       } catch {
         return error
       }
-    } while !once && !isStopping && !outcome.isEnded
+    } while !isStopping && !outcome.isEnded
     return nil
   }
 }

@@ -21,7 +21,7 @@ public final class Pipelines: Sendable {
   private let topic: String
   private let wake = Signal()
   private let stopping = Atomic<Bool>(false)
-  private let thread = Mutex<ProbeThread?>(nil)
+  private let thread = Mutex<JoinedThread?>(nil)
   private let log: Log
   private let failures: Metric
 
@@ -53,7 +53,7 @@ public final class Pipelines: Sendable {
   }
 
   public func start() throws(ConnectorError) {
-    thread.withLock { $0 = ProbeThread { [self] in send() } }
+    thread.withLock { $0 = JoinedThread { [self] in send() } }
     for probe in probes { try probe.start() }
   }
 

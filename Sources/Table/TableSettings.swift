@@ -9,18 +9,11 @@ public struct TableTopics: Sendable, Equatable {
   public let dlq: String
   public let changelog: String
 
-  public init(events: String, inbox: String, dlq: String, changelog: String) {
-    self.events = events
-    self.inbox = inbox
-    self.dlq = dlq
-    self.changelog = changelog
-  }
-
-  /// The names under a cluster's prefix.
-  public init(prefix: String, table: String) {
-    self.init(
-      events: "\(prefix).events", inbox: "\(prefix).inbox", dlq: "\(prefix).events.dlq",
-      changelog: "\(prefix).table.\(table)")
+  public init(_ cluster: ClusterTopics, table: String) {
+    events = cluster.events
+    inbox = cluster.inbox
+    dlq = cluster.deadLetters
+    changelog = cluster.changelog(table)
   }
 }
 

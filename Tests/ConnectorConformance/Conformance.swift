@@ -66,7 +66,7 @@ public struct Conformance<P: Probe> {
     try probe.start()
     let over = Flag()
     let load = load
-    let loader = ProbeThread { while !over.isRaised { load(probe) } }
+    let loader = JoinedThread { while !over.isRaised { load(probe) } }
     let seen = eventually({}, { sink.offered > 0 })
     probe.stop()
     let after = sink.offered

@@ -22,7 +22,7 @@ final class Bench {
 
   let metrics = Metrics()
   let table: EventTable
-  let topics = TableTopics(prefix: "belfry", table: "alerts")
+  let topics = TableTopics(ClusterTopics(cluster: "belfry"), table: "alerts")
   var now = Timestamp(milliseconds: 1_000_000)
   var offsets: [Int32: Int64] = [:]
   var inboxOffsets: [Int32: Int64] = [:]

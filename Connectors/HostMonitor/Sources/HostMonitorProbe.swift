@@ -11,7 +11,7 @@ public final class HostMonitorProbe: Probe {
   static let secondLookAfter = Duration.seconds(1)
 
   private struct Running: Sendable {
-    let thread: ProbeThread
+    let thread: JoinedThread
     let stop: StopRequest
   }
 
@@ -43,7 +43,7 @@ public final class HostMonitorProbe: Probe {
       }
       let stop = StopRequest()
       let (settings, context, telemetry, space) = (settings, context, telemetry, space)
-      let thread = ProbeThread {
+      let thread = JoinedThread {
         var rounds = HostRounds(settings: settings, context: context, telemetry: telemetry, space: space)
         rounds.run(until: stop)
       }

@@ -16,7 +16,7 @@ public final class SyslogProbe: Probe {
   }
 
   private struct Running: Sendable {
-    let thread: ProbeThread
+    let thread: JoinedThread
     let wake: WakePipe
     let listening: [Listening]
   }
@@ -49,7 +49,7 @@ public final class SyslogProbe: Probe {
   private func running(_ sockets: [Socket]) throws(ConnectorError) -> Running {
     guard let wake = WakePipe() else { throw ConnectorError(place: "", "syslog: no descriptor to be had") }
     let (settings, clock, telemetry) = (settings, context.clock, telemetry)
-    let thread = ProbeThread {
+    let thread = JoinedThread {
       SyslogServer(settings: settings, clock: clock, telemetry: telemetry, sockets: sockets, wake: wake).run()
     }
     guard let thread else { throw ConnectorError(place: "", "syslog: no thread to be had") }

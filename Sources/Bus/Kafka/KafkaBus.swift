@@ -130,8 +130,12 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     return made
   }
 
+  private func asker(_ isolation: Isolation = .committed) throws(BusError) -> KafkaClient {
+    try utility("\(isolation)", Self.reading(isolation))
+  }
+
   public func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64 {
-    let client = try utility("end \(isolation)", Self.reading(isolation))
+    let client = try asker(isolation)
     var low: Int64 = 0
     var high: Int64 = 0
     try check(
@@ -177,7 +181,7 @@ public final class KafkaBus: Bus, @unchecked Sendable {
   }
 
   private func allTopics() throws(BusError) -> [String: Int] {
-    let client = try utility("end \(Isolation.committed)", Self.reading(.committed))
+    let client = try asker()
     var metadata: UnsafePointer<rd_kafka_metadata>?
     try check(
       rd_kafka_metadata(client.handle, 1, nil, &metadata, Self.timeout), "the brokers at \(bootstrap)")
@@ -194,14 +198,14 @@ public final class KafkaBus: Bus, @unchecked Sendable {
 
   public func createTopics(_ specs: [TopicSpec]) throws(BusError) {
     if let embedded { return try embedded.create(specs) }
-    let admin = try Administration(try utility("end \(Isolation.committed)", Self.reading(.committed)))
+    let admin = try Administration(try asker())
     try admin.create(specs, replication: replication)
   }
 
   public func deleteTopics(_ names: [String]) throws(BusError) {
     // The embedded broker cannot delete; what it holds goes with the process.
     if embedded != nil || names.isEmpty { return }
-    let admin = try Administration(try utility("end \(Isolation.committed)", Self.reading(.committed)))
+    let admin = try Administration(try asker())
     try admin.delete(names)
   }
 }

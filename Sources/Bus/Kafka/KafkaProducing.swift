@@ -40,7 +40,7 @@ final class RecordSender {
   private func send(_ record: RecordBatch.Record, of batch: RecordBatch, to topic: OpaquePointer)
     throws(BusError)
   {
-    var headers = Self.headers(record, of: batch)
+    let headers = Self.headers(record, of: batch)
     let key = batch.key(record)
     let value = batch.value(record)
     var waited = Duration.zero
@@ -48,10 +48,7 @@ final class RecordSender {
       let code = belfry_produce(
         client.handle, topic, record.partition, key?.baseAddress ?? Self.empty(key), key?.count ?? 0,
         value?.baseAddress ?? Self.empty(value), value?.count ?? 0, record.timestamp.milliseconds, headers)
-      if code == RD_KAFKA_RESP_ERR_NO_ERROR {
-        headers = nil
-        return
-      }
+      if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }  // the headers are librdkafka's now
       guard code == RD_KAFKA_RESP_ERR__QUEUE_FULL, waited < Self.fullQueueTimeout else {
         if let headers { rd_kafka_headers_destroy(headers) }
         throw error(code, batch.topic(record))
@@ -92,7 +89,7 @@ final class RecordSender {
 final class KafkaTransactionalProducer: TransactionalProducer {
   private let client: KafkaClient
   private let sender: RecordSender
-  /// Longer than the broker's own limit of a transaction (10 s): past it the outcome is settled there.
+  /// How long one call waits; a commit whose outcome is still open then is asked for again.
   private static let timeout: Int32 = 30_000
 
   init(_ client: KafkaClient) {
