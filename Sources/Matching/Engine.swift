@@ -32,30 +32,54 @@ public final class Engine {
 
   // MARK: Streams
 
-  /// Begins a stream: evaluates its view over all rows, as they are committed, after which everything in it
-  /// is pending. Streams with one `set` must have the same canonical filter. O(rows).
+  /// Begins streams: evaluates their views over all rows, as they are committed, in one pass; after it
+  /// everything in them is pending. Streams with one `set` must have the same canonical filter. O(rows x sets).
   ///
-  /// `rows` calls its argument once for each row that is there. Throws where the view is over a limit, and
-  /// then the stream is not there; to try again makes sense only with fewer rows.
+  /// `rows` calls its argument once for each row that is there. A stream whose view is over a limit is not
+  /// there afterwards, and is in what is returned; to try again makes sense only with fewer rows.
+  @discardableResult
+  public func add(
+    _ new: [NewStream], rows forEachRow: ((StringTable.Code, Row) -> Void) -> Void
+  ) -> [String: EngineError] {
+    var begun: [RequestSet] = []
+    var placesOfSets: [String: Int] = [:]
+    for entry in new {
+      let stream = Stream(id: entry.id, entry.view, limits: limits)
+      withBlankRow { stream.start($0, strings) }
+      let place = placesOfSets[entry.set] ?? begun.count
+      if place == begun.count {
+        placesOfSets[entry.set] = place
+        begun.append(RequestSet(id: entry.set, filter: entry.view.filter))
+      }
+      begun[place].add(stream)
+    }
+    forEachRow { key, row in
+      for set in begun { set.begin(key, row, strings) }
+    }
+    return begun.reduce(into: [:]) { failures, set in take(set, &failures) }
+  }
+
+  /// The same for one stream; throws where its view is over a limit.
   public func add(
     stream id: String, set: String, view: View, rows forEachRow: ((StringTable.Code, Row) -> Void) -> Void
   ) throws(EngineError) {
-    precondition(places[id] == nil, "stream \(id) is there already")
-    let stream = Stream(id: id, view, limits: limits)
-    let requestSet = setsByID[set] ?? RequestSet(id: set, filter: view.filter)
-    let all = stream.columns
-    withBlankRow { stream.start($0, strings) }
-    forEachRow { key, row in
-      guard requestSet.filter.matches(row, strings) else { return }
-      stream.apply(key, before: nil, after: row, changed: all, strings)
+    if let failure = add([NewStream(id: id, set: set, view: view)], rows: forEachRow)[id] { throw failure }
+  }
+
+  /// Takes streams that began over into the set of their name.
+  private func take(_ begun: RequestSet, _ failures: inout [String: EngineError]) {
+    for stream in begun.streams {
+      precondition(places[stream.id] == nil, "stream \(stream.id) is there already")
+      if let failure = stream.failure {
+        stream.removeAll(strings)
+        failures[stream.id] = failure
+        continue
+      }
+      let set = setsByID[begun.id] ?? RequestSet(id: begun.id, filter: begun.filter)
+      if setsByID.updateValue(set, forKey: begun.id) == nil { sets.append(set) }
+      set.add(stream)
+      places[stream.id] = (set, stream)
     }
-    if let failure = stream.failure {
-      stream.removeAll(strings)
-      throw failure
-    }
-    if setsByID.updateValue(requestSet, forKey: set) == nil { sets.append(requestSet) }
-    requestSet.add(stream)
-    places[id] = (requestSet, stream)
   }
 
   private func withBlankRow(_ body: (Row) -> Void) {
@@ -118,6 +142,20 @@ public final class Engine {
   }
 }
 
+/// A stream that is to begin (`Engine.add`).
+public struct NewStream: Sendable {
+  public let id: String
+  /// The name of its canonical filter.
+  public let set: String
+  public let view: View
+
+  public init(id: String, set: String, view: View) {
+    self.id = id
+    self.set = set
+    self.view = view
+  }
+}
+
 /// All streams with one filter.
 private final class RequestSet {
   let id: String
@@ -127,10 +165,12 @@ private final class RequestSet {
   private var columns = ColumnSet()
   private(set) var streams: [Stream] = []
 
-  init(id: String, filter: Filter) {
+  convenience init(id: String, filter: Filter) { self.init(id: id, filter: CompiledFilter(filter)) }
+
+  init(id: String, filter: CompiledFilter) {
     self.id = id
-    self.filter = CompiledFilter(filter)
-    filterColumns = ColumnSet(self.filter.columnsUsed)
+    self.filter = filter
+    filterColumns = ColumnSet(filter.columnsUsed)
   }
 
   func add(_ stream: Stream) {
@@ -145,6 +185,13 @@ private final class RequestSet {
 
   private func setColumns() {
     columns = streams.reduce(into: filterColumns) { $0.formUnion($1.columns) }
+  }
+
+  /// A row that is there when its streams begin.
+  @inline(__always)
+  func begin(_ key: StringTable.Code, _ row: Row, _ strings: StringTable) {
+    guard filter.matches(row, strings) else { return }
+    for stream in streams { stream.apply(key, before: nil, after: row, changed: columns, strings) }
   }
 
   @inline(__always)

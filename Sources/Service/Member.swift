@@ -20,6 +20,9 @@ public struct MemberSettings: Sendable {
   /// Letters that the table's thread has not answered yet, at most. More than all streams that can be
   /// (`RegistrySettings.streamsMax`), since a restart begins all of them at once.
   public var lettersMax = 100_000
+  /// Rows times streams that begin, in one turn of the table's thread: some tenths of a second, after which
+  /// the leader has its turn, so that a restart with many streams holds up no commit and no poll.
+  public var startWorkMax = 20_000_000
 
   public init(
     topics: ClusterTopics, memberID: String, schema: Schema, table: TableSettings, registry: RegistrySettings
@@ -70,7 +73,8 @@ public final class MemberLife {
       readiness: readiness, log: log, metrics: metrics)
     worker = TableWorker(
       clock: clock, leader: leader, letters: letters, publisher: collected,
-      drainInterval: settings.drainInterval, readiness: readiness, log: log, metrics: metrics)
+      drainInterval: settings.drainInterval, startWorkMax: settings.startWorkMax, readiness: readiness,
+      log: log, metrics: metrics)
     publisher = Publisher(
       bus: bus, clock: clock,
       settings: Publisher.Settings(topics: settings.topics, registry: settings.registry),

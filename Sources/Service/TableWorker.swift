@@ -17,8 +17,11 @@ public final class TableWorker {
   private let table: EventTable
   private let engine: Engine
   private let letters: Mailbox<TableLetter>
+  /// Taken from the mailbox and not answered yet.
+  private var waiting: ArraySlice<TableLetter> = []
   private let publisher: Mailbox<Collected>
   private let drainInterval: Duration
+  private let startWorkMax: Int
   private let readiness: Readiness
   private var nextDrain = Duration.zero
   private var overLimit: Set<String> = []
@@ -47,7 +50,7 @@ public final class TableWorker {
   /// `letters` come from the publisher and the console; `publisher` takes what was collected.
   public init(
     clock: any Clock, leader: Leader, letters: Mailbox<TableLetter>, publisher: Mailbox<Collected>,
-    drainInterval: Duration, readiness: Readiness, log: Log, metrics: Metrics
+    drainInterval: Duration, startWorkMax: Int, readiness: Readiness, log: Log, metrics: Metrics
   ) {
     self.readiness = readiness
     self.clock = clock
@@ -57,19 +60,22 @@ public final class TableWorker {
     self.letters = letters
     self.publisher = publisher
     self.drainInterval = drainInterval
+    self.startWorkMax = startWorkMax
     self.log = log.named("table")
     telemetry = Telemetry(metrics)
   }
 
   /// One round: at most `wait` for records; then, where nothing is open, drains and answers.
   public func turn(wait: Duration) throws(BusError) {
-    guard try leader.turn(wait: wait), leader.isServing, hasAllShards else { return }
+    guard try leader.turn(wait: waiting.isEmpty ? wait : .zero), leader.isServing, hasAllShards else {
+      return
+    }
     let now = clock.elapsed()
     if now >= nextDrain, table.dirtyRows > 0 {
       drain()
       nextDrain = now + drainInterval
     }
-    if !letters.isEmpty { for letter in letters.takeAll() { answer(letter) } }
+    answerLetters()
   }
 
   /// Views are views of the whole table: a part of it must never be published as if it were all.
@@ -93,12 +99,30 @@ public final class TableWorker {
     telemetry.stringBytes.set(table.rows.strings.bytesHeld)
   }
 
+  /// In their order, until streams that begin have taken their share of the turn.
+  private func answerLetters() {
+    if waiting.isEmpty, !letters.isEmpty { waiting = letters.takeAll()[...] }
+    while let letter = waiting.first {
+      if case .start = letter { return begin(takeStarts()) }
+      waiting.removeFirst()
+      answer(letter)
+    }
+  }
+
+  /// The streams that begin next: as many as one turn may match against all rows, at least one.
+  private func takeStarts() -> [NewStream] {
+    let countMax = max(1, startWorkMax / max(1, table.rowCount))
+    var streams: [NewStream] = []
+    while streams.count < countMax, case .start(let stream)? = waiting.first {
+      waiting.removeFirst()
+      streams.append(NewStream(id: stream.id, set: stream.set, view: stream.view))
+    }
+    return streams
+  }
+
   private func answer(_ letter: TableLetter) {
     switch letter {
-    case .start(let stream):
-      // What is dirty would come twice: in the rows as they are, and again in the next drain.
-      drain()
-      begin(stream)
+    case .start: preconditionFailure("streams begin together")
     case .stop(let id):
       engine.remove(stream: id)
       overLimit.remove(id)
@@ -114,13 +138,13 @@ public final class TableWorker {
     }
   }
 
-  /// A view over a limit (such as groups) stands still, and says so, until its requests end.
-  private func begin(_ stream: Stream) {
-    do throws(EngineError) {
-      try engine.add(stream: stream.id, set: stream.set, view: stream.view) { table.forEachRow($0) }
-    } catch {
-      report(stream.id, error)
-    }
+  /// Matches all rows against streams that begin, in one pass. A view over a limit (such as groups) stands
+  /// still, and says so, until its requests end.
+  private func begin(_ streams: [NewStream]) {
+    // What is dirty would come twice: in the rows as they are, and again in the next drain.
+    drain()
+    let failures = engine.add(streams) { table.forEachRow($0) }
+    for stream in streams { if let error = failures[stream.id] { report(stream.id, error) } }
   }
 
   /// Views that grew over a limit since they began: each is said once.

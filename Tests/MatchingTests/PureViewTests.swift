@@ -1,4 +1,5 @@
 import Events
+import Query
 import Testing
 
 @testable import Matching
@@ -15,6 +16,41 @@ struct PureViewTests {
     world.put("y", ["a": .int(3)])
     world.put("x", ["a": .int(2)])
     #expect(world.collect("v") == [#"y {"id":"y","a":3,"s":""}"#, "x -"])
+  }
+
+  @Test func `streams that begin together read the rows once, and one over a limit hurts no other`() throws {
+    var limits = EngineLimits()
+    limits.pendingKeysMax = 2
+    let world = World(limits: limits)
+    for (n, key) in ["x", "y", "z"].enumerated() { world.put(key, ["a": .int(Int64(n))]) }
+    try world.add("old", "SELECT a FROM samples WHERE a > 1")
+    let texts = [
+      "SELECT a FROM samples WHERE a > 0", "SELECT a FROM samples WHERE a >= 0",
+      "SELECT COUNT(*) AS n FROM samples WHERE a > 0", "SELECT s, a FROM samples WHERE a > 1",
+    ]
+    let new = try texts.enumerated().map { n, text in
+      let view = try parseView(text, in: world)
+      return NewStream(id: "v\(n)", set: view.filterText, view: view)
+    }
+    var scans = 0
+    let failures = world.engine.add(new) {
+      scans += 1
+      world.forEachRow($0)
+    }
+    #expect(scans == 1)
+    #expect(failures == ["v1": .tooManyPendingKeys(max: 2)])
+    #expect((0..<4).map { world.engine.contains(stream: "v\($0)") } == [true, false, true, true])
+    #expect(world.engine.setCount == 2)
+    #expect(
+      world.collect("v0", "v2", "v3", "old") == [
+        #"y {"id":"y","a":1}"#, #"z {"id":"z","a":2}"#, #"* {"n":2}"#, #"z {"id":"z","a":2,"s":""}"#,
+        #"z {"id":"z","a":2}"#,
+      ])
+    world.put("y", ["a": .int(2)])
+    #expect(
+      world.collect("v0", "v2", "v3", "old") == [
+        #"y {"id":"y","a":2}"#, #"y {"id":"y","a":2,"s":""}"#, #"y {"id":"y","a":2}"#,
+      ])
   }
 
   @Test func `a deleted row is null, and one that came and went is nothing`() throws {

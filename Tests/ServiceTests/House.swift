@@ -20,13 +20,17 @@ final class House {
   private(set) var bus: SimulatedBus
   private(set) var life: MemberLife!
 
-  init(seed: UInt64 = 1, grace: Duration = .seconds(5)) throws {
+  init(
+    seed: UInt64 = 1, grace: Duration = .seconds(5), _ change: (inout MemberSettings) -> Void = { _ in }
+  ) throws {
     cluster = SimulatedCluster(seed: seed)
     bus = cluster.connect()
-    settings = MemberSettings(
+    var settings = MemberSettings(
       topics: ClusterTopics(cluster: "belfry"), memberID: "a", schema: .alerts,
       table: TableSettings(partitions: 3),
       registry: RegistrySettings(intervalDefault: .seconds(1), grace: grace))
+    change(&settings)
+    self.settings = settings
     try bus.ensureTopics(settings.topicSpecs)
     restart()
   }

@@ -147,6 +147,28 @@ import Testing
     #expect(house.cluster.misuses == [])
   }
 
+  @Test func `many streams begin over several turns, rows changing between them`() throws {
+    // Three rows and then some: one stream a turn.
+    let house = try House { $0.startWorkMax = 4 }
+    for n in 0..<3 { house.send("e\(n)", severity: 5) }
+    for n in 0..<30 { house.ask("v\(n)", "SELECT Severity FROM alerts WHERE Severity > \(n % 7)") }
+    try house.run()
+    house.restart()
+    for n in 0..<60 {
+      house.send("e\(n % 5)", severity: n % 6)
+      try house.turn()
+    }
+    try house.run(.seconds(3))
+    let rows = house.rows.compactMapValues { $0["Severity"]?.int }
+    #expect(rows.count == 5)
+    for n in 0..<30 {
+      let expected = rows.filter { $0.value > n % 7 }
+      #expect(house.folded("v\(n)").compactMapValues { $0["Severity"]?.int } == expected)
+      let records = house.records("v\(n)")
+      #expect(records.map(\.seq) == (0..<records.count).map { Int64($0) + 1 })
+    }
+  }
+
   @Test func `a stream that ended is matched no more, and can begin again`() throws {
     let house = try House(grace: .seconds(1))
     house.send("e1", severity: 5)
