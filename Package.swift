@@ -69,7 +69,8 @@ let package = Package(
       ],
       path: "Sources/belfry", swiftSettings: settings),
 
-    tests("BusTests", ["Bus", "Base"]),
+    module("BusConformance", ["Base", "Bus"], path: "Tests/BusConformance"),
+    tests("BusTests", ["Base", "Bus", "BusConformance"]),
     tests("ConfigurationTests", ["Configuration", "Base"]),
     tests("QueryTests", ["Base", "Events", "Query"]),
     tests("FrontDoorTests", ["Configuration", "FrontDoor"]),
@@ -82,7 +83,8 @@ let package = Package(
     tests("ConnectorKitTests", ["Base", "ConnectorKit"]),
     tests("HostMonitorTests", ["Base", "ConnectorConformance", "ConnectorKit", "HostMonitor"]),
     tests("SyslogTests", ["Base", "ConnectorConformance", "ConnectorKit", "Syslog"]),
-    tests("IntegrationTests", ["Base", "Bus", "Client", "CSQLite", "Events", "belfry"]),
+    tests(
+      "IntegrationTests", ["Base", "Bus", "BusConformance", "Client", "CSQLite", "Events", "belfry"]),
     tests("RequestsTests", ["Requests", "Base", "Events", "Query"]),
     tests("NotifierTests", ["Base", "Bus", "Events", "Matching", "Notifier", "Query", "Requests"]),
     tests(

@@ -1,5 +1,6 @@
 import Base
 import Bus
+import BusConformance
 import Testing
 
 @Suite struct SimulatedConformanceTests {

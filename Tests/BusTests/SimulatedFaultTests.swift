@@ -1,5 +1,6 @@
 import Base
 import Bus
+import BusConformance
 import Testing
 
 /// A cluster with one topic and a producer that holds a seat.

@@ -1,5 +1,6 @@
 import Base
 import Bus
+import BusConformance
 import Testing
 
 /// A small program of the table's kind: it copies `in` to `out`, exactly once, through every fault. It

@@ -3,16 +3,16 @@ import Bus
 import Testing
 
 /// One thing that every implementation of the bus must hold to.
-struct BusSentence: Sendable, CustomTestStringConvertible {
-  let testDescription: String
-  let check: @Sendable (BusBed) throws -> Void
+public struct BusSentence: Sendable, CustomTestStringConvertible {
+  public let testDescription: String
+  public let check: @Sendable (BusBed) throws -> Void
 
   init(_ text: String, _ check: @escaping @Sendable (BusBed) throws -> Void) {
     testDescription = text
     self.check = check
   }
 
-  static let all = records + topics + transactions + groups
+  public static let all = records + topics + transactions + groups
 }
 
 extension BusSentence {

@@ -4,7 +4,7 @@ import Testing
 
 /// What the common sentences run on: a way to connect to one cluster, its clock, and a prefix that no
 /// other run uses.
-final class BusBed {
+public final class BusBed {
   let clock: any Clock
   let prefix: String
   /// A new connection, as a process of its own would make it.
@@ -13,7 +13,7 @@ final class BusBed {
   /// A consumer does not keep its handler.
   private var handlers: [Positions] = []
 
-  init(clock: any Clock, prefix: String, connect: @escaping () throws -> any Bus) {
+  public init(clock: any Clock, prefix: String, connect: @escaping () throws -> any Bus) {
     self.clock = clock
     self.prefix = prefix
     self.connect = connect
@@ -134,17 +134,17 @@ final class BusBed {
 }
 
 /// Begins where it is told, or at the earliest, and remembers what it was given.
-final class Positions: AssignmentHandler {
-  var start: [TopicPartition: Int64]
-  var partitions: [TopicPartition] = []
-  var group: (any GroupMetadata)?
-  var revocations: [Bool] = []
+public final class Positions: AssignmentHandler {
+  public var start: [TopicPartition: Int64]
+  public private(set) var partitions: [TopicPartition] = []
+  public private(set) var group: (any GroupMetadata)?
+  public private(set) var revocations: [Bool] = []
   /// What `assigned` is to throw.
-  var failure: BusError?
+  public var failure: BusError?
 
-  init(_ start: [TopicPartition: Int64] = [:]) { self.start = start }
+  public init(_ start: [TopicPartition: Int64] = [:]) { self.start = start }
 
-  func assigned(_ partitions: [TopicPartition], group: any GroupMetadata) throws(BusError)
+  public func assigned(_ partitions: [TopicPartition], group: any GroupMetadata) throws(BusError)
     -> [TopicPartition: Int64]
   {
     if let failure { throw failure }
@@ -153,13 +153,13 @@ final class Positions: AssignmentHandler {
     return Dictionary(uniqueKeysWithValues: partitions.map { ($0, start[$0] ?? earliestOffset) })
   }
 
-  func revoked(lost: Bool) {
+  public func revoked(lost: Bool) {
     revocations.append(lost)
   }
 }
 
 /// The error of the bus that a call must end with.
-func failure(_ body: () throws -> Void) -> BusError? {
+public func failure(_ body: () throws -> Void) -> BusError? {
   do {
     try body()
     return nil
