@@ -4,12 +4,7 @@ import Query
 
 /// The answer to a question that was asked once.
 public struct QueryResult: Sendable {
-  public struct Column: Sendable, Hashable {
-    public let name: String
-    public let type: ColumnType
-  }
-
-  public let columns: [Column]
+  public let columns: [RecordColumn]
   /// A JSON array of flat objects with these columns, in this order.
   public let rows: [UInt8]
   /// Objects in `rows`.
@@ -18,45 +13,33 @@ public struct QueryResult: Sendable {
   public let matched: Int
 }
 
-extension View {
-  /// Names and types of its records' fields, in their order.
-  public var resultColumns: [QueryResult.Column] {
-    switch body {
-    case .pure(let outputs): outputs.map { QueryResult.Column(name: $0.name, type: $0.type) }
-    case .metric(let metrics, let groupBy):
-      groupBy.map { QueryResult.Column(name: $0.name, type: schema.columns[$0.column].type) }
-        + metrics.map { QueryResult.Column(name: $0.name, type: $0.type) }
-    }
-  }
-}
-
 extension Engine {
   /// Answers a question from the rows as they are (`/v1/query`). On the table's thread; O(rows).
   ///
-  /// `each` calls its argument once for each row. The result has at most `limit` objects: of a pure view in
+  /// `each` calls its argument once for each row; `now` is NOW(), in ms. The result has at most `limit` objects: of a pure view in
   /// the order of the rows, of groups in the order of their first rows. Throws where there are more groups
   /// than `limits` allows.
   public static func query(
     _ view: View, rows: RowStore, each forEachRow: ((StringTable.Code, Row) -> Void) -> Void, limit: Int,
-    limits: EngineLimits = EngineLimits()
+    now: Int64, limits: EngineLimits = EngineLimits()
   ) throws(EngineError) -> QueryResult {
     switch view.body {
     case .pure(let outputs):
-      return list(view, PureState(outputs, limits: limits), rows.strings, forEachRow, limit)
-    case .metric: return try summary(view, rows, forEachRow, limit, limits)
+      return list(view, PureState(outputs, limits: limits), rows.strings, forEachRow, limit, now)
+    case .metric: return try summary(view, rows, forEachRow, limit, now, limits)
     }
   }
 
   private static func list(
     _ view: View, _ state: PureState, _ strings: StringTable,
-    _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void, _ limit: Int
+    _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void, _ limit: Int, _ now: Int64
   ) -> QueryResult {
     let filter = CompiledFilter(view.filter)
     var text = ByteBuffer()
     var count = 0
     var matched = 0
     forEachRow { _, row in
-      guard filter.matches(row, strings) else { return }
+      guard filter.matches(row, strings, now) else { return }
       matched += 1
       if count >= limit { return }
       text.append(count == 0 ? UInt8(ascii: "[") : UInt8(ascii: ","))
@@ -68,9 +51,10 @@ extension Engine {
 
   private static func summary(
     _ view: View, _ rows: RowStore, _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void, _ limit: Int,
-    _ limits: EngineLimits
+    _ now: Int64, _ limits: EngineLimits
   ) throws(EngineError) -> QueryResult {
     let engine = Engine(rows: rows, limits: limits)
+    engine.now = now
     try engine.add(stream: "", set: "", view: view, rows: forEachRow)
     let batch = SweepBatch()
     engine.collect(CollectionOfOne(""), into: batch) { _ in nil }
@@ -88,6 +72,6 @@ extension Engine {
   {
     if count == 0 { text.append(UInt8(ascii: "[")) }
     text.append(UInt8(ascii: "]"))
-    return QueryResult(columns: view.resultColumns, rows: Array(text.bytes), count: count, matched: matched)
+    return QueryResult(columns: view.recordColumns, rows: Array(text.bytes), count: count, matched: matched)
   }
 }

@@ -34,8 +34,11 @@ public struct CompiledFilter: Sendable {
     columnsUsed = filter.columnsUsed
   }
 
+  /// `now` is NOW(), in ms since 1970; it matters only to filters that `readsTheClock`.
   @inline(__always)
-  public func matches(_ row: Row, _ strings: StringTable) -> Bool { program.run(entry, row, strings) }
+  public func matches(_ row: Row, _ strings: StringTable, _ now: Int64) -> Bool {
+    program.run(entry, row, strings, now)
+  }
 }
 
 /// A value's formula made ready for many rows of its schema. Immutable; any thread may use it.
@@ -56,12 +59,12 @@ public struct CompiledExpression: Sendable {
     if case .column(let column, _) = expression { self.column = column } else { column = nil }
   }
 
-  /// Allocates for a string, else not.
+  /// Allocates for a string, else not. Values of records never read the clock.
   public func value(_ row: Row, _ strings: StringTable) -> Scalar {
     switch type {
-    case .int, .time, .real: Scalar(program.number(node, row, strings))
-    case .bool: .bool(program.truth(node, row, strings))
-    case .string: .string(program.string(node, row, strings))
+    case .int, .time, .real: Scalar(program.number(node, row, strings, 0))
+    case .bool: .bool(program.truth(node, row, strings, 0))
+    case .string: .string(program.string(node, row, strings, 0))
     }
   }
 }

@@ -19,6 +19,7 @@ struct Compiler {
       return parts.reversed().reduce(otherwise) { next, part in compile(part, then: then, otherwise: next) }
     case .holds(let value): return holds(value, then, otherwise)
     case .within(let value, let set): return within(value, set, then, otherwise)
+    case .relative(let column, let set): return relative(column, set, then, otherwise)
     case .like(let value, let pattern):
       let node = compile(value)
       let literal = add(pattern.code)
@@ -43,6 +44,12 @@ struct Compiler {
     case .column(let column, _):
       return add(
         Program.Test(kind: .boolColumn, value: Int32(column), ifTrue: then, ifFalse: otherwise))
+    case .choice(let branches, let last):
+      let start = compile(Filter(last), then: then, otherwise: otherwise)
+      return branches.reversed().reduce(start) { next, branch in
+        let chosen = compile(Filter(branch.then), then: then, otherwise: otherwise)
+        return compile(branch.when, then: chosen, otherwise: next)
+      }
     default: preconditionFailure("no bool expression: \(value)")
     }
   }
@@ -82,6 +89,17 @@ struct Compiler {
       test.last = Int32(program.integers.count)
     }
     return add(test)
+  }
+
+  private mutating func relative(_ column: Int, _ set: ValueSet, _ then: Int32, _ otherwise: Int32) -> Int32 {
+    if set.isEmpty { return otherwise }
+    if set.isFull { return then }
+    let first = program.integers.count
+    program.integers += set.cuts.map { $0.value.number?.truncated ?? 0 }
+    return add(
+      Program.Test(
+        kind: .relative, startsInside: set.startsInside, value: Int32(column), first: Int32(first),
+        last: Int32(program.integers.count), ifTrue: then, ifFalse: otherwise))
   }
 
   private mutating func equal(_ column: Int, _ set: ValueSet, _ then: Int32, _ otherwise: Int32) -> Int32 {
@@ -124,6 +142,13 @@ struct Compiler {
     case .condition(let filter):
       let entry = compile(filter, then: Program.accept, otherwise: Program.reject)
       return add(Program.Node(kind: .condition, a: entry))
+    case .choice(let branches, let otherwise):
+      let last = compile(otherwise)
+      return branches.reversed().reduce(last) { next, branch in
+        let chosen = compile(branch.then)
+        let entry = compile(branch.when, then: Program.accept, otherwise: Program.reject)
+        return add(Program.Node(kind: .choice, a: entry, b: chosen, c: next))
+      }
     }
   }
 

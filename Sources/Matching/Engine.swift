@@ -22,6 +22,9 @@ public final class Engine {
     self.limits = limits
   }
 
+  /// What NOW() is, in ms since 1970: to be set before `add` and `apply`.
+  public var now: Int64 = 0
+
   /// How often an integer sum was outside 64 bits, and so null, when it was collected.
   public private(set) var sumOverflows = 0
 
@@ -54,7 +57,7 @@ public final class Engine {
       begun[place].add(stream)
     }
     forEachRow { key, row in
-      for set in begun { set.begin(key, row, strings) }
+      for set in begun { set.begin(key, row, strings, now) }
     }
     return begun.reduce(into: [:]) { failures, set in take(set, &failures) }
   }
@@ -110,7 +113,7 @@ public final class Engine {
       changed = ColumnSet(changedBetween: before, after, width: rows.width)
       if changed.isEmpty { return }
     }
-    for set in sets { set.apply(key, before, after, changed, strings) }
+    for set in sets { set.apply(key, before, after, changed, strings, now) }
   }
 
   // MARK: Collecting
@@ -189,21 +192,22 @@ private final class RequestSet {
 
   /// A row that is there when its streams begin.
   @inline(__always)
-  func begin(_ key: StringTable.Code, _ row: Row, _ strings: StringTable) {
-    guard filter.matches(row, strings) else { return }
+  func begin(_ key: StringTable.Code, _ row: Row, _ strings: StringTable, _ now: Int64) {
+    guard filter.matches(row, strings, now) else { return }
     for stream in streams { stream.apply(key, before: nil, after: row, changed: columns, strings) }
   }
 
   @inline(__always)
   func apply(
-    _ key: StringTable.Code, _ before: Row?, _ after: Row?, _ changed: ColumnSet, _ strings: StringTable
+    _ key: StringTable.Code, _ before: Row?, _ after: Row?, _ changed: ColumnSet, _ strings: StringTable,
+    _ now: Int64
   ) {
     let isUpdate = before != nil && after != nil
     if isUpdate && !changed.intersects(columns) { return }
-    let isIn = after.map { filter.matches($0, strings) } ?? false
+    let isIn = after.map { filter.matches($0, strings, now) } ?? false
     let wasIn =
       isUpdate && !changed.intersects(filterColumns)
-      ? isIn : before.map { filter.matches($0, strings) } ?? false
+      ? isIn : before.map { filter.matches($0, strings, now) } ?? false
     if !wasIn && !isIn { return }
     for stream in streams {
       stream.apply(

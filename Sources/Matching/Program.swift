@@ -25,6 +25,8 @@ struct Program: Sendable {
     case like
     /// The number `value` stands to the number `first` in `relation`; strings likewise.
     case numberCompare, stringCompare
+    /// The integer column `value`, less NOW(), is in the set whose cuts are `integers[first..<last]`.
+    case relative
     /// The runs from `first` and `last` end alike.
     case same
   }
@@ -53,6 +55,8 @@ struct Program: Sendable {
     case call
     /// The run from `a`.
     case condition
+    /// The node `b` if the run from `a` accepts, else the node `c`.
+    case choice
   }
 
   struct Node: Sendable {
@@ -86,46 +90,54 @@ struct Program: Sendable {
   // MARK: Tests
 
   @inline(__always)
-  func run(_ entry: Int32, _ row: Row, _ strings: StringTable) -> Bool {
+  func run(_ entry: Int32, _ row: Row, _ strings: StringTable, _ now: Int64) -> Bool {
     var at = entry
     while at >= 0 {
       let test = tests[Int(at)]
-      at = holds(test, row, strings) ? test.ifTrue : test.ifFalse
+      at = holds(test, row, strings, now) ? test.ifTrue : test.ifFalse
     }
     return at == Self.accept
   }
 
   @inline(__always)
-  private func holds(_ test: Test, _ row: Row, _ strings: StringTable) -> Bool {
+  private func holds(_ test: Test, _ row: Row, _ strings: StringTable, _ now: Int64) -> Bool {
     switch test.kind {
     case .boolColumn: return row[Int(test.value)] != 0
     case .integerRange:
       let n = row[Int(test.value)].int
       return n >= test.low && n <= test.high
     case .integerSet: return isInIntegers(test, row[Int(test.value)].int)
+    case .relative: return isInIntegers(test, Self.difference(row[Int(test.value)].int, now))
     case .stringEqual: return isEqual(test, strings.bytes(row[Int(test.value)].code))
-    default: return holdsOfValues(test, row, strings)
+    default: return holdsOfValues(test, row, strings, now)
     }
   }
 
-  private func holdsOfValues(_ test: Test, _ row: Row, _ strings: StringTable) -> Bool {
+  private func holdsOfValues(_ test: Test, _ row: Row, _ strings: StringTable, _ now: Int64) -> Bool {
     switch test.kind {
-    case .numberSet: return isInNumbers(test, number(test.value, row, strings))
+    case .numberSet: return isInNumbers(test, number(test.value, row, strings, now))
     case .numberCompare:
       return test.relation.holds(
-        Number.order(number(test.value, row, strings), number(test.first, row, strings)))
-    case .stringCompare: return comparesStrings(test, row, strings)
+        Number.order(number(test.value, row, strings, now), number(test.first, row, strings, now)))
+    case .stringCompare: return comparesStrings(test, row, strings, now)
     case .stringSet, .like:
       let node = nodes[Int(test.value)]
       if node.kind == .stringColumn { return holds(test, of: strings.bytes(row[Int(node.a)].code)) }
-      return string(test.value, row, strings).withUnsafeBytes { holds(test, of: $0) }
-    default: return run(test.first, row, strings) == run(test.last, row, strings)
+      return string(test.value, row, strings, now).withUnsafeBytes { holds(test, of: $0) }
+    default: return run(test.first, row, strings, now) == run(test.last, row, strings, now)
     }
   }
 
   @inline(__always)
   private func holds(_ test: Test, of text: UnsafeRawBufferPointer) -> Bool {
     test.kind == .like ? matchesLike(literal(test.first), text) : isInStrings(test, text)
+  }
+
+  /// Saturates.
+  @inline(__always)
+  private static func difference(_ time: Int64, _ now: Int64) -> Int64 {
+    let (difference, overflow) = time.subtractingReportingOverflow(now)
+    return overflow ? (time < now ? .min : .max) : difference
   }
 
   /// Lengths and first bytes tell most strings apart.
@@ -144,13 +156,13 @@ struct Program: Sendable {
     return prefix
   }
 
-  private func comparesStrings(_ test: Test, _ row: Row, _ strings: StringTable) -> Bool {
+  private func comparesStrings(_ test: Test, _ row: Row, _ strings: StringTable, _ now: Int64) -> Bool {
     let (a, b) = (nodes[Int(test.value)], nodes[Int(test.first)])
     if a.kind == .stringColumn, b.kind == .stringColumn {
       return test.relation.holds(strings.compare(row[Int(a.a)].code, row[Int(b.a)].code))
     }
-    let right = string(test.first, row, strings)
-    return string(test.value, row, strings).withUnsafeBytes { left in
+    let right = string(test.first, row, strings, now)
+    return string(test.value, row, strings, now).withUnsafeBytes { left in
       test.relation.holds(right.withUnsafeBytes { compareBytes(left, $0) })
     }
   }
@@ -193,6 +205,14 @@ struct Program: Sendable {
 
   // MARK: Values
 
+  /// The node that a node stands for: of a choice, the value that is chosen.
+  @inline(__always)
+  private func chosen(_ index: Int32, _ row: Row, _ strings: StringTable, _ now: Int64) -> Node {
+    var node = nodes[Int(index)]
+    while node.kind == .choice { node = nodes[Int(run(node.a, row, strings, now) ? node.b : node.c)] }
+    return node
+  }
+
   /// Valid as long as the program.
   @inline(__always)
   private func literal(_ index: Int32) -> UnsafeRawBufferPointer {
@@ -202,45 +222,46 @@ struct Program: Sendable {
     }
   }
 
-  func number(_ index: Int32, _ row: Row, _ strings: StringTable) -> Number {
-    let node = nodes[Int(index)]
+  func number(_ index: Int32, _ row: Row, _ strings: StringTable, _ now: Int64) -> Number {
+    let node = chosen(index, row, strings, now)
     switch node.kind {
     case .integerColumn: return .int(row[Int(node.a)].int)
     case .realColumn: return .real(row[Int(node.a)].real)
     case .number: return numbers[Int(node.a)].value
-    case .arithmetic: return node.arithmetic(number(node.a, row, strings), number(node.b, row, strings))
-    case .call where node.function == .abs: return Function.abs(number(node.a, row, strings))
-    case .call: return .int(length(node.a, row, strings))
-    case .boolColumn, .condition, .stringColumn, .literal: return .int(0)  // no numbers: never asked
+    case .arithmetic:
+      return node.arithmetic(number(node.a, row, strings, now), number(node.b, row, strings, now))
+    case .call where node.function == .abs: return Function.abs(number(node.a, row, strings, now))
+    case .call: return .int(length(node.a, row, strings, now))
+    case .boolColumn, .condition, .stringColumn, .literal, .choice: return .int(0)  // no numbers: never asked
     }
   }
 
-  private func length(_ index: Int32, _ row: Row, _ strings: StringTable) -> Int64 {
+  private func length(_ index: Int32, _ row: Row, _ strings: StringTable, _ now: Int64) -> Int64 {
     let node = nodes[Int(index)]
     if node.kind == .stringColumn { return Int64(Function.length(strings.bytes(row[Int(node.a)].code))) }
-    return Int64(string(index, row, strings).withUnsafeBytes(Function.length))
+    return Int64(string(index, row, strings, now).withUnsafeBytes(Function.length))
   }
 
-  func truth(_ index: Int32, _ row: Row, _ strings: StringTable) -> Bool {
-    let node = nodes[Int(index)]
-    return node.kind == .condition ? run(node.a, row, strings) : row[Int(node.a)] != 0
+  func truth(_ index: Int32, _ row: Row, _ strings: StringTable, _ now: Int64) -> Bool {
+    let node = chosen(index, row, strings, now)
+    return node.kind == .condition ? run(node.a, row, strings, now) : row[Int(node.a)] != 0
   }
 
-  func string(_ index: Int32, _ row: Row, _ strings: StringTable) -> [UInt8] {
-    let node = nodes[Int(index)]
+  func string(_ index: Int32, _ row: Row, _ strings: StringTable, _ now: Int64) -> [UInt8] {
+    let node = chosen(index, row, strings, now)
     switch node.kind {
     case .stringColumn: return Array(strings.bytes(row[Int(node.a)].code))
     case .literal: return Array(literal(node.a))
     default: break
     }
-    let text = string(node.a, row, strings)
+    let text = string(node.a, row, strings, now)
     switch node.function {
     case .lower: return Function.lower(text)
     case .upper: return Function.upper(text)
-    case .concatenate: return text + string(node.b, row, strings)
+    case .concatenate: return text + string(node.b, row, strings, now)
     default:
-      let count = node.c < 0 ? nil : number(node.c, row, strings).truncated
-      return Function.substr(text, number(node.b, row, strings).truncated, count)
+      let count = node.c < 0 ? nil : number(node.c, row, strings, now).truncated
+      return Function.substr(text, number(node.b, row, strings, now).truncated, count)
     }
   }
 }

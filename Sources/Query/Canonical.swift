@@ -41,12 +41,35 @@ struct Canonicaliser {
       arithmetic(operation, self.expression(a), self.expression(b))
     case .call(let function, let arguments): .application(function, arguments.map(self.expression))
     case .condition(let inner): condition(filter(inner))
+    case .choice(let branches, let otherwise): choice(branches, self.expression(otherwise))
     }
   }
 
   private func condition(_ filter: Filter) -> Expression {
     if case .holds(let value) = filter { return value }
     return .condition(filter)
+  }
+
+  /// Branches that are never reached, or change nothing, are left out; neighbours with one value are one.
+  private func choice(_ branches: [Expression.Branch], _ last: Expression) -> Expression {
+    var kept: [Expression.Branch] = []
+    var otherwise = last
+    for branch in branches {
+      let when = filter(branch.when)
+      if when == .constant(false) { continue }
+      let then = expression(branch.then)
+      if when == .constant(true) {
+        otherwise = then
+        break
+      }
+      if let before = kept.last, before.then == then {
+        kept[kept.count - 1] = Expression.Branch(when: filter(.or([before.when, when])), then: then)
+      } else {
+        kept.append(Expression.Branch(when: when, then: then))
+      }
+    }
+    while let branch = kept.last, branch.then == otherwise { kept.removeLast() }
+    return kept.isEmpty ? otherwise : .choice(kept, otherwise)
   }
 
   private func arithmetic(_ operation: Arithmetic, _ a: Expression, _ b: Expression) -> Expression {
@@ -62,6 +85,7 @@ struct Canonicaliser {
     switch filter {
     case .constant(let answer): .constant(answer != negated)
     case .within(let value, let set): within(expression(value), negated ? set.complement : set)
+    case .relative(let column, let set): relative(column, negated ? set.complement : set)
     case .compare(let a, let relation, let b):
       compare(expression(a), negated ? relation.complement : relation, expression(b))
     case .like(let value, let pattern): like(expression(value), pattern, negated)
@@ -75,8 +99,15 @@ struct Canonicaliser {
 
   private func within(_ value: Expression, _ set: ValueSet) -> Filter {
     if let constant = value.constant { return .constant(set.contains(constant)) }
+    // What was computed may have turned out to be a column.
+    let set = set.inside(value.domain)
     if set.isEmpty { return .constant(false) }
     return set.isFull ? .constant(true) : .within(value, set)
+  }
+
+  private func relative(_ column: Int, _ set: ValueSet) -> Filter {
+    if set.isEmpty { return .constant(false) }
+    return set.isFull ? .constant(true) : .relative(column, set)
   }
 
   private func compare(_ a: Expression, _ relation: Relation, _ b: Expression) -> Filter {
@@ -128,6 +159,7 @@ struct Canonicaliser {
     switch filter {
     case .not(let inner): (inner, true)
     case .within(let value, let set) where set.startsInside: (.within(value, set.complement), true)
+    case .relative(let column, let set) where set.startsInside: (.relative(column, set.complement), true)
     case .compare(let a, let relation, let b) where relation.contains(.less):
       (.compare(a, relation.complement, b), true)
     default: (filter, false)
@@ -182,6 +214,7 @@ private struct Merger {
 
   let isAnd: Bool
   private var sets: [Expression: [ValueSet]] = [:]
+  private var relativeSets: [Int: [ValueSet]] = [:]
   private var relations: [Pair: Relation] = [:]
   private var others: [Filter] = []
   private var decided = false
@@ -194,6 +227,7 @@ private struct Merger {
     case .or(let inner) where !isAnd: for part in inner { add(part) }
     case .constant(let answer): if answer != isAnd { decided = true }
     case .within(let value, let set): sets[value, default: []].append(set)
+    case .relative(let column, let set): relativeSets[column, default: []].append(set)
     case .compare(let a, let relation, let b):
       let pair = Pair(a: a, b: b)
       relations[pair] =
@@ -210,14 +244,22 @@ private struct Merger {
     return isAnd ? a.intersection(b) : a.union(b)
   }
 
+  private func decides(_ set: ValueSet) -> Bool { isAnd ? set.isEmpty : set.isFull }
+  private func isIdle(_ set: ValueSet) -> Bool { isAnd ? set.isFull : set.isEmpty }
+
   /// The merged parts in no order; nil if one of them decides the whole.
   func merged(_ canonicaliser: Canonicaliser) -> [Filter]? {
     if decided { return nil }
     var parts = others
     for (value, several) in sets {
       let set = combined(several[...])
-      if isAnd ? set.isEmpty : set.isFull { return nil }
-      if !(isAnd ? set.isFull : set.isEmpty) { parts.append(.within(value, set)) }
+      if decides(set) { return nil }
+      if !isIdle(set) { parts.append(.within(value, set)) }
+    }
+    for (column, several) in relativeSets {
+      let set = combined(several[...])
+      if decides(set) { return nil }
+      if !isIdle(set) { parts.append(.relative(column, set)) }
     }
     for (pair, relation) in relations {
       if relation == (isAnd ? [] : .always) { return nil }

@@ -5,6 +5,9 @@ struct Checker {
   let source: Source
   let schema: Schema
   private var atoms = 0
+  private var values = 0
+  /// Whether NOW() may stand here: only a filter's answers follow the clock.
+  var allowsClock = true
 
   init(source: Source, schema: Schema) {
     self.source = source
@@ -16,7 +19,7 @@ struct Checker {
   }
 
   /// `Severity is an int`, for messages.
-  private func described(_ expression: Expression) -> String {
+  func described(_ expression: Expression) -> String {
     "\(excerpt(expression)) is \(expression.type.withArticle)"
   }
 
@@ -25,7 +28,7 @@ struct Checker {
     return text.count <= 40 ? text : text.prefix(40) + "…"
   }
 
-  private mutating func countAtom(_ syntax: Syntax) throws(SQLError) {
+  mutating func countAtom(_ syntax: Syntax) throws(SQLError) {
     atoms += 1
     if atoms > QueryLimits.atomsMax {
       throw error(.limit, syntax, "more than \(QueryLimits.atomsMax) comparisons in one query")
@@ -54,6 +57,11 @@ struct Checker {
   // MARK: Values
 
   mutating func value(_ syntax: Syntax) throws(SQLError) -> Expression {
+    values += 1
+    if values > QueryLimits.valuesMax {
+      throw error(
+        .limit, syntax, "more than \(QueryLimits.valuesMax) values in one query, repeated ones counted")
+    }
     switch syntax.form {
     case .int(let n): return .constant(.int(n))
     case .twoTo63: return .constant(.real(0x1p63))
@@ -66,6 +74,9 @@ struct Checker {
       return .operation(operation, try number(a, operation.rawValue), try number(b, operation.rawValue))
     case .call(let name, let arguments): return try call(name, arguments, syntax)
     case .callOfStar(let name): throw misplacedStar(name, syntax)
+    case .callOfDistinct(let name, _): throw misplacedDistinct(name, syntax)
+    case .choice(let operand, let branches, let otherwise):
+      return try choice(operand, branches, otherwise)
     case .compared(let a, let relation, let b): return .condition(try comparison(a, relation, b))
     case .among(let value, let list): return .condition(try among(value, list))
     case .between(let value, let low, let high): return .condition(try between(value, low, high))
@@ -114,7 +125,9 @@ struct Checker {
   private mutating func call(_ name: String, _ arguments: [Syntax], _ syntax: Syntax) throws(SQLError)
     -> Expression
   {
-    guard let function = Function(rawValue: name.uppercased()) else { throw unknownFunction(name, syntax) }
+    guard let function = Function(rawValue: name.uppercased()) else {
+      throw isNow(name) ? misplacedNow(syntax) : unknownFunction(name, syntax)
+    }
     let parameters = function.parameters
     let least = parameters.count - function.optionalParameters
     guard arguments.count >= least, arguments.count <= parameters.count else {
@@ -146,11 +159,11 @@ struct Checker {
 
   private func unknownFunction(_ name: String, _ syntax: Syntax) -> SQLError {
     let upper = name.uppercased()
-    if Metric.Function(rawValue: upper) != nil {
+    if Metric.Function.names.contains(upper) {
       return error(
         .unsupported, syntax, "\(upper) stands alone behind SELECT, not inside an expression or a filter")
     }
-    let known = Function.allCases.map(\.rawValue) + Metric.Function.allCases.map(\.rawValue)
+    let known = Function.allCases.map(\.rawValue) + Metric.Function.names + ["NOW"]
     return error(
       .unsupported, syntax, "there is no function \(upper)\(suggestion(for: upper, among: known))")
   }
@@ -160,11 +173,18 @@ struct Checker {
     return error(.syntax, syntax, "only COUNT takes *")
   }
 
+  func misplacedDistinct(_ name: String, _ syntax: Syntax) -> SQLError {
+    if name.uppercased() == "COUNT" { return unknownFunction(name, syntax) }
+    return error(.unsupported, syntax, "only COUNT takes DISTINCT")
+  }
+
   // MARK: Comparisons
 
-  private mutating func comparison(_ a: Syntax, _ relation: Relation, _ b: Syntax) throws(SQLError)
+  mutating func comparison(_ a: Syntax, _ relation: Relation, _ b: Syntax) throws(SQLError)
     -> Filter
   {
+    if let offset = try offsetFromNow(b) { return try relative(a, relation, offset, now: b) }
+    if let offset = try offsetFromNow(a) { return try relative(b, relation.mirrored, offset, now: a) }
     let (x, y) = try comparable(try value(a), try value(b), place: b)
     try countAtom(a)
     guard x.type == .bool else { return .comparison(x, relation, y) }
@@ -210,6 +230,10 @@ struct Checker {
     var constants: [Constant] = []
     var others: [Filter] = []
     for element in list {
+      if let offset = try offsetFromNow(element) {
+        others.append(try relative(syntax, .equal, offset, now: element))
+        continue
+      }
       let (x, y) = try comparable(tested, try value(element), place: element)
       if let constant = y.constant, tested.constant == nil {
         constants.append(constant)
@@ -227,7 +251,7 @@ struct Checker {
     try countAtom(element)
     switch tested {
     case .column, .constant: return
-    case .arithmetic, .call, .condition:
+    case .arithmetic, .call, .condition, .choice:
       throw error(
         .unsupported, element, "before IN stands a computed value, so the list takes constants only")
     }

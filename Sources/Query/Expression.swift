@@ -96,6 +96,13 @@ public indirect enum Expression: Hashable, Sendable {
   case arithmetic(Arithmetic, Expression, Expression)
   case call(Function, [Expression])
   case condition(Filter)
+  /// The value of the first branch whose condition holds, else the last one. All are of one type.
+  case choice([Branch], Expression)
+
+  public struct Branch: Hashable, Sendable {
+    public let when: Filter
+    public let then: Expression
+  }
 
   /// An `int` expression that overflows has a real value, as in SQLite.
   public var type: ColumnType {
@@ -105,6 +112,7 @@ public indirect enum Expression: Hashable, Sendable {
     case .arithmetic(let operation, let a, let b): Self.type(operation, a.type, b.type)
     case .call(let function, let arguments): function.type(arguments)
     case .condition: .bool
+    case .choice(let branches, let otherwise): Self.type(branches, otherwise)
     }
   }
 
@@ -115,6 +123,11 @@ public indirect enum Expression: Hashable, Sendable {
     case (.add, .time, .int), (.add, .int, .time), (.subtract, .time, .int): return .time
     default: return .int
     }
+  }
+
+  /// Beside times stand whole numbers that are constants, which are times then.
+  private static func type(_ branches: [Branch], _ otherwise: Expression) -> ColumnType {
+    branches.contains { $0.then.type == .time } ? .time : otherwise.type
   }
 
   /// What a comparison with a constant may count on.
@@ -129,25 +142,6 @@ public indirect enum Expression: Hashable, Sendable {
     if case .constant(let constant) = self { return constant }
     return nil
   }
-
-  /// The numbers of the columns that it reads, ascending.
-  public var columnsUsed: [Int] {
-    var columns: Set<Int> = []
-    collectColumns(into: &columns)
-    return columns.sorted()
-  }
-
-  fileprivate func collectColumns(into columns: inout Set<Int>) {
-    switch self {
-    case .constant: break
-    case .column(let column, _): columns.insert(column)
-    case .arithmetic(_, let a, let b):
-      a.collectColumns(into: &columns)
-      b.collectColumns(into: &columns)
-    case .call(_, let arguments): for argument in arguments { argument.collectColumns(into: &columns) }
-    case .condition(let filter): filter.collectColumns(into: &columns)
-    }
-  }
 }
 
 /// A condition on a row: two-valued, since there is no NULL.
@@ -155,10 +149,13 @@ public indirect enum Filter: Hashable, Sendable {
   case constant(Bool)
   /// Comparisons with constants, IN and BETWEEN.
   case within(Expression, ValueSet)
+  /// The time column with this number, less NOW(), in ms (saturating), is in the set of integers: the answer
+  /// changes by time alone.
+  case relative(Int, ValueSet)
   /// Two numbers, or two strings, neither constant.
   case compare(Expression, Relation, Expression)
   case like(Expression, LikePattern)
-  /// A bool column.
+  /// A bool column, or a choice of conditions.
   case holds(Expression)
   /// Both or neither.
   case same(Filter, Filter)
@@ -168,28 +165,6 @@ public indirect enum Filter: Hashable, Sendable {
 
   /// The filter of a request without WHERE.
   public static let `true` = Filter.constant(true)
-
-  /// The numbers of the columns that it reads, ascending.
-  public var columnsUsed: [Int] {
-    var columns: Set<Int> = []
-    collectColumns(into: &columns)
-    return columns.sorted()
-  }
-
-  fileprivate func collectColumns(into columns: inout Set<Int>) {
-    switch self {
-    case .constant: break
-    case .within(let value, _), .like(let value, _), .holds(let value): value.collectColumns(into: &columns)
-    case .compare(let a, _, let b):
-      a.collectColumns(into: &columns)
-      b.collectColumns(into: &columns)
-    case .same(let a, let b):
-      a.collectColumns(into: &columns)
-      b.collectColumns(into: &columns)
-    case .not(let filter): filter.collectColumns(into: &columns)
-    case .and(let filters), .or(let filters): for filter in filters { filter.collectColumns(into: &columns) }
-    }
-  }
 }
 
 // MARK: - Making
@@ -207,9 +182,24 @@ extension Expression {
     if constants.count == arguments.count { return .constant(function(constants)) }
     return .call(function, arguments)
   }
+
+  /// What stands for SQLite's NULL, such as in a CASE without ELSE.
+  static func zero(of type: ColumnType) -> Expression {
+    switch type {
+    case .int, .time: .constant(.int(0))
+    case .real: .constant(.real(0))
+    case .string: .constant(.string([]))
+    case .bool: .condition(.constant(false))
+    }
+  }
 }
 
 extension Filter {
+  /// The time column less NOW() stands to `milliseconds` in this relation.
+  static func relative(_ column: Int, _ relation: Relation, _ milliseconds: Number) -> Filter {
+    .relative(column, ValueSet(relation, Constant(milliseconds), .integers))
+  }
+
   /// The comparison; with a constant it is a set of values, and of two constants its answer.
   static func comparison(_ a: Expression, _ relation: Relation, _ b: Expression) -> Filter {
     switch (a.constant, b.constant) {
@@ -221,7 +211,7 @@ extension Filter {
   }
 
   /// A bool expression as a filter.
-  init(_ expression: Expression) {
+  public init(_ expression: Expression) {
     if case .condition(let filter) = expression { self = filter } else { self = .holds(expression) }
   }
 }

@@ -87,13 +87,16 @@ extension Parser {
       advance()
       return try node(.bool(isTrue), at: at, over: [])
     case .null: throw noNull()
-    case .case: throw error(.unsupported, "CASE is not supported here")
+    case .case: return try choice()
     case .select: throw error(.unsupported, "a SELECT inside another is not supported")
     default: throw expected("a column, a value or (")
     }
     advance()
-    guard isSign(.open) else { return try node(.name(word), at: at, over: []) }
-    return try call(word, at: at)
+    if isSign(.open) { return try call(word, at: at) }
+    if word.uppercased() == "INTERVAL", let interval = try interval() {
+      return try node(.int(interval), at: at, over: [])
+    }
+    return try node(.name(word), at: at, over: [])
   }
 
   private mutating func call(_ name: String, at: Int) throws(SQLError) -> Syntax {
@@ -102,11 +105,52 @@ extension Parser {
       try demand(.close)
       return try node(.callOfStar(name), at: at, over: [])
     }
-    if keyword() == .distinct {
-      throw error(.unsupported, "DISTINCT is not supported inside \(name.uppercased())")
+    if take(.distinct) {
+      let argument = try expression()
+      try demand(.close, "an operator or )")
+      return try node(.callOfDistinct(name, argument), at: at, over: [argument])
     }
     let arguments = try list()
     return try node(.call(name, arguments), at: at, over: arguments)
+  }
+
+  /// `CASE [operand] WHEN … THEN … [ELSE …] END`. END is no keyword elsewhere: columns may be called so.
+  private mutating func choice() throws(SQLError) -> Syntax {
+    let at = token.at
+    try demand(.case)
+    let operand: Syntax? = keyword() == .when ? nil : try expression()
+    var branches: [Syntax.Branch] = []
+    while take(.when) {
+      let when = try expression()
+      try demand(.then)
+      branches.append(Syntax.Branch(when: when, then: try expression()))
+    }
+    if branches.isEmpty { throw expected("WHEN") }
+    let otherwise: Syntax? = take(.else) ? try expression() : nil
+    guard case .word(let word) = token.kind, word.uppercased() == "END" else {
+      throw expected(otherwise == nil ? "an operator, WHEN, ELSE or END" : "an operator or END")
+    }
+    advance()
+    return try node(
+      .choice(operand: operand, branches, otherwise: otherwise), at: at,
+      over: branches.flatMap { [$0.when, $0.then] } + [operand, otherwise].compactMap { $0 })
+  }
+
+  /// What stands behind the word INTERVAL, in ms; nil where the word is a column's name.
+  private mutating func interval() throws(SQLError) -> Int64? {
+    switch token.kind {
+    case .string(let text):
+      do throws(IntervalError) {
+        let milliseconds = try milliseconds(ofInterval: text)
+        advance()
+        return milliseconds
+      } catch {
+        throw self.error(.syntax, error.message)
+      }
+    case .int, .real:
+      throw error(.syntax, "found \(found) where a string was expected, such as INTERVAL '5 minutes'")
+    default: return nil
+    }
   }
 
   /// Expressions up to the closing parenthesis, which is taken too; there may be none.

@@ -19,6 +19,12 @@ public enum Number: Hashable, Sendable {
     }
   }
 
+  /// A whole real as the integer that it equals, so that 4 and 4.0 are one.
+  var simplest: Number {
+    guard case .real(let x) = self, let whole = Int64(exactly: x) else { return self }
+    return .int(whole)
+  }
+
   /// Negative, zero or positive; exact between integers and reals. There is no NaN here.
   @inlinable public static func order(_ a: Number, _ b: Number) -> Int {
     switch (a, b) {

@@ -11,6 +11,11 @@ public enum QueryLimits {
   public static let selectItemsMax = 512
   /// Values of one IN list.
   public static let listElementsMax = 10_000
+  /// Bounds of one HISTOGRAM. Each of its groups holds a counter more than that, 8 bytes each.
+  public static let histogramBoundsMax = 64
+  /// Values and parts of values that are looked at in one query: those that BETWEEN and CASE compare
+  /// several times count each time.
+  public static let valuesMax = 65_536
   /// Columns behind GROUP BY.
   public static let groupColumnsMax = 32
   /// Bytes of a name behind AS, or of a computed column that has none: every record carries it.

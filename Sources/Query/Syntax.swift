@@ -17,8 +17,17 @@ struct Syntax {
     case all([Syntax])
     case any([Syntax])
     case call(String, [Syntax])
+    /// `COUNT(DISTINCT a)`.
+    case callOfDistinct(String, Syntax)
     /// `COUNT(*)`.
     case callOfStar(String)
+    /// CASE. With an operand each WHEN is a value that it is compared with, else a condition.
+    case choice(operand: Syntax?, [Branch], otherwise: Syntax?)
+  }
+
+  struct Branch {
+    let when: Syntax
+    let then: Syntax
   }
 
   let form: Form

@@ -78,10 +78,8 @@ public struct ValueSet: Hashable, Sendable {
     }
   }
 
-  /// A whole real as the integer that it equals, so that 4 and 4.0 are one.
   private static func simplest(_ constant: Constant) -> Constant {
-    guard case .real(let x) = constant, let whole = Int64(exactly: x) else { return constant }
-    return .int(whole)
+    constant.number.map { Constant($0.simplest) } ?? constant
   }
 
   private static func integerPlace(_ number: Number, _ above: Bool) -> Place {
@@ -128,6 +126,14 @@ public struct ValueSet: Hashable, Sendable {
 
   func intersection(_ other: ValueSet) -> ValueSet { combined(other) { $0 && $1 } }
   func union(_ other: ValueSet) -> ValueSet { combined(other) { $0 || $1 } }
+
+  /// Its values that are of `domain`: of numbers, those that are integers.
+  func inside(_ domain: Domain) -> ValueSet {
+    if domain == self.domain { return self }
+    var result = ValueSet(domain, startsInside: startsInside)
+    for cut in cuts { result.toggle(Self.place(cut.value, cut.above, domain)) }
+    return result
+  }
 
   /// One pass over both sets' cuts.
   private func combined(_ other: ValueSet, _ operation: (Bool, Bool) -> Bool) -> ValueSet {

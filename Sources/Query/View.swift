@@ -7,6 +7,34 @@ public protocol Catalog {
   var tableNames: [String] { get }
 }
 
+/// What a field of a record holds.
+public enum OutputType: String, Hashable, Sendable {
+  case string, int, real, bool, time
+  /// A JSON array of integers: of a HISTOGRAM, one more than its bounds.
+  case ints = "int[]"
+
+  public init(_ type: ColumnType) {
+    switch type {
+    case .string: self = .string
+    case .int: self = .int
+    case .real: self = .real
+    case .bool: self = .bool
+    case .time: self = .time
+    }
+  }
+}
+
+/// A field of a view's records.
+public struct RecordColumn: Hashable, Sendable {
+  public let name: String
+  public let type: OutputType
+
+  public init(name: String, type: OutputType) {
+    self.name = name
+    self.type = type
+  }
+}
+
 /// A column of a pure view's records.
 public struct OutputColumn: Hashable, Sendable {
   public let name: String
@@ -17,12 +45,16 @@ public struct OutputColumn: Hashable, Sendable {
 
 /// A summary of the rows that pass a view's filter.
 public struct Metric: Hashable, Sendable {
-  public enum Function: String, Hashable, Sendable, CaseIterable {
-    case count = "COUNT"
-    case sum = "SUM"
-    case avg = "AVG"
-    case min = "MIN"
-    case max = "MAX"
+  public enum Function: Hashable, Sendable {
+    case count
+    /// `COUNT(DISTINCT e)`: different values, of any type (bool too).
+    case countDistinct
+    case sum, avg, min, max
+    /// The value below which this part of the values lies: from 0, the least, to 1, the greatest.
+    case quantile(Double)
+    /// How many values are below the first bound; for each bound but the last, how many are at least it and
+    /// below the next; how many are at least the last. The bounds ascend, and there is at least one.
+    case histogram([Number])
   }
 
   /// As its AS says, or its canonical spelling: `COUNT(*)`, `SUM(Tally)`.
@@ -30,7 +62,7 @@ public struct Metric: Hashable, Sendable {
   public let function: Function
   /// nil for COUNT: there is no NULL that it could leave out.
   public let argument: Expression?
-  public let type: ColumnType
+  public let type: OutputType
 }
 
 /// A column that a metric view's records are grouped by.
@@ -66,6 +98,16 @@ public struct View: Sendable {
     let writer = Writer(schema)
     filterText = writer.text(table: schema.table, filter)
     text = writer.text(body) + " FROM " + filterText + writer.groupText(body)
+  }
+
+  /// The fields of its records, in their order.
+  public var recordColumns: [RecordColumn] {
+    switch body {
+    case .pure(let columns): columns.map { RecordColumn(name: $0.name, type: OutputType($0.type)) }
+    case .metric(let metrics, let groupBy):
+      groupBy.map { RecordColumn(name: $0.name, type: OutputType(schema.columns[$0.column].type)) }
+        + metrics.map { RecordColumn(name: $0.name, type: $0.type) }
+    }
   }
 }
 
@@ -108,5 +150,6 @@ public func parseExpression(_ sql: String, on schema: Schema) throws(SQLError) -
   let syntax = try parser.expression()
   try parser.end()
   var checker = Checker(source: parser.source, schema: schema)
+  checker.allowsClock = false
   return try checker.value(syntax)
 }

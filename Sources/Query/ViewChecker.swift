@@ -5,7 +5,9 @@ extension Checker {
   mutating func view(_ select: SelectSyntax) throws(SQLError) -> View {
     let canonicaliser = Canonicaliser(schema)
     // The columns are looked at first, so that the first error in the text is the one that is told.
+    allowsClock = false
     let body = try body(select, canonicaliser)
+    allowsClock = true
     let filter: Filter = if let syntax = select.filter { try condition(syntax) } else { .true }
     let groups = try groupColumns(select.groupBy)
     let finished: View.Body
@@ -103,42 +105,91 @@ extension Checker {
   private mutating func metric(
     _ syntax: Syntax, _ alias: SelectSyntax.Name?, _ canonicaliser: Canonicaliser
   ) throws(SQLError) -> Metric? {
-    let argument: Expression?
     let function: Metric.Function
+    var argument: Expression?
     switch syntax.form {
-    case .callOfStar(let name) where name.uppercased() == "COUNT": (function, argument) = (.count, nil)
-    case .call(let name, let arguments):
-      guard let named = Metric.Function(rawValue: name.uppercased()) else { return nil }
-      function = named
-      argument = canonicaliser.expression(try metricArgument(function, arguments, syntax))
+    case .callOfStar(let name) where name.uppercased() == "COUNT": function = .count
+    case .callOfDistinct(let name, let counted) where name.uppercased() == "COUNT":
+      function = .countDistinct
+      argument = canonicaliser.expression(try value(counted))
+    case .call(let name, let arguments) where Metric.Function.names.contains(name.uppercased()):
+      let name = name.uppercased()
+      let summed = canonicaliser.expression(try metricArgument(name, arguments, syntax))
+      function = try metricFunction(name, arguments.dropFirst())
+      // There is no NULL that COUNT(c) could leave out.
+      argument = function == .count ? nil : summed
     default: return nil
     }
-    // There is no NULL that COUNT(c) could leave out.
-    let counted = function == .count ? nil : argument
-    let type = function.type(counted)
-    let name = alias?.text ?? Writer(schema).text(function, counted)
-    return Metric(name: name, function: function, argument: counted, type: type)
+    switch function {
+    case .countDistinct, .quantile, .histogram:
+      throw error(.unsupported, syntax, "\(Writer(schema).text(function, argument)) is not supported yet")
+    case .count, .sum, .avg, .min, .max: break
+    }
+    let name = alias?.text ?? Writer(schema).text(function, argument)
+    return Metric(name: name, function: function, argument: argument, type: function.type(argument))
   }
 
-  private mutating func metricArgument(
-    _ function: Metric.Function, _ arguments: [Syntax], _ syntax: Syntax
-  ) throws(SQLError) -> Expression {
-    guard arguments.count == 1 else {
-      throw error(
-        .type, syntax, "\(function.rawValue) takes 1 argument, and \(arguments.count) are given")
+  private mutating func metricArgument(_ name: String, _ arguments: [Syntax], _ syntax: Syntax)
+    throws(SQLError) -> Expression
+  {
+    let fits =
+      switch name {
+      case "QUANTILE": arguments.count == 2
+      case "HISTOGRAM": arguments.count >= 2
+      default: arguments.count == 1
+      }
+    guard fits else {
+      let wanted = ["QUANTILE": "2 arguments", "HISTOGRAM": "2 arguments or more"][name] ?? "1 argument"
+      throw error(.type, syntax, "\(name) takes \(wanted), and \(arguments.count) are given")
     }
     let value = try value(arguments[0])
-    let fits =
-      switch function {
-      case .count: true
-      case .sum, .avg: value.type.isNumeric
-      case .min, .max: value.type != .bool
-      }
-    if fits { return value }
+    let takesStrings = name == "MIN" || name == "MAX"
+    if name == "COUNT" || value.type.isNumeric || takesStrings && value.type == .string { return value }
     throw error(
       .type, arguments[0],
-      "\(Writer(schema).text(value)) is \(value.type.withArticle), and \(function.rawValue) takes numbers"
-        + (function == .min || function == .max ? " or strings" : ""))
+      "\(described(value)), and \(name) takes numbers" + (takesStrings ? " or strings" : ""))
+  }
+
+  private mutating func metricFunction(_ name: String, _ parameters: ArraySlice<Syntax>) throws(SQLError)
+    -> Metric.Function
+  {
+    switch name {
+    case "COUNT": .count
+    case "SUM": .sum
+    case "AVG": .avg
+    case "MIN": .min
+    case "MAX": .max
+    case "QUANTILE": .quantile(try part(parameters.first!))
+    default: .histogram(try bounds(parameters))
+    }
+  }
+
+  private mutating func part(_ syntax: Syntax) throws(SQLError) -> Double {
+    let part = try constant(syntax, "QUANTILE").real
+    if part >= 0 && part <= 1 { return part }
+    throw error(.type, syntax, "QUANTILE takes a part from 0 to 1, such as 0.99")
+  }
+
+  private mutating func bounds(_ syntaxes: ArraySlice<Syntax>) throws(SQLError) -> [Number] {
+    if syntaxes.count > QueryLimits.histogramBoundsMax {
+      let place = syntaxes[syntaxes.startIndex + QueryLimits.histogramBoundsMax]
+      throw error(.limit, place, "more than \(QueryLimits.histogramBoundsMax) bounds of a HISTOGRAM")
+    }
+    var bounds: [Number] = []
+    for syntax in syntaxes {
+      let bound = try constant(syntax, "HISTOGRAM")
+      if let last = bounds.last, Number.order(last, bound) >= 0 {
+        throw error(.type, syntax, "the bounds of a HISTOGRAM ascend")
+      }
+      bounds.append(bound)
+    }
+    return bounds
+  }
+
+  private mutating func constant(_ syntax: Syntax, _ user: String) throws(SQLError) -> Number {
+    let value = try value(syntax)
+    if let number = value.constant?.number { return number.simplest }
+    throw error(.type, syntax, "\(described(value)), and \(user) takes a constant number here")
   }
 
   /// The columns beside metrics, which can only be the table's own.
@@ -193,13 +244,15 @@ extension Checker {
 }
 
 extension Metric.Function {
-  fileprivate func type(_ argument: Expression?) -> ColumnType {
-    guard let argument else { return .int }
+  static let names = ["COUNT", "SUM", "AVG", "MIN", "MAX", "QUANTILE", "HISTOGRAM"]
+
+  fileprivate func type(_ argument: Expression?) -> OutputType {
     switch self {
-    case .count: return .int
-    case .sum: return argument.type == .real ? .real : .int
-    case .avg: return .real
-    case .min, .max: return argument.type
+    case .count, .countDistinct: .int
+    case .sum: argument?.type == .real ? .real : .int
+    case .avg, .quantile: .real
+    case .min, .max: OutputType(argument?.type ?? .int)
+    case .histogram: .ints
     }
   }
 }

@@ -34,7 +34,18 @@ struct Writer {
   }
 
   func text(_ function: Metric.Function, _ argument: Expression?) -> String {
-    "\(function.rawValue)(\(argument.map(text) ?? "*"))"
+    let argument = argument.map(text) ?? "*"
+    return switch function {
+    case .count: "COUNT(\(argument))"
+    case .countDistinct: "COUNT(DISTINCT \(argument))"
+    case .sum: "SUM(\(argument))"
+    case .avg: "AVG(\(argument))"
+    case .min: "MIN(\(argument))"
+    case .max: "MAX(\(argument))"
+    case .quantile(let part): "QUANTILE(\(argument), \(part))"
+    case .histogram(let bounds):
+      "HISTOGRAM(\(argument), \(bounds.map { Self.text(Constant($0)) }.joined(separator: ", ")))"
+    }
   }
 
   private func text(_ expression: Expression, named name: String) -> String {
@@ -57,13 +68,16 @@ struct Writer {
     case .call(let function, let arguments):
       "\(function.rawValue)(\(arguments.map(text).joined(separator: ", ")))"
     case .condition(let filter): text(filter)
+    case .choice(let branches, let otherwise):
+      "CASE " + branches.map { "WHEN \(text($0.when)) THEN \(text($0.then)) " }.joined()
+        + "ELSE \(text(otherwise)) END"
     }
   }
 
   /// In parentheses where it is made of several parts.
   private func operand(_ expression: Expression) -> String {
     switch expression {
-    case .constant, .column: text(expression)
+    case .constant, .column, .choice: text(expression)
     case .call(let function, _) where function != .concatenate: text(expression)
     case .arithmetic, .call, .condition: "(\(text(expression)))"
     }
@@ -114,7 +128,8 @@ struct Writer {
   func text(_ filter: Filter) -> String {
     switch filter {
     case .constant(let answer): answer ? "TRUE" : "FALSE"
-    case .within(let value, let set): text(operand(value), set)
+    case .within(let value, let set): text(operand(value), set, Self.text)
+    case .relative(let column, let set): text(names[column], set, Self.textFromNow)
     case .compare(let a, let relation, let b): "\(operand(a)) \(relation.text) \(operand(b))"
     case .like(let value, let pattern): text(value, "LIKE", pattern)
     case .holds(let value): text(value)
@@ -132,6 +147,7 @@ struct Writer {
     switch filter {
     case .and, .or: "(\(text(filter)))"
     case .within(_, let set) where !isOnePiece(set): "(\(text(filter)))"
+    case .relative(_, let set) where !isOnePiece(set): "(\(text(filter)))"
     default: text(filter)
     }
   }
@@ -148,9 +164,19 @@ struct Writer {
     return ends == 2 || set.points != nil || set.complement.points != nil
   }
 
-  private func text(_ value: String, _ set: ValueSet) -> String {
-    if let points = set.points { return text(value, points, one: "=", several: "IN") }
-    if let points = set.complement.points { return text(value, points, one: "<>", several: "NOT IN") }
+  /// A constant that is compared with a time column less NOW(), on NOW()'s side.
+  private static func textFromNow(_ constant: Constant) -> String {
+    guard case .int(let offset) = constant, offset != 0 else { return "NOW()" }
+    return "NOW() \(offset < 0 ? "-" : "+") \(offset.magnitude)"
+  }
+
+  private typealias Written = (Constant) -> String
+
+  private func text(_ value: String, _ set: ValueSet, _ written: Written) -> String {
+    if let points = set.points { return text(value, points, one: "=", several: "IN", written) }
+    if let points = set.complement.points {
+      return text(value, points, one: "<>", several: "NOT IN", written)
+    }
     var bounds: [ValueSet.Cut?] = set.startsInside ? [nil] + set.cuts : set.cuts
     if set.endsInside { bounds.append(nil) }
     var singles: [Constant] = []
@@ -159,30 +185,33 @@ struct Writer {
       if let low = bounds[i], let high = bounds[i + 1], let values = ValueSet.values(between: low, high) {
         singles += values
       } else {
-        texts.append(text(value, from: bounds[i], to: bounds[i + 1], set.domain))
+        texts.append(text(value, from: bounds[i], to: bounds[i + 1], set.domain, written))
       }
     }
-    if !singles.isEmpty { texts.append(text(value, singles, one: "=", several: "IN")) }
+    if !singles.isEmpty { texts.append(text(value, singles, one: "=", several: "IN", written)) }
     return texts.joined(separator: " OR ")
   }
 
-  private func text(_ value: String, _ points: [Constant], one: String, several: String) -> String {
-    if points.count == 1 { return "\(value) \(one) \(Self.text(points[0]))" }
-    return "\(value) \(several) (\(points.map(Self.text).joined(separator: ", ")))"
+  private func text(_ value: String, _ points: [Constant], one: String, several: String, _ written: Written)
+    -> String
+  {
+    if points.count == 1 { return "\(value) \(one) \(written(points[0]))" }
+    return "\(value) \(several) (\(points.map(written).joined(separator: ", ")))"
   }
 
   /// One interval; an end that is nil is open.
   private func text(
-    _ value: String, from low: ValueSet.Cut?, to high: ValueSet.Cut?, _ domain: ValueSet.Domain
+    _ value: String, from low: ValueSet.Cut?, to high: ValueSet.Cut?, _ domain: ValueSet.Domain,
+    _ written: Written
   )
     -> String
   {
-    let lower = low.map { "\(value) \($0.above ? ">" : ">=") \(Self.text($0.value))" }
+    let lower = low.map { "\(value) \($0.above ? ">" : ">=") \(written($0.value))" }
     guard let high else { return lower ?? "TRUE" }
     let last = domain.last(before: high)
-    let upper = "\(value) " + (last.map { "<= \(Self.text($0))" } ?? "< \(Self.text(high.value))")
+    let upper = "\(value) " + (last.map { "<= \(written($0))" } ?? "< \(written(high.value))")
     guard let low, let lower else { return upper }
-    if let last, !low.above { return "\(value) BETWEEN \(Self.text(low.value)) AND \(Self.text(last))" }
+    if let last, !low.above { return "\(value) BETWEEN \(written(low.value)) AND \(written(last))" }
     return "(\(lower) AND \(upper))"
   }
 }

@@ -9,7 +9,7 @@ public struct Explanation: Sendable {
   /// The request set's id: all views of one filter.
   public let set: String
   public let placement: Placement
-  public let columns: [(name: String, type: ColumnType)]
+  public let columns: [RecordColumn]
 
   public init(_ view: View) {
     let identity = StreamIdentity()

@@ -107,15 +107,6 @@ extension View {
     }
   }
 
-  /// The members of its records in order.
-  var recordColumns: [(name: String, type: ColumnType)] {
-    switch body {
-    case .pure(let columns): columns.map { ($0.name, $0.type) }
-    case .metric(let metrics, let groupBy):
-      groupBy.map { ($0.name, schema.columns[$0.column].type) } + metrics.map { ($0.name, $0.type) }
-    }
-  }
-
   /// The columns that make its records' keys; none for a metric view without groups.
   var recordKey: [String] {
     switch body {

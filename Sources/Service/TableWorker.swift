@@ -94,6 +94,7 @@ public final class TableWorker {
   private func drain() {
     telemetry.drains.add()
     telemetry.matched.add(table.dirtyRows)
+    engine.now = clock.now().milliseconds
     table.drain { key, before, after in engine.apply(key: key, before: before, after: after) }
     telemetry.rowBytes.set(table.rows.bytesHeld)
     telemetry.stringBytes.set(table.rows.strings.bytesHeld)
@@ -133,7 +134,9 @@ public final class TableWorker {
       telemetry.queries.add()
       reply(
         Result { () throws(EngineError) in
-          try Engine.query(view, rows: table.rows, each: { table.forEachRow($0) }, limit: rowsMax)
+          try Engine.query(
+            view, rows: table.rows, each: { table.forEachRow($0) }, limit: rowsMax,
+            now: clock.now().milliseconds)
         })
     }
   }

@@ -66,7 +66,7 @@ func explain(_ invocation: Invocation, _ output: Output) throws {
   let schema = try Schema.of(try loadConfiguration(invocation))
   let view = try parseView(invocation.argument(0)!, in: OneTable(schema))
   let identity = Explanation(view)
-  let columns = identity.columns.map { "\($0.name) \($0.type)" }.joined(separator: ", ")
+  let columns = identity.columns.map { "\($0.name) \($0.type.rawValue)" }.joined(separator: ", ")
   output.rows(
     ["what", "value"],
     [

@@ -31,7 +31,10 @@ private struct History {
     let theirs: String?
   }
 
-  init(seed: UInt64) { generator = Generator(seed: seed) }
+  init(seed: UInt64) {
+    generator = Generator(seed: seed)
+    world.engine.now = Oracle.now
+  }
 
   mutating func step(_ context: Comment) throws {
     switch generator.below(10) {
@@ -157,7 +160,7 @@ private struct History {
         here)
       for (key, value) in folded { #expect(key == exact(self.key(id, try JSON(parsing: value))), here) }
       guard let sql = question.theirs else { continue }
-      let columns = world.views[id]!.resultColumns
+      let columns = world.views[id]!.recordColumns
       let rows = values.map { value in columns.map { Self.text(value[$0.name]!) } }
       #expect(rows.sorted { $0.lexicographicallyPrecedes($1) } == database.rows(sql, columns), here)
     }
@@ -184,6 +187,7 @@ private final class Database {
   init() {
     precondition(sqlite3_open(":memory:", &handle) == SQLITE_OK)
     execute("PRAGMA case_sensitive_like=ON")
+    defineNow(in: handle)
     execute(
       "CREATE TABLE samples (id TEXT, a INT, b INT, r REAL, q REAL, s TEXT, t TEXT, flag INT, up INT, at INT)"
     )
@@ -226,7 +230,7 @@ private final class Database {
   }
 
   /// The rows' values as texts, sorted, in the order of our columns.
-  func rows(_ sql: String, _ columns: [QueryResult.Column]) -> [[String]] {
+  func rows(_ sql: String, _ columns: [RecordColumn]) -> [[String]] {
     let statement = prepare(sql)
     defer { sqlite3_finalize(statement) }
     var names: [String: Int32] = [:]

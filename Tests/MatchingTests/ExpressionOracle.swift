@@ -17,6 +17,9 @@ let samples = Schema(
 
 /// The same rows in a row store and in SQLite.
 final class Oracle {
+  /// NOW(), among the times of the rows.
+  static let now: Int64 = 2500
+
   let strings = StringTable()
   let store: RowStore
   private var database: OpaquePointer?
@@ -27,6 +30,7 @@ final class Oracle {
     rowCount = rows.count
     precondition(sqlite3_open(":memory:", &database) == SQLITE_OK)
     execute("PRAGMA case_sensitive_like=ON")
+    defineNow(in: database)
     execute(
       """
       CREATE TABLE samples (id TEXT, a INTEGER, b INTEGER, r REAL, q REAL, s TEXT, t TEXT,
@@ -97,11 +101,19 @@ final class Oracle {
   /// Ours.
   func answers(_ filter: Filter) -> [Bool] {
     let compiled = CompiledFilter(filter)
-    return (0..<rowCount).map { compiled.matches(store.row(UInt32($0)), strings) }
+    return (0..<rowCount).map { compiled.matches(store.row(UInt32($0)), strings, Oracle.now) }
   }
 
   func values(_ expression: Expression) -> [Scalar] {
     let compiled = CompiledExpression(expression)
     return (0..<rowCount).map { compiled.value(store.row(UInt32($0)), strings) }
   }
+}
+
+/// Gives SQLite a NOW() that says `Oracle.now`.
+func defineNow(in database: OpaquePointer?) {
+  let status = sqlite3_create_function(
+    database, "NOW", 0, SQLITE_UTF8, nil, { context, _, _ in sqlite3_result_int64(context, Oracle.now) }, nil,
+    nil)
+  precondition(status == SQLITE_OK)
 }

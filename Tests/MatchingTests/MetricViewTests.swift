@@ -1,4 +1,5 @@
 import Events
+import Query
 import Testing
 
 @testable import Matching

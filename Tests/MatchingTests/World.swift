@@ -111,12 +111,13 @@ final class World: Catalog {
 
   func query(_ sql: String, limit: Int = .max) throws -> QueryResult {
     try Engine.query(
-      try parseView(sql, in: self), rows: rows, each: { forEachRow($0) }, limit: limit)
+      try parseView(sql, in: self), rows: rows, each: { forEachRow($0) }, limit: limit, now: engine.now)
   }
 
   /// What a view is, computed from the rows as they are.
   func evaluated(_ id: String) throws -> [JSON] {
-    let result = try Engine.query(views[id]!, rows: rows, each: { forEachRow($0) }, limit: .max)
+    let result = try Engine.query(
+      views[id]!, rows: rows, each: { forEachRow($0) }, limit: .max, now: engine.now)
     return try result.rows.withUnsafeBytes { try JSON(parsing: $0) }.array!
   }
 }

@@ -38,6 +38,7 @@ struct DocumentationTests {
     for limit in [
       QueryLimits.textBytesMax, QueryLimits.depthMax, QueryLimits.atomsMax, QueryLimits.selectItemsMax,
       QueryLimits.listElementsMax, QueryLimits.groupColumnsMax, QueryLimits.nameBytesMax,
+      QueryLimits.histogramBoundsMax, QueryLimits.valuesMax,
     ] {
       let text = limit.formatted(.number.locale(Locale(identifier: "en_US")))
       #expect(page.contains("| \(text) |"), "\(text)")

@@ -68,8 +68,39 @@ struct ErrorTests {
     SELECT * FROM samples ORDER BY a                | unsupported    | 1:23 | ORDER is not supported
     SELECT * FROM samples LIMIT 3                   | unsupported    | 1:23 | LIMIT is not supported
     SELECT DISTINCT a FROM samples                  | unsupported    | 1:8  | DISTINCT is not supported
-    SELECT COUNT(DISTINCT a) FROM samples           | unsupported    | 1:14 | DISTINCT is not supported inside COUNT
-    SELECT CASE WHEN flag THEN 1 END FROM samples   | unsupported    | 1:8  | CASE is not supported
+    SELECT SUM(DISTINCT a) FROM samples             | unsupported    | 1:8  | only COUNT takes DISTINCT
+    SELECT * FROM samples WHERE COUNT(DISTINCT a) > 3 | unsupported  | 1:29 | COUNT stands alone behind SELECT
+    SELECT COUNT(DISTINCT a, b) FROM samples        | syntax         | 1:24 | found , where an operator or ) was expected
+    SELECT QUANTILE(a) FROM samples                 | type           | 1:8  | QUANTILE takes 2 arguments, and 1 are given
+    SELECT QUANTILE(a, 99) FROM samples             | type           | 1:20 | QUANTILE takes a part from 0 to 1, such as 0.99
+    SELECT QUANTILE(a, b) FROM samples              | type           | 1:20 | b is an int, and QUANTILE takes a constant number here
+    SELECT QUANTILE(s, 0.5) FROM samples            | type           | 1:17 | s is a string, and QUANTILE takes numbers
+    SELECT HISTOGRAM(a) FROM samples                | type           | 1:8  | HISTOGRAM takes 2 arguments or more, and 1 are given
+    SELECT HISTOGRAM(a, 1, 2, 2.0) FROM samples     | type           | 1:27 | the bounds of a HISTOGRAM ascend
+    SELECT CASE WHEN flag THEN 1 FROM samples       | syntax         | 1:30 | found FROM where an operator, WHEN, ELSE or END was expected
+    SELECT CASE flag ELSE 1 END FROM samples        | syntax         | 1:18 | found ELSE where WHEN was expected
+    SELECT CASE WHEN flag 1 END FROM samples        | syntax         | 1:23 | found 1 where THEN was expected
+    SELECT CASE WHEN flag THEN 1 ELSE 2 3 END FROM samples | syntax  | 1:37 | found 3 where an operator or END was expected
+    SELECT CASE WHEN a THEN 1 END AS x FROM samples | type           | 1:18 | a is an int, and a condition was expected
+    SELECT CASE s WHEN 1 THEN 1 END AS x FROM samples | type         | 1:20 | s is a string and 1 is an int
+    SELECT CASE WHEN flag THEN 1 ELSE 'x' END FROM samples | type    | 1:35 | 'x' is a string, and another branch of this CASE, 1 is an int: all are of one type
+    SELECT CASE WHEN flag THEN a ELSE r END FROM samples | type      | 1:28 | a is an int, and another branch
+    SELECT CASE WHEN flag THEN NULL END FROM samples | unsupported   | 1:28 | there is no NULL here
+    SELECT * FROM samples WHERE at < INTERVAL '5'   | syntax         | 1:43 | an interval is a number and a unit, such as '5 minutes'
+    SELECT * FROM samples WHERE at < INTERVAL 'x minutes' | syntax   | 1:43 | an interval begins with a whole number, and x is none
+    SELECT * FROM samples WHERE at < INTERVAL '5 minuts' | syntax    | 1:43 | minuts is no unit of an interval; did you mean minutes?; there are ms
+    SELECT * FROM samples WHERE at < INTERVAL '999999999999999 days' | syntax | 1:43 | the interval has more milliseconds
+    SELECT * FROM samples WHERE at < INTERVAL 5     | syntax         | 1:43 | found 5 where a string was expected, such as INTERVAL '5 minutes'
+    SELECT * FROM samples WHERE at - NOW() > 5      | unsupported    | 1:34 | NOW() stands only in comparisons such as at < NOW() - INTERVAL '5 minutes'
+    SELECT * FROM samples WHERE a < NOW()           | type           | 1:29 | a is an int, and NOW() is compared with a time column, as in at <
+    SELECT * FROM samples WHERE at + 5 < NOW()      | type           | 1:32 | at + 5 is a time
+    SELECT * FROM samples WHERE at < NOW() - a      | unsupported    | 1:42 | to NOW() only a constant is added, such as INTERVAL '5 minutes'
+    SELECT * FROM samples WHERE at < 2 * NOW()      | unsupported    | 1:38 | NOW() stands only
+    SELECT * FROM samples WHERE NOW() < NOW()       | unsupported    | 1:29 | NOW() stands only
+    SELECT * FROM samples WHERE at < NOW(3)         | type           | 1:38 | NOW takes no arguments
+    SELECT at < NOW() AS old FROM samples           | unsupported    | 1:13 | NOW() can stand behind WHERE only
+    SELECT NOW() AS t FROM samples                  | unsupported    | 1:8  | NOW() stands only
+    SELECT SUM(CASE WHEN at < NOW() THEN 1 END) FROM samples | unsupported | 1:27 | NOW() can stand behind WHERE only
     SELECT SUMM(a) FROM samples                     | unsupported    | 1:8  | there is no function SUMM; did you mean SUM?
     SELECT SUM(s) FROM samples                      | type           | 1:12 | s is a string, and SUM takes numbers
     SELECT MIN(flag) FROM samples                   | type           | 1:12 | MIN takes numbers or strings

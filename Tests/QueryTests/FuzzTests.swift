@@ -10,13 +10,18 @@ struct FuzzTests {
     "SELECT a AS x, \"select\", b + r * -2.5e3 AS y FROM samples WHERE NOT (a BETWEEN 1 AND 5) OR flag;",
     "SELECT COUNT(*) AS n, SUM(a % 3), MIN(s || t) FROM samples WHERE s NOT IN ('a', 'it''s') GROUP BY a, b",
     "select * from samples where s like '%!_%' escape '!' /* c */ and U&'\\00e9' <> s -- end",
+    "SELECT CASE a WHEN 1 THEN s WHEN b + 2 THEN 'x' ELSE t END AS c FROM samples WHERE at NOT BETWEEN NOW() AND 5",
+    "SELECT * FROM samples WHERE at > NOW() - INTERVAL '5 minutes' AND CASE WHEN flag THEN a = 1 ELSE up END OR NOW() = at",
     "SELECT id FROM samples WHERE substr(lower(s), -3, 2) = 'x' AND (a > 3) = (up <> TRUE) AND at < 1e19",
     "SELECT * FROM samples WHERE a = -9223372036854775808 OR a / 0 = 9223372036854775808 % 0.0",
   ]
   static let pieces = [
     "(", ")", ",", "'", "\"", "NOT ", " AND ", " OR ", "=", "<", ">", "-", "--", "/*", "*/", "*", "%", "||",
     "U&'", "\\", "\0", "é", "🔔", " NULL ", " IN ", " BETWEEN ", " LIKE ", "9223372036854775808", "1e999",
-    ".", ";", "\n", "a", "s", "flag", "COUNT(", "SELECT ", " FROM ", " WHERE ", " GROUP BY ", "\u{301}",
+    ".", ";", "\n", "a", "s", "flag", "COUNT(", "at", " NOW() ", "CASE ", " WHEN ", " THEN ", " ELSE ",
+    " END ", "INTERVAL ",
+    "'5 days'", "DISTINCT ", "QUANTILE(", "HISTOGRAM(", "SELECT ", " FROM ", " WHERE ", " GROUP BY ",
+    "\u{301}",
   ]
 
   private func read(_ text: String) -> Bool {

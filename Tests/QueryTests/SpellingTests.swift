@@ -82,6 +82,23 @@ struct SpellingTests {
     a = 1 OR a > 5 OR a = 2            | a IN (1, 2) OR 5 < a
     at > 1000 and b = 5                | b = 5 aNd at >= 1001
     s = U&'\\0041'                     | s = 'A'
+    at > 5000 - INTERVAL '1 second'    | at > 4000
+    b < INTERVAL '2 Hours'             | b < 7200000
+    at < NOW() - INTERVAL '5 minutes'  | NOW() - 300000 > at
+    at < NOW() - INTERVAL '1 day'      | at < INTERVAL '-24 hours' + NOW()
+    NOT at < NOW()                     | at >= NOW()
+    at > NOW() - 10 AND at < NOW() + 6 | at BETWEEN NOW() - 9 AND 5 + NOW()
+    at = NOW() OR NOW() + 5 = at       | at IN (NOW() + 5, NOW())
+    at < NOW() OR at >= NOW()          | TRUE
+    at > NOW() AND at < NOW()          | FALSE
+    at > NOW() - 1.5                   | at >= NOW() - 1
+    at < NOW() + 5 - 2 * 5             | at < NOW() - 5
+    CASE WHEN a > 3 THEN 1 ELSE 0 END = b | CASE WHEN NOT a <= 3 THEN 1 END = b
+    CASE a WHEN 1 THEN s WHEN 2 THEN t ELSE '' END = 'x' | CASE WHEN a = 1 THEN s WHEN 2 = a THEN t END = 'x'
+    CASE WHEN a = 1 THEN 5 WHEN a = 2 THEN 5 ELSE b END > 1 | CASE WHEN a IN (1, 2) THEN 5 ELSE b END > 1
+    CASE WHEN TRUE THEN a ELSE b END = 1 | a = 1
+    CASE WHEN flag THEN a WHEN up THEN b ELSE b END = 1 | CASE WHEN flag THEN a ELSE b END = 1
+    CASE WHEN flag THEN r ELSE 1 END = 2 | CASE WHEN flag THEN r ELSE 1.0 END = 2
     """
 
   @Test(arguments: cases(distinct))
@@ -114,6 +131,11 @@ struct SpellingTests {
     a = 9007199254740993        | a = 9007199254740992.0
     (a = 1 OR b = 2) AND flag   | a = 1 OR (b = 2 AND flag)
     a % 2 = 1                   | a % 3 = 1
+    at < NOW()                  | at <= NOW()
+    at < NOW() - 1000           | at < 1000
+    at < NOW() - 1000           | at < NOW() + 1000
+    CASE WHEN flag THEN a ELSE b END = 1 | CASE WHEN up THEN a ELSE b END = 1
+    CASE WHEN flag THEN a WHEN up THEN b END = 1 | CASE WHEN up THEN b WHEN flag THEN a END = 1
     """
 
   @Test(arguments: cases(texts))
@@ -135,6 +157,10 @@ struct SpellingTests {
     -a < -5                       ; (0 - a) < -5
     a - -5 > b                    ; (a - -5) > b
     flag <> (a = 1)               ; (a = 1) <> (flag)
+    at < NOW() - INTERVAL '5 minutes' ; at <= NOW() - 300001
+    at >= NOW() AND at < 10 + NOW()   ; at BETWEEN NOW() AND NOW() + 9
+    at <> NOW()                       ; at <> NOW()
+    CASE a WHEN 1 THEN s END = s  ; CASE WHEN a = 1 THEN s ELSE '' END = s
     """.replacingSemicolons()
 }
 

@@ -2,6 +2,7 @@ import Base
 import Bus
 import Events
 import Matching
+import Query
 import Requests
 import Service
 import Table

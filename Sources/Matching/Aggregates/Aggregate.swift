@@ -48,7 +48,7 @@ final class Aggregate {
   /// Makes room for a group, empty.
   func makeGroup(_ group: Int) {
     switch function {
-    case .count: break
+    case .count, .countDistinct, .quantile, .histogram: break
     case .sum, .avg:
       if hasInts { Self.set(&ints, group, 0) }
       if hasReals {
@@ -77,7 +77,7 @@ final class Aggregate {
   @inline(__always)
   func add(_ row: Row, to group: Int, _ strings: StringTable) {
     switch function {
-    case .count: break
+    case .count, .countDistinct, .quantile, .histogram: break
     case .sum, .avg: sum(row, group, strings, isAdded: true)
     case .min, .max: addValue(row, group, strings)
     }
@@ -86,7 +86,7 @@ final class Aggregate {
   @inline(__always)
   func remove(_ row: Row, from group: Int, _ strings: StringTable) {
     switch function {
-    case .count: break
+    case .count, .countDistinct, .quantile, .histogram: break
     case .sum, .avg: sum(row, group, strings, isAdded: false)
     case .min, .max: removeValue(row, group, strings)
     }
@@ -94,7 +94,7 @@ final class Aggregate {
 
   func value(of group: Int, rows: Int, _ strings: StringTable) -> MetricValue {
     switch function {
-    case .count: return .int(Int64(rows))
+    case .count, .countDistinct, .quantile, .histogram: return .int(Int64(rows))
     case .sum: return hasInts ? intSum(group) : Self.value(reals[group].value)
     case .avg:
       if rows == 0 { return .null }
