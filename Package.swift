@@ -70,6 +70,11 @@ let package = Package(
       path: "Sources/belfry", swiftSettings: settings),
 
     module("BusConformance", ["Base", "Bus"], path: "Tests/BusConformance"),
+    .target(name: "CScan", path: "Benchmarks/Scan", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])]),
+    .executableTarget(
+      name: "MatchingBench", dependencies: ["Base", "CScan", "Events", "Matching", "Query"],
+      path: "Benchmarks/Matching", swiftSettings: settings),
+
     tests("BusTests", ["Base", "Bus", "BusConformance"]),
     tests("ConfigurationTests", ["Configuration", "Base"]),
     tests("QueryTests", ["Base", "Events", "Query"]),
