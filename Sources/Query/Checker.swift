@@ -2,16 +2,24 @@ import Events
 
 /// Gives names and types to a tree. `ViewChecker.swift` does so for whole statements.
 struct Checker {
-  let source: Source
+  var source: Source
   let schema: Schema
-  private var atoms = 0
-  private var values = 0
+  let definitions: Definitions
+  /// nil where names are the table's columns.
+  var scope: Scope?
+  var budget: Budget
   /// Whether NOW() may stand here: only a filter's answers follow the clock.
   var allowsClock = true
 
-  init(source: Source, schema: Schema) {
+  init(
+    source: Source, schema: Schema, _ definitions: Definitions = Definitions(), scope: Scope? = nil,
+    budget: Budget = Budget()
+  ) {
     self.source = source
     self.schema = schema
+    self.definitions = definitions
+    self.scope = scope
+    self.budget = budget
   }
 
   func error(_ code: SQLError.Code, _ syntax: Syntax, _ message: String) -> SQLError {
@@ -29,8 +37,8 @@ struct Checker {
   }
 
   mutating func countAtom(_ syntax: Syntax) throws(SQLError) {
-    atoms += 1
-    if atoms > QueryLimits.atomsMax {
+    budget.atoms += 1
+    if budget.atoms > QueryLimits.atomsMax {
       throw error(.limit, syntax, "more than \(QueryLimits.atomsMax) comparisons in one query")
     }
   }
@@ -57,8 +65,11 @@ struct Checker {
   // MARK: Values
 
   mutating func value(_ syntax: Syntax) throws(SQLError) -> Expression {
-    values += 1
-    if values > QueryLimits.valuesMax {
+    budget.values += 1
+    budget.depth += 1
+    defer { budget.depth -= 1 }
+    if budget.depth > QueryLimits.depthMax { throw tooDeep(syntax) }
+    if budget.values > QueryLimits.valuesMax {
       throw error(
         .limit, syntax, "more than \(QueryLimits.valuesMax) values in one query, repeated ones counted")
     }
@@ -68,7 +79,7 @@ struct Checker {
     case .real(let x): return .constant(.real(x))
     case .string(let bytes): return .constant(.string(bytes))
     case .bool(let answer): return .condition(.constant(answer))
-    case .name(let name): return try column(name, syntax)
+    case .name(let name): return try named(name, syntax)
     case .negated(let operand): return try negated(operand)
     case .arithmetic(let operation, let a, let b):
       return .operation(operation, try number(a, operation.rawValue), try number(b, operation.rawValue))
@@ -88,17 +99,18 @@ struct Checker {
     }
   }
 
-  private func column(_ name: String, _ syntax: Syntax) throws(SQLError) -> Expression {
-    .column(try columnIndex(name, at: syntax.at), schema.columns[schema.index(of: name)!].type)
+  func tooDeep(_ syntax: Syntax) -> SQLError {
+    error(.limit, syntax, "nested deeper than \(QueryLimits.depthMax) levels")
   }
 
-  func columnIndex(_ name: String, at offset: Int) throws(SQLError) -> Int {
-    if let index = schema.index(of: name) { return index }
-    var hint = suggestion(for: name, among: schema.columns.map(\.name))
+  func unknownColumn(_ name: String, at offset: Int) -> SQLError {
+    let columns = scope?.entries.map(\.name) ?? schema.columns.map(\.name)
+    var hint = suggestion(for: name, among: columns + definitions.names(.filter))
     if offset < source.bytes.count, source.bytes[offset] == UInt8(ascii: "\"") {
       hint += "; strings are written in single quotes"
     }
-    throw source.error(.unknownColumn, at: offset, "\(schema.table) has no column \(name)\(hint)")
+    return source.error(
+      .unknownColumn, at: offset, "\(scope?.view ?? schema.table) has no column \(name)\(hint)")
   }
 
   private mutating func negated(_ operand: Syntax) throws(SQLError) -> Expression {

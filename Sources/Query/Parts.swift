@@ -22,6 +22,41 @@ extension Expression {
   }
 }
 
+extension Expression {
+  /// Its parts, counted, and their levels inside each other.
+  var measure: (size: Int, depth: Int) {
+    let below: [(size: Int, depth: Int)] =
+      switch self {
+      case .constant, .column: []
+      case .arithmetic(_, let a, let b): [a.measure, b.measure]
+      case .call(_, let arguments): arguments.map(\.measure)
+      case .condition(let filter): [filter.measure]
+      case .choice(let branches, let otherwise):
+        branches.flatMap { [$0.when.measure, $0.then.measure] } + [otherwise.measure]
+      }
+    return Query.measure(below)
+  }
+}
+
+extension Filter {
+  var measure: (size: Int, depth: Int) {
+    let below: [(size: Int, depth: Int)] =
+      switch self {
+      case .constant, .relative: []
+      case .within(let value, _), .like(let value, _), .holds(let value): [value.measure]
+      case .compare(let a, _, let b): [a.measure, b.measure]
+      case .same(let a, let b): [a.measure, b.measure]
+      case .not(let filter): [filter.measure]
+      case .and(let filters), .or(let filters): filters.map(\.measure)
+      }
+    return Query.measure(below)
+  }
+}
+
+private func measure(_ below: [(size: Int, depth: Int)]) -> (size: Int, depth: Int) {
+  below.reduce((1, 1)) { ($0.0 + $1.size, max($0.1, $1.depth + 1)) }
+}
+
 extension Filter {
   /// The numbers of the columns that it reads, ascending.
   public var columnsUsed: [Int] { Query.columnsUsed(by: walk) }

@@ -16,6 +16,12 @@ public enum QueryLimits {
   /// Values and parts of values that are looked at in one query: those that BETWEEN and CASE compare
   /// several times count each time.
   public static let valuesMax = 65_536
+  /// Named filters and views that one query is expanded from, those inside others counted: each text is read.
+  public static let expansionsMax = 100
+  /// Named filters and views.
+  public static let definitionsMax = 10_000
+  /// Bytes of all their names and texts.
+  public static let definitionBytesMax = 16 << 20
   /// Columns behind GROUP BY.
   public static let groupColumnsMax = 32
   /// Bytes of a name behind AS, or of a computed column that has none: every record carries it.

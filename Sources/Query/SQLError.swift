@@ -4,6 +4,8 @@ public struct SQLError: Error, Sendable, Equatable, CustomStringConvertible {
     case syntax
     case unknownTable = "unknown_table"
     case unknownColumn = "unknown_column"
+    /// A name that is taken, not there, or used by others, where something is created or dropped.
+    case name
     case type
     case limit
     case unsupported

@@ -91,7 +91,11 @@ public struct View: Sendable {
   /// Canonical text of the whole view, itself SQL. Views with equal texts are one primary. ASCII only.
   public let text: String
 
-  init(schema: Schema, filter: Filter, body: Body) {
+  /// The names of the definitions that it was expanded from, ascending.
+  public let uses: [String]
+
+  init(schema: Schema, filter: Filter, body: Body, uses: [String]) {
+    self.uses = uses
     self.schema = schema
     self.filter = filter
     self.body = body
@@ -111,28 +115,30 @@ public struct View: Sendable {
   }
 }
 
-/// Reads a `SELECT`. Any thread may call; throws the first error with its place. The text of a view that
-/// is returned reads back as the same view: one whose text would pass the limits is refused.
-public func parseView(_ sql: String, in catalog: some Catalog) throws(SQLError) -> View {
-  let view = try readView(sql, in: catalog)
-  do {
-    _ = try readView(view.text, in: catalog)
-  } catch {
-    throw SQLError(.limit, "the canonical form is too large: \(error.message)", line: 1, column: 1)
+extension View {
+  /// Its text must be readable as the same view.
+  func checkWritten(in catalog: any Catalog) throws(SQLError) {
+    do throws(SQLError) {
+      var parser = try Parser(text)
+      var reader = ViewReader(catalog: catalog, definitions: Definitions())
+      _ = try reader.view(try parser.selectStatement(), parser.source)
+    } catch {
+      throw SQLError(.limit, "the canonical form is too large: \(error.message)", line: 1, column: 1)
+    }
   }
-  return view
 }
 
-private func readView(_ sql: String, in catalog: some Catalog) throws(SQLError) -> View {
+/// Reads a `SELECT`, in which the named filters and views are expanded. Any thread may call; throws the
+/// first error with its place. The text of a view that is returned reads back as the same view, without
+/// any definitions: one whose text would pass the limits is refused.
+public func parseView(
+  _ sql: String, in catalog: some Catalog, _ definitions: Definitions = Definitions()
+) throws(SQLError) -> View {
   var parser = try Parser(sql)
-  let select = try parser.selectStatement()
-  guard let schema = catalog.schema(ofTable: select.table.text) else {
-    let hint = suggestion(for: select.table.text, among: catalog.tableNames)
-    throw parser.source.error(
-      .unknownTable, at: select.table.at, "there is no table \(select.table.text)\(hint)")
-  }
-  var checker = Checker(source: parser.source, schema: schema)
-  return try checker.view(select)
+  var reader = ViewReader(catalog: catalog, definitions: definitions)
+  let view = try reader.view(try parser.selectStatement(), parser.source)
+  try view.checkWritten(in: catalog)
+  return view
 }
 
 /// Reads a condition alone, as it stands behind WHERE. The result is not yet `canonical`.

@@ -1,8 +1,8 @@
 import Events
 
 extension Checker {
-  /// The view that a statement asks for.
-  mutating func view(_ select: SelectSyntax) throws(SQLError) -> View {
+  /// What a statement asks of the table or of the view that is its scope.
+  mutating func view(_ select: SelectSyntax) throws(SQLError) -> (Filter, View.Body) {
     let canonicaliser = Canonicaliser(schema)
     // The columns are looked at first, so that the first error in the text is the one that is told.
     allowsClock = false
@@ -10,18 +10,16 @@ extension Checker {
     allowsClock = true
     let filter: Filter = if let syntax = select.filter { try condition(syntax) } else { .true }
     let groups = try groupColumns(select.groupBy)
-    let finished: View.Body
     switch body {
     case .columns(let columns):
       if let first = select.groupBy.first {
         throw source.error(
           .unsupported, at: first.at, "GROUP BY needs a metric behind SELECT, such as COUNT(*)")
       }
-      finished = .pure(canonicaliser.sorted(try withKeyColumns(columns)))
+      return (filter, .pure(canonicaliser.sorted(try withKeyColumns(columns))))
     case .metrics(let metrics, let plain):
-      finished = try metricBody(metrics, plain, groups)
+      return (filter, try metricBody(metrics, plain, groups))
     }
-    return View(schema: schema, filter: canonicaliser.filter(filter), body: finished)
   }
 
   /// What stands behind SELECT, one name a thing.
@@ -43,16 +41,14 @@ extension Checker {
     for item in select.items {
       switch item {
       case .star(let at):
-        columns += schema.columns.enumerated().map { i, column in
-          Named(name: column.name, thing: .column(i, column.type), at: at)
-        }
+        columns += allColumns().map { Named(name: $0.name, thing: $0.value, at: at) }
       case .expression(let syntax, let alias):
         if let metric = try metric(syntax, alias, canonicaliser) {
           metrics.append(Named(name: metric.name, thing: metric, at: alias?.at ?? syntax.at))
         } else {
           let value = canonicaliser.expression(try value(syntax))
-          columns.append(
-            Named(name: alias?.text ?? defaultName(value), thing: value, at: alias?.at ?? syntax.at))
+          let name = alias?.text ?? defaultName(syntax, value)
+          columns.append(Named(name: name, thing: value, at: alias?.at ?? syntax.at))
         }
       }
     }
@@ -61,12 +57,17 @@ extension Checker {
       ? .columns(columns) : .metrics(metrics, plain: try plainColumns(columns))
   }
 
-  private func defaultName(_ value: Expression) -> String {
-    if case .column(let column, _) = value { return schema.columns[column].name }
+  private func allColumns() -> [(name: String, value: Expression)] {
+    if let scope { return scope.entries.map { ($0.name, $0.value) } }
+    return schema.columns.enumerated().map { ($1.name, .column($0, $1.type)) }
+  }
+
+  private func defaultName(_ syntax: Syntax, _ value: Expression) -> String {
+    if case .name(let name) = syntax.form { return name }
     return Writer(schema).text(value)
   }
 
-  private func checkNames(_ names: [(name: String, at: Int)]) throws(SQLError) {
+  func checkNames(_ names: [(name: String, at: Int)]) throws(SQLError) {
     var seen: Set<String> = []
     for (name, at) in names {
       if name.utf8.count > QueryLimits.nameBytesMax {
@@ -209,23 +210,40 @@ extension Checker {
     return plain
   }
 
-  private func groupColumns(_ names: [SelectSyntax.Name]) throws(SQLError) -> [Int] {
-    var columns: Set<Int> = []
-    for name in names { columns.insert(try columnIndex(name.text, at: name.at)) }
-    return columns.sorted()
+  private func groupColumns(_ names: [SelectSyntax.Name]) throws(SQLError) -> [GroupColumn] {
+    var columns: [Int: String] = [:]
+    for name in names {
+      let (index, called) = try groupColumn(name)
+      columns[index] = columns[index] ?? called
+    }
+    return columns.sorted { $0.key < $1.key }.map { GroupColumn(name: $1, column: $0) }
   }
 
-  private func metricBody(_ metrics: [Named<Metric>], _ plain: [Named<Int>], _ groups: [Int])
+  private func groupColumn(_ name: SelectSyntax.Name) throws(SQLError) -> (Int, String) {
+    guard let scope else {
+      guard let index = schema.index(of: name.text) else { throw unknownColumn(name.text, at: name.at) }
+      return (index, name.text)
+    }
+    guard let entry = scope[name.text] else { throw unknownColumn(name.text, at: name.at) }
+    guard case .column(let index, _) = entry.value else {
+      throw source.error(
+        .unsupported, at: name.at,
+        "\(name.text) is computed in \(scope.view), and GROUP BY takes columns of the table")
+    }
+    return (index, name.text)
+  }
+
+  private func metricBody(_ metrics: [Named<Metric>], _ plain: [Named<Int>], _ groups: [GroupColumn])
     throws(SQLError) -> View.Body
   {
-    for column in plain where !groups.contains(column.thing) {
+    for column in plain where !groups.contains(where: { $0.column == column.thing }) {
       let name = schema.columns[column.thing].name
       throw source.error(
         .unsupported, at: column.at, "\(name) stands beside metrics, so it must be in GROUP BY")
     }
-    let groupBy = groups.map { index in
-      let alias = plain.first { $0.thing == index }?.name
-      return GroupColumn(name: alias ?? schema.columns[index].name, column: index)
+    let groupBy = groups.map { group in
+      let alias = plain.first { $0.thing == group.column }?.name
+      return GroupColumn(name: alias ?? group.name, column: group.column)
     }
     for (i, group) in groupBy.enumerated() {
       let metric = metrics.first { $0.name == group.name }
@@ -238,8 +256,7 @@ extension Checker {
           .syntax, at: at, "\(group.name) is there twice, since GROUP BY columns are included")
       }
     }
-    let sorted = metrics.map(\.thing).sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
-    return .metric(metrics: sorted, groupBy: groupBy)
+    return .metric(metrics: Metric.sorted(metrics.map(\.thing)), groupBy: groupBy)
   }
 }
 

@@ -34,14 +34,37 @@ struct DocumentationTests {
     }
   }
 
+  @Test func `the examples with names are read one after the other, and what is refused is refused`() throws {
+    var definitions = Definitions()
+    for example in examples("sql-named") where !example.hasPrefix("DROP VIEW load") {
+      try read(example, &definitions)
+    }
+    #expect(definitions.count >= 4)
+    for example in examples("sql-named-refused") {
+      #expect(throws: SQLError.self, "\(example)") { try read(example, &definitions) }
+    }
+    try read("DROP VIEW load", &definitions)
+  }
+
+  private func read(_ sql: String, _ definitions: inout Definitions) throws {
+    if sql.hasPrefix("SELECT") {
+      _ = try parseView(sql, in: TestCatalog(), definitions)
+    } else {
+      definitions.apply(try parseStatement(sql, in: TestCatalog(), definitions))
+    }
+  }
+
   @Test func `the page states the limits that are in force`() {
     for limit in [
       QueryLimits.textBytesMax, QueryLimits.depthMax, QueryLimits.atomsMax, QueryLimits.selectItemsMax,
       QueryLimits.listElementsMax, QueryLimits.groupColumnsMax, QueryLimits.nameBytesMax,
-      QueryLimits.histogramBoundsMax, QueryLimits.valuesMax,
+      QueryLimits.histogramBoundsMax, QueryLimits.expansionsMax, QueryLimits.definitionsMax,
+      QueryLimits.definitionBytesMax, QueryLimits.valuesMax,
     ] {
       let text = limit.formatted(.number.locale(Locale(identifier: "en_US")))
-      #expect(page.contains("| \(text) |"), "\(text)")
+      #expect(
+        page.contains("| \(text) |") || page.contains("; \(text) |") || page.contains("| \(text);"), "\(text)"
+      )
     }
   }
 }
