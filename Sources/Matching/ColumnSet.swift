@@ -33,5 +33,10 @@ struct ColumnSet: Equatable {
   var isEmpty: Bool { words == .zero }
 
   @inline(__always)
-  func intersects(_ other: ColumnSet) -> Bool { words & other.words != .zero }
+  func intersects(_ other: ColumnSet) -> Bool {
+    let both = words & other.words
+    let half = both.lowHalf | both.highHalf
+    let quarter = half.lowHalf | half.highHalf
+    return quarter[0] | quarter[1] != 0
+  }
 }

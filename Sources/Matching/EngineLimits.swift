@@ -1,10 +1,14 @@
 /// How large an engine's state may become. A stream that would pass one of these stands still from then
 /// on (`Engine.streamsOverLimit`): it publishes nothing wrong, and whoever owns it ends it.
 public struct EngineLimits: Sendable {
-  /// Groups of one metric view, those counted that are gone and wait for their null. A group takes
-  /// some 80 bytes with COUNT, SUM or AVG (100 more where they are of reals), and 300 and its distinct
-  /// values for each MIN or MAX: 1,000,000 groups of one counter, 80 MB.
+  /// Groups of one metric view, those counted that are gone and wait for their null. A group takes some
+  /// 80 bytes with COUNT, SUM or AVG, and 100 more where they are of reals: 1,000,000 groups of one
+  /// counter, 80 MB.
   public var groupsMax = 1_000_000
+  /// Of one formula in one metric view, over all groups: distinct values for MIN and MAX, or for COUNT(DISTINCT); buckets
+  /// for QUANTILE; counters of a HISTOGRAM. Up to 30 bytes each, but at least 120 a group: 16,000,000
+  /// values, 480 MB.
+  public var valuesMax = 16_000_000
   /// Keys of one pure view that changed since it was collected last. 16 bytes each: 16,000,000 keys, 256 MB.
   public var pendingKeysMax = 16_000_000
 
@@ -14,11 +18,13 @@ public struct EngineLimits: Sendable {
 /// Why a view cannot be served.
 public enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
   case tooManyGroups(max: Int)
+  case tooManyValues(max: Int)
   case tooManyPendingKeys(max: Int)
 
   public var description: String {
     switch self {
     case .tooManyGroups(let max): "the view has more than \(max) groups"
+    case .tooManyValues(let max): "a metric of the view has more than \(max) distinct values"
     case .tooManyPendingKeys(let max): "more than \(max) keys of the view wait to be published"
     }
   }

@@ -121,11 +121,6 @@ extension Checker {
       argument = function == .count ? nil : summed
     default: return nil
     }
-    switch function {
-    case .countDistinct, .quantile, .histogram:
-      throw error(.unsupported, syntax, "\(Writer(schema).text(function, argument)) is not supported yet")
-    case .count, .sum, .avg, .min, .max: break
-    }
     let name = alias?.text ?? Writer(schema).text(function, argument)
     return Metric(name: name, function: function, argument: argument, type: function.type(argument))
   }
@@ -267,8 +262,8 @@ extension Metric.Function {
     switch self {
     case .count, .countDistinct: .int
     case .sum: argument?.type == .real ? .real : .int
-    case .avg, .quantile: .real
-    case .min, .max: OutputType(argument?.type ?? .int)
+    case .avg: .real
+    case .min, .max, .quantile: OutputType(argument?.type ?? .int)
     case .histogram: .ints
     }
   }

@@ -71,32 +71,4 @@ struct AggregateTests {
       #expect(sum.value == -1.5)
     }
   }
-
-  @Test(arguments: [true, false], 0..<UInt64(10))
-  func `a counted heap knows the first of what is in it`(isLeastFirst: Bool, seed: UInt64) {
-    var random = SeededRandom(seed: seed)
-    let strings = StringTable()
-    let order = CellOrder(kind: .string, isLeastFirst: isLeastFirst)
-    var heap = CountedHeap()
-    var texts: [String] = []
-    for step in 0..<2000 {
-      if texts.isEmpty || Int.random(in: 0..<(step < 1200 ? 5 : 3), using: &random) > 1 {
-        let text = "\(Int.random(in: 1...300, using: &random))"
-        let code = strings.intern(text)
-        if !heap.add(Cell(code), order, strings) { strings.release(code) }
-        texts.append(text)
-      } else {
-        let text = texts.remove(at: Int.random(in: 0..<texts.count, using: &random))
-        let code = strings.intern(text)
-        heap.remove(Cell(code), order, strings)
-        strings.release(code)
-      }
-      if step % 3 == 0 {
-        let first = heap.first(order, strings).map { strings.string($0.code) }
-        #expect(first == (isLeastFirst ? texts.min() : texts.max()), "seed \(seed)")
-      }
-    }
-    heap.removeAll(order, strings)
-    #expect(strings.count == 0)
-  }
 }

@@ -137,7 +137,35 @@ private struct History {
     ("MAX(a + r) AS m13", "MAX(a + r) AS m13"),
     ("SUM(b) AS m14", nil), ("SUM(q) AS m15", nil), ("AVG(q) AS m16", nil), ("AVG(b + a) AS m17", nil),
     ("SUM(b * a) AS m18", nil), ("MIN(b + a) AS m19", nil), ("MAX(b * a) AS m20", nil),
+    ("COUNT(DISTINCT b) AS m21", "COUNT(DISTINCT b) AS m21"),
+    ("COUNT(DISTINCT q) AS m22", "COUNT(DISTINCT q) AS m22"),
+    ("COUNT(DISTINCT s) AS m23", "COUNT(DISTINCT s) AS m23"),
+    ("COUNT(DISTINCT up) AS m24", "COUNT(DISTINCT up) AS m24"),
+    ("COUNT(DISTINCT UPPER(s) || t) AS m25", "COUNT(DISTINCT UPPER(s) || t) AS m25"),
+    ("COUNT(DISTINCT b * b / 4) AS m26", "COUNT(DISTINCT b * b / 4) AS m26"),
+    ("COUNT(DISTINCT a > r) AS m27", "COUNT(DISTINCT a > r) AS m27"),
+    histogram("a", ["-500", "-1.5", "0", "100", "1e30"], "m28"),
+    histogram("b", ["-9223372036854775808", "0", "9007199254740992.5", "9223372036854775807"], "m29"),
+    histogram("q", ["-1e300", "0", "0.5", "9007199254740993", "9223372036854775807"], "m30"),
+    histogram("b * 2", ["-1e19", "0", "9223372036854775807", "9223372036854775808"], "m31"),
+    histogram("at", ["1000", "3000"], "m32"),
+    ("QUANTILE(a, 0.5) AS m33", nil), ("QUANTILE(q, 0.95) AS m34", nil), ("QUANTILE(b, 0.25) AS m35", nil),
+    ("QUANTILE(at, 1) AS m36", nil), ("QUANTILE(b * a, 0.1) AS m37", nil),
+    ("QUANTILE(b * a, 0.9) AS m38", nil), ("MAX(b * a + 1) AS m39", nil),
   ]
+
+  /// In SQLite's words, which compares integers with reals exactly as well.
+  private static func histogram(_ value: String, _ bounds: [String], _ name: String) -> (String, String?) {
+    let conditions =
+      ["\(value) < \(bounds[0])"]
+      + zip(bounds, bounds.dropFirst()).map { "\(value) >= \($0) AND \(value) < \($1)" }
+      + ["\(value) >= \(bounds.last!)"]
+    let counts = conditions.map { "COALESCE(SUM(CASE WHEN \($0) THEN 1 ELSE 0 END), 0)" }
+    return (
+      "HISTOGRAM(\(value), \(bounds.joined(separator: ", "))) AS \(name)",
+      "'[' || \(counts.joined(separator: " || ',' || ")) || ']' AS \(name)"
+    )
+  }
 
   private mutating func some<T>(of choices: [T], atLeast least: Int) -> [T] {
     let count = least + generator.below(4)
@@ -176,6 +204,8 @@ private struct History {
   private static func text(_ value: JSON) -> String {
     if case .bool(let b) = value { return b ? "1" : "0" }
     if case .string(let text) = value { return "'" + exact(text) }
+    // SQLite has a histogram as a text.
+    if case .array = value { return "'" + value.text }
     return value.text
   }
 }

@@ -3,199 +3,226 @@ import Events
 import Query
 
 /// What a metric is at one moment, in a form that compares exactly: the JSON texts of two are equal if and
-/// only if they are.
+/// only if they are, but that a histogram's counts are compared where they are kept.
 enum MetricValue: Equatable {
   case null
+  /// A sum that no 64-bit number holds: null in the record, and counted.
+  case overflow
   case int(Int64)
   case real(Double)
   /// Nobody's share: whoever keeps it takes one.
   case string(StringTable.Code)
+  case counts
 }
 
-/// One metric over all groups of a view; groups are numbered from 0. Exact under any order of `add` and
-/// `remove`: what it says depends on the rows that are in it and on nothing else.
-final class Aggregate {
-  let columns: ColumnSet
-  private let function: Query.Metric.Function
-  private let argument: CompiledExpression?
-  private let order: CellOrder
-  private let realOrder: CellOrder
-  /// By group, those that the function and the argument's type need. An `int` formula that overflowed is
-  /// real, so a formula has both.
-  private var ints: [Int128] = []
-  private var reals: [ExactSum] = []
-  private var realCounts: [Int] = []
-  private var values: [CountedHeap] = []
-  private var realValues: [CountedHeap] = []
-  private let hasInts: Bool
-  private let hasReals: Bool
-  /// Sums that were outside the 64-bit integers when they were asked for.
-  private(set) var overflows = 0
+/// What is kept of one formula's values over all groups of a view, for all metrics that need the same; groups are
+/// numbered from 0. Exact under any order of `add` and `remove`: what it says depends on the rows
+/// that are in it and on nothing else. A share is held of each string that is kept.
+struct Aggregate {
+  enum Kind: Hashable {
+    /// SUM, AVG.
+    case sums
+    /// MIN, MAX.
+    case extremes
+    case distinct
+    /// QUANTILE.
+    case buckets
+    case histogram([Number])
 
-  init(_ metric: Query.Metric) {
-    function = metric.function
-    let argument = metric.argument.map(CompiledExpression.init)
-    self.argument = argument
-    columns = ColumnSet(argument?.columnsUsed ?? [])
-    let type = argument?.type ?? .int
-    let kind: CellOrder.Kind = type == .string ? .string : (type == .real ? .real : .int)
-    order = CellOrder(kind: kind, isLeastFirst: function == .min)
-    realOrder = CellOrder(kind: .real, isLeastFirst: function == .min)
-    hasInts = kind == .int
-    hasReals = kind == .real || (kind == .int && argument != nil && argument?.column == nil)
-  }
-
-  /// Makes room for a group, empty.
-  func makeGroup(_ group: Int) {
-    switch function {
-    case .count, .countDistinct, .quantile, .histogram: break
-    case .sum, .avg:
-      if hasInts { Self.set(&ints, group, 0) }
-      if hasReals {
-        Self.set(&reals, group, ExactSum())
-        Self.set(&realCounts, group, 0)
+    /// nil: the number of a group's rows is enough.
+    init?(_ function: Query.Metric.Function) {
+      switch function {
+      case .count: return nil
+      case .countDistinct: self = .distinct
+      case .sum, .avg: self = .sums
+      case .min, .max: self = .extremes
+      case .quantile: self = .buckets
+      case .histogram(let bounds): self = .histogram(bounds)
       }
-    case .min, .max:
-      Self.set(&values, group, CountedHeap())
-      if isMixed { Self.set(&realValues, group, CountedHeap()) }
     }
   }
 
-  private var isMixed: Bool { hasInts && hasReals }
+  private let kind: Kind
+  private let argument: Argument
+  /// One of these three is used.
+  private var sums: Sums
+  private var values: Multisets
+  private var histograms: Histograms
+  /// Multisets a group: integers and reals of a mixed formula are apart.
+  private let trees: Int
 
-  private static func set<T>(_ array: inout [T], _ index: Int, _ value: T) {
-    if index == array.count { array.append(value) } else { array[index] = value }
+  init(_ kind: Kind, of argument: Query.Expression) {
+    self.kind = kind
+    self.argument = Argument(argument)
+    sums = Sums(self.argument)
+    values = Multisets(kind == .extremes && argument.type == .string ? .texts : .numbers)
+    histograms = if case .histogram(let bounds) = kind { Histograms(bounds) } else { Histograms([]) }
+    trees = self.argument.isMixed && kind != .buckets ? 2 : 1
   }
 
-  /// Gives back what an empty group holds.
-  func dropGroup(_ group: Int, _ strings: StringTable) {
-    guard function == .min || function == .max else { return }
-    values[group].removeAll(order, strings)
-    if isMixed { realValues[group].removeAll(realOrder, strings) }
+  var columns: ColumnSet { argument.columns }
+
+  /// Distinct values, buckets or counters held.
+  var valueCount: Int { values.count + histograms.count }
+
+  /// Makes room for a group, empty; its number is the next one, or that of a group that was dropped.
+  mutating func makeGroup(_ group: Int) {
+    switch kind {
+    case .sums: sums.make(group)
+    case .extremes, .distinct, .buckets:
+      for tree in group * trees..<(group + 1) * trees { values.make(tree) }
+    case .histogram: histograms.make(group)
+    }
+  }
+
+  /// Gives back what a group holds.
+  mutating func dropGroup(_ group: Int, _ strings: StringTable) {
+    switch kind {
+    case .sums, .histogram: break
+    case .extremes, .distinct, .buckets:
+      let areTexts = argument.type == .string
+      for tree in group * trees..<(group + 1) * trees {
+        values.removeAll(tree) { if areTexts { strings.release(UInt32($0)) } }
+      }
+    }
+  }
+
+  // MARK: Rows
+
+  @inline(__always)
+  mutating func add(_ row: Row, to group: Int, _ strings: StringTable) {
+    let new = argument.value(row, strings)
+    change(new, group, isAdded: true, strings)
+    argument.end(new, strings)
   }
 
   @inline(__always)
-  func add(_ row: Row, to group: Int, _ strings: StringTable) {
-    switch function {
-    case .count, .countDistinct, .quantile, .histogram: break
-    case .sum, .avg: sum(row, group, strings, isAdded: true)
-    case .min, .max: addValue(row, group, strings)
-    }
+  mutating func remove(_ row: Row, from group: Int, _ strings: StringTable) {
+    let old = argument.value(row, strings)
+    change(old, group, isAdded: false, strings)
+    argument.end(old, strings)
   }
 
   @inline(__always)
-  func remove(_ row: Row, from group: Int, _ strings: StringTable) {
-    switch function {
-    case .count, .countDistinct, .quantile, .histogram: break
-    case .sum, .avg: sum(row, group, strings, isAdded: false)
-    case .min, .max: removeValue(row, group, strings)
+  mutating func update(_ before: Row, _ after: Row, in group: Int, _ strings: StringTable) {
+    let (old, new) = (argument.value(before, strings), argument.value(after, strings))
+    if old != new {
+      change(new, group, isAdded: true, strings)
+      change(old, group, isAdded: false, strings)
+    }
+    argument.end(new, strings)
+    argument.end(old, strings)
+  }
+
+  @inline(__always)
+  private mutating func change(
+    _ input: Argument.Input, _ group: Int, isAdded: Bool, _ strings: StringTable
+  ) {
+    switch kind {
+    case .sums: sums.change(input, group, isAdded: isAdded)
+    case .histogram: histograms.change(input, group, isAdded: isAdded)
+    case .extremes, .distinct, .buckets: changeValue(input, group, isAdded, strings)
     }
   }
 
-  func value(of group: Int, rows: Int, _ strings: StringTable) -> MetricValue {
-    switch function {
-    case .count, .countDistinct, .quantile, .histogram: return .int(Int64(rows))
-    case .sum: return hasInts ? intSum(group) : Self.value(reals[group].value)
-    case .avg:
-      if rows == 0 { return .null }
-      let sum = (hasInts ? Double(ints[group]) : 0) + (hasReals ? reals[group].value : 0)
-      return Self.value(sum / Double(rows))
-    case .min, .max: return extreme(group, strings)
-    }
-  }
-
-  // MARK: Sums
-
-  private func sum(_ row: Row, _ group: Int, _ strings: StringTable, isAdded: Bool) {
-    guard let argument else { return }
-    if let column = argument.column {
-      if hasInts {
-        ints[group] += isAdded ? Int128(row[column].int) : -Int128(row[column].int)
+  private mutating func changeValue(
+    _ input: Argument.Input, _ group: Int, _ isAdded: Bool, _ strings: StringTable
+  ) {
+    let tree = group * trees
+    switch input {
+    case .int(let n) where kind == .buckets: change(bucket(n), tree, isAdded, strings)
+    case .int(let n): change(n, tree, isAdded, strings)
+    case .real(let x) where kind == .buckets: change(bucket(x), tree, isAdded, strings)
+    case .real(let x):
+      // A real that equals an integer is the same value, and where both can be, one of them must stand for both.
+      if trees == 2, kind == .distinct, let n = Int64(exactly: x) {
+        change(n, tree, isAdded, strings)
       } else {
-        sum(row[column].real, group, isAdded)
+        change(Self.ordered(x), tree + trees - 1, isAdded, strings)
       }
-      return
+    case .text(let code):
+      guard change(Int64(code), tree, isAdded, strings) else { return }
+      if isAdded { strings.retain(code) } else { strings.release(code) }
     }
-    switch argument.value(row, strings) {
-    case .int(let n) where hasInts: ints[group] += isAdded ? Int128(n) : -Int128(n)
-    case .int(let n): sum(Double(n), group, isAdded)
-    case .real(let x): sum(x, group, isAdded)
-    case .bool, .string: preconditionFailure("no number")
-    }
+  }
+
+  /// True: the value is new, or gone.
+  @discardableResult @inline(__always)
+  private mutating func change(_ key: Int64, _ tree: Int, _ isAdded: Bool, _ strings: StringTable) -> Bool {
+    isAdded ? values.add(key, to: tree, strings) : values.remove(key, from: tree, strings)
+  }
+
+  /// The bits of a real as an integer that stands to others as the real does; and back.
+  @inline(__always)
+  private static func ordered(_ x: Double) -> Int64 {
+    let bits = Int64(bitPattern: x.bitPattern)
+    return bits ^ (bits >> 63 & .max)
+  }
+
+  private static func real(_ ordered: Int64) -> Double {
+    Double(bitPattern: UInt64(bitPattern: ordered ^ (ordered >> 63 & .max)))
   }
 
   @inline(__always)
-  private func sum(_ value: Double, _ group: Int, _ isAdded: Bool) {
-    if isAdded { reals[group].add(value) } else { reals[group].remove(value) }
-    realCounts[group] += isAdded ? 1 : -1
+  private func bucket(_ n: Int64) -> Int64 {
+    argument.type == .time ? Buckets.bucket(ofTime: n) : Buckets.bucket(of: Double(n))
   }
 
-  /// Null outside the integers, be it one of the numbers or their sum.
-  private func intSum(_ group: Int) -> MetricValue {
-    if let sum = Int64(exactly: ints[group]), !hasReals || realCounts[group] == 0 { return .int(sum) }
-    overflows += 1
-    return .null
+  private func bucket(_ x: Double) -> Int64 {
+    argument.type == .time ? Buckets.bucket(ofTime: Number.real(x).truncated) : Buckets.bucket(of: x)
   }
 
-  /// JSON has no infinities. Adding zero makes -0.0 into 0.0, which equals it but is written otherwise.
-  private static func value(_ x: Double) -> MetricValue { x.isFinite ? .real(x + 0) : .null }
+  // MARK: Values
 
-  // MARK: Extremes
-
-  private func addValue(_ row: Row, _ group: Int, _ strings: StringTable) {
-    guard let argument else { return }
-    if let column = argument.column {
-      let cell = order.kind == .real ? Self.cell(row[column].real) : row[column]
-      if values[group].add(cell, order, strings), order.kind == .string { strings.retain(cell.code) }
-      return
-    }
-    switch argument.value(row, strings) {
-    case .string(let text):
-      let code = text.withUnsafeBytes { strings.intern($0) }
-      if !values[group].add(Cell(code), order, strings) { strings.release(code) }
-    case .int(let n) where hasInts: _ = values[group].add(Cell(int: n), order, strings)
-    case .int(let n): _ = values[group].add(Self.cell(Double(n)), order, strings)
-    case .real(let x) where isMixed: _ = realValues[group].add(Self.cell(x), realOrder, strings)
-    case .real(let x): _ = values[group].add(Self.cell(x), order, strings)
-    case .bool: preconditionFailure("no bool has an order")
+  /// What a metric says of a group that has so many rows.
+  mutating func value(_ function: Query.Metric.Function, of group: Int, rows: Int) -> MetricValue {
+    let tree = group * trees
+    switch function {
+    case .count: return .int(Int64(rows))
+    case .countDistinct:
+      return .int((tree..<tree + trees).reduce(0) { $0 + Int64(values.distinct($1)) })
+    case .sum: return sums.sum(group)
+    case .avg: return sums.mean(group, rows: rows)
+    case .min: return extreme(values.first(tree), values.first(tree + trees - 1), isLeast: true)
+    case .max: return extreme(values.last(tree), values.last(tree + trees - 1), isLeast: false)
+    case .quantile(let p): return rows == 0 ? .null : quantile(Buckets.rank(p, of: rows), tree)
+    case .histogram: return .counts
     }
   }
 
-  private func removeValue(_ row: Row, _ group: Int, _ strings: StringTable) {
-    guard let argument else { return }
-    if let column = argument.column {
-      let cell = order.kind == .real ? Self.cell(row[column].real) : row[column]
-      return values[group].remove(cell, order, strings)
-    }
-    switch argument.value(row, strings) {
-    case .string(let text):
-      let code = text.withUnsafeBytes { strings.intern($0) }
-      values[group].remove(Cell(code), order, strings)
-      strings.release(code)
-    case .int(let n) where hasInts: values[group].remove(Cell(int: n), order, strings)
-    case .int(let n): values[group].remove(Self.cell(Double(n)), order, strings)
-    case .real(let x) where isMixed: realValues[group].remove(Self.cell(x), realOrder, strings)
-    case .real(let x): values[group].remove(Self.cell(x), order, strings)
-    case .bool: preconditionFailure("no bool has an order")
-    }
+  /// Of integers or strings, and of reals where they are apart.
+  private func extreme(_ key: Int64?, _ realKey: Int64?, isLeast: Bool) -> MetricValue {
+    if argument.type == .string { return key.map { .string(UInt32($0)) } ?? .null }
+    if argument.type == .real { return key.map { Self.value(Self.real($0)) } ?? .null }
+    guard trees == 2, let real = realKey.map(Self.real) else { return key.map { .int($0) } ?? .null }
+    guard let key else { return Self.value(real) }
+    let order = Number.order(.int(key), .real(real))
+    return (isLeast ? order <= 0 : order >= 0) ? .int(key) : Self.value(real)
   }
 
-  /// One zero: -0.0 equals 0.0, and would be another cell.
-  private static func cell(_ x: Double) -> Cell { (x + 0).bitPattern }
-
-  private func extreme(_ group: Int, _ strings: StringTable) -> MetricValue {
-    let first = values[group].first(order, strings).map(value)
-    guard isMixed, let real = realValues[group].first(realOrder, strings)?.real else { return first ?? .null }
-    guard case .int(let n)? = first else { return Self.value(real) }
-    let order = Number.order(.int(n), .real(real))
-    return (function == .min ? order <= 0 : order >= 0) ? .int(n) : Self.value(real)
-  }
-
-  private func value(_ cell: Cell) -> MetricValue {
-    switch order.kind {
-    case .int: .int(cell.int)
-    case .real: Self.value(cell.real)
-    case .string: .string(cell.code)
+  private func quantile(_ rank: Int, _ tree: Int) -> MetricValue {
+    var left = rank
+    var found: Int64 = 0
+    values.forEach(tree) { bucket, count in
+      found = bucket
+      left -= count
+      return left > 0
     }
+    if argument.type == .time { return .int(Buckets.time(of: found)) }
+    let value = Buckets.value(of: found)
+    if argument.type == .real { return Self.value(value) }
+    // Integers near 2^63 are in the bucket of 2^63, which is none.
+    if value == 0x1p63 { return .int(.max) }
+    return Int64(exactly: value).map { .int($0) } ?? Self.value(value)
   }
+
+  /// JSON has no infinities.
+  private static func value(_ x: Double) -> MetricValue { x.isFinite ? .real(x) : .null }
+
+  // MARK: Histograms
+
+  /// Brings what is published of a histogram up to date. False: nothing is new.
+  mutating func publishCounts(_ group: Int) -> Bool { histograms.publish(group) }
+
+  func writeCounts(_ group: Int, to buffer: inout ByteBuffer) { histograms.write(group, to: &buffer) }
 }

@@ -22,7 +22,9 @@ struct GroupTable {
   private var cells: [Cell] = []
   private var free: [Int] = []
   /// Open addressing, linear probing: one more than a group's number; 0 is an empty place.
-  private var places: [UInt32] = Array(repeating: 0, count: 16)
+  private var places: [UInt32] = Array(repeating: 0, count: Self.placesMin)
+  /// Most views are small, and there are many.
+  private static let placesMin = 2
 
   init(_ columns: [Int], _ schema: Schema, groupsMax: Int) {
     self.columns = columns
@@ -80,7 +82,7 @@ struct GroupTable {
     self.groups = []
     cells = []
     free = []
-    places = Array(repeating: 0, count: 16)
+    places = Array(repeating: 0, count: Self.placesMin)
   }
 
   private func releaseStrings(_ group: Int, _ strings: StringTable) {
