@@ -7,6 +7,8 @@ public enum Cell: Equatable, Sendable {
   case int(Int64)
   case real(Double)
   case bool(Bool)
+  /// A JSON text, which stays what it is among JSON.
+  case json(String)
   case null
 
   var shown: String {
@@ -15,6 +17,7 @@ public enum Cell: Equatable, Sendable {
     case .int(let number): String(number)
     case .real(let number): String(number)
     case .bool(let bool): String(bool)
+    case .json(let text): visible(text)
     case .null: ""
     }
   }
@@ -22,7 +25,7 @@ public enum Cell: Equatable, Sendable {
   var isNumber: Bool {
     switch self {
     case .int, .real: true
-    case .text, .bool, .null: false
+    case .text, .bool, .json, .null: false
     }
   }
 
@@ -33,6 +36,7 @@ public enum Cell: Equatable, Sendable {
     // JSON has no infinities and no NaN.
     case .real(let number): number.isFinite ? String(number) : "null"
     case .bool(let bool): String(bool)
+    case .json(let text): text
     case .null: "null"
     }
   }

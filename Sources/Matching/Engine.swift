@@ -25,7 +25,7 @@ public final class Engine {
   /// What NOW() is, in ms since 1970: to be set before `add` and `apply`.
   public var now: Int64 = 0
 
-  /// How often an integer sum was outside 64 bits, and so null, when it was collected.
+  /// How often a sum became null when it was collected, because no 64-bit number holds it.
   public private(set) var sumOverflows = 0
 
   public var streamCount: Int { places.count }
@@ -138,6 +138,9 @@ public final class Engine {
 
   /// Keys that wait to be collected for a stream, those included that will turn out unchanged.
   public func pendingCount(stream id: String) -> Int { places[id]?.stream.pendingCount ?? 0 }
+
+  /// How often a sum of a stream became null when it was collected.
+  public func sumOverflows(stream id: String) -> Int { places[id]?.stream.overflows ?? 0 }
 
   /// Streams that passed a limit since they were added. They stand still until they are removed.
   public var streamsOverLimit: [(id: String, error: EngineError)] {

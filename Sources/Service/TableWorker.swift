@@ -25,6 +25,8 @@ public final class TableWorker {
   private let readiness: Readiness
   private var nextDrain = Duration.zero
   private var overLimit: Set<String> = []
+  /// Streams that had a sum beyond 64 bits.
+  private var overflowed: Set<String> = []
   private let log: Log
   private let telemetry: Telemetry
 
@@ -36,6 +38,7 @@ public final class TableWorker {
     let matched: Base.Metric
     let queries: Base.Metric
     let overLimit: Base.Metric
+    let sumOverflows: Base.Metric
 
     init(_ metrics: Metrics) {
       rowBytes = metrics.gauge("belfry_table_row_bytes", "Bytes that the table's cells take")
@@ -44,6 +47,8 @@ public final class TableWorker {
       matched = metrics.counter("belfry_rows_matched_total", "Changed rows matched against the filters")
       queries = metrics.counter("belfry_queries_total", "Questions answered from the table")
       overLimit = metrics.counter("belfry_streams_over_limit_total", "Streams that stand still over a limit")
+      sumOverflows = metrics.counter(
+        "belfry_sum_overflows_total", "Sums that became null because no 64-bit number holds them")
     }
   }
 
@@ -127,6 +132,7 @@ public final class TableWorker {
     case .stop(let id):
       engine.remove(stream: id)
       overLimit.remove(id)
+      overflowed.remove(id)
     case .collect(let ids):
       drain()
       collect(ids)
@@ -161,10 +167,20 @@ public final class TableWorker {
     log.error("stream over a limit: it stands still", ("stream", id), ("error", "\(error)"))
   }
 
+  /// Each stream is named once; the counter goes on.
+  private func reportOverflows(_ ids: [String], _ count: Int) {
+    telemetry.sumOverflows.add(count)
+    for id in ids where engine.sumOverflows(stream: id) > 0 && overflowed.insert(id).inserted {
+      log.warning("a sum is beyond 64 bits: it is null until it is back", ("stream", id))
+    }
+  }
+
   private func collect(_ ids: [String]) {
     let batch = SweepBatch()
     reportStreamsOverLimit()
+    let overflows = engine.sumOverflows
     engine.collect(ids, into: batch) { table.row(ofKey: $0) }
+    if engine.sumOverflows > overflows { reportOverflows(ids, engine.sumOverflows - overflows) }
     var positions: [Int32: Int64] = [:]
     for shard in table.ledShards { positions[shard] = table.changeNumber(shard) }
     let collected = Collected(batch: batch, positions: positions, time: clock.now())

@@ -118,7 +118,7 @@ extension Cell {
     case .int(let n): self = .int(n)
     case .real(let x): self = .real(x)
     case .string(let text): self = .text(text)
-    case .array, .object: self = .text(json.text)
+    case .array, .object: self = .json(json.text)
     }
   }
 }

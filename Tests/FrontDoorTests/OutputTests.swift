@@ -48,13 +48,13 @@ import Testing
     output.rows(
       ["a", "b\"", "c", "d", "e"],
       [
-        [.text("x\u{1B}\n\"\\é\u{9B}"), .int(-5), .real(1.5), .bool(true), .null],
-        [.text(""), .int(.max), .real(.infinity), .bool(false), .real(-0.25)],
+        [.text("x\u{1B}\n\"\\é\u{9B}"), .int(-5), .real(1.5), .bool(true), .json("[1,2]")],
+        [.text(""), .int(.max), .real(.infinity), .bool(false), .null],
       ])
     #expect(
       collected.lines == [
-        #"{"a":"x\u001b\n\"\\é\u009b","b\"":-5,"c":1.5,"d":true,"e":null}"# + "\n",
-        #"{"a":"","b\"":9223372036854775807,"c":null,"d":false,"e":-0.25}"# + "\n",
+        #"{"a":"x\u001b\n\"\\é\u009b","b\"":-5,"c":1.5,"d":true,"e":[1,2]}"# + "\n",
+        #"{"a":"","b\"":9223372036854775807,"c":null,"d":false,"e":null}"# + "\n",
       ])
   }
 }

@@ -25,6 +25,9 @@ extension Integration {
       let rows = try town.belfry("query", "SELECT Identifier, Severity FROM alerts WHERE Severity > 3")
       #expect(rows.status == 0)
       #expect(rows.output == "{\"Identifier\":\"a\",\"Severity\":4}\n")
+      let summary = try town.belfry(
+        "query", "SELECT HISTOGRAM(Severity, 4, 5) AS h FROM alerts WHERE Severity > 3")
+      #expect(summary.output == "{\"h\":[0,1,0]}\n")
       let wrong = try town.belfry("query", "SELECT Identifier FROM alerts\nWHERE Severty > 3")
       #expect(wrong.status == 1)
       #expect(wrong.output.isEmpty)

@@ -76,8 +76,81 @@ struct MetricViewTests {
     world.put("y", ["a": .int(.max)])
     #expect(world.collect("v") == [#"* {"m":9.223372036854776e+18,"s":null}"#])
     #expect(world.engine.sumOverflows == 1)
+    world.put("y", ["a": .int(2)])
+    #expect(world.collect("v") == [#"* {"m":4.611686018427388e+18,"s":null}"#])
+    #expect(world.engine.sumOverflows == 1)
     world.put("y", ["a": .int(-1)])
     #expect(world.collect("v") == [#"* {"m":4.611686018427388e+18,"s":9223372036854775806}"#])
+    world.put("y", ["a": .int(.max)])
+    world.collect("v")
+    #expect(world.engine.sumOverflows == 2 && world.engine.sumOverflows(stream: "v") == 2)
+  }
+
+  @Test func `different values are counted once each, however they are spelt`() throws {
+    try world.add(
+      "v",
+      "SELECT COUNT(DISTINCT r) AS r, COUNT(DISTINCT LOWER(s)) AS s, COUNT(DISTINCT flag) AS f FROM samples")
+    #expect(world.collect("v") == [#"* {"f":0,"r":0,"s":0}"#])
+    world.put("x", ["r": .real(0), "s": .string("Core")])
+    world.put("y", ["r": .real(-0.0), "s": .string("CORE"), "flag": .bool(true)])
+    #expect(world.collect("v") == [#"* {"f":2,"r":1,"s":1}"#])
+    world.put("y", ["r": .real(1)])
+    world.delete("x")
+    #expect(world.collect("v") == [#"* {"f":1,"r":1,"s":1}"#])
+  }
+
+  @Test func `a histogram counts from each bound on, and is published where its counts changed`() throws {
+    try world.add("v", "SELECT flag, HISTOGRAM(a, 0, 10) AS h FROM samples GROUP BY flag")
+    for (key, a) in [("u", -1), ("v", 0), ("w", 9), ("x", 10)] { world.put(key, ["a": .int(Int64(a))]) }
+    #expect(world.collect("v") == [#"false {"flag":false,"h":[1,2,1]}"#])
+    world.put("w", ["a": .int(5)])
+    #expect(world.collect("v") == [])
+    world.put("w", ["a": .int(50)])
+    world.put("u", ["flag": .bool(true)])
+    #expect(world.collect("v") == [#"false {"flag":false,"h":[0,1,2]}"#, #"true {"flag":true,"h":[1,0,0]}"#])
+    world.delete("u")
+    #expect(world.collect("v") == ["true -"])
+    world.put("u", ["flag": .bool(true), "a": .int(99)])
+    #expect(world.collect("v") == [#"true {"flag":true,"h":[0,0,1]}"#])
+  }
+
+  @Test func `quantiles are of the argument's type, and null over no rows`() throws {
+    try world.add(
+      "v", "SELECT QUANTILE(a, 0.5) AS a, QUANTILE(r, 0.5) AS r, QUANTILE(at, 1) AS t FROM samples")
+    #expect(world.views["v"]!.recordColumns.map(\.type) == [.int, .real, .time])
+    #expect(world.collect("v") == [#"* {"a":null,"r":null,"t":null}"#])
+    world.put("x", ["a": .int(1000), "r": .real(0.75), "at": .time(1_767_225_629_999)])
+    #expect(world.collect("v") == [#"* {"a":1000,"r":0.75,"t":1767225600000}"#])
+    world.put("x", ["a": .int(.max), "r": .real(-1e300), "at": .time(.min)])
+    #expect(
+      world.collect("v") == [
+        #"* {"a":9223372036854775807,"r":-1.0045393192371256e+300,"t":-9223372036854775808}"#
+      ])
+    world.delete("x")
+    #expect(world.collect("v") == [#"* {"a":null,"r":null,"t":null}"#])
+  }
+
+  @Test(arguments: ["MAX(a)", "COUNT(DISTINCT s)", "QUANTILE(r, 0.5)", "HISTOGRAM(a, 7, 8)", "MIN(s)"])
+  func `a view with too many values is refused, or stands still and holds nothing`(metric: String) throws {
+    var limits = EngineLimits()
+    limits.valuesMax = 9
+    let world = World(limits: limits)
+    func put(_ n: Int) {
+      world.put(
+        "\(n)", ["a": .int(Int64(n)), "s": .string("\(n)"), "r": .real(Double(n)), "at": .time(Int64(n % 4))])
+    }
+    for n in 0..<10 { put(n) }
+    let sql = "SELECT at, \(metric) AS m FROM samples GROUP BY at"
+    #expect(throws: EngineError.tooManyValues(max: 9)) { try world.add("v", sql) }
+    for n in 3..<10 { world.delete("\(n)") }
+    try world.add("v", sql)
+    #expect(world.collect("v").count == 3)
+    for n in 3..<10 { put(n) }
+    #expect(world.engine.streamsOverLimit.map(\.error) == [.tooManyValues(max: 9)])
+    for key in world.keys { world.delete(key) }
+    #expect(world.strings.count == 0)
+    #expect(world.collect("v") == [])
+    world.remove("v")
   }
 
   @Test func `a formula that overflows is real, alone and beside integers`() throws {

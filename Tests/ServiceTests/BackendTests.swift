@@ -91,6 +91,11 @@ import Testing
     let list = try rows("SELECT Node FROM alerts WHERE Severity = 2")
     #expect(list?["rows"]?.array?.map(\.text) == [#"{"Identifier":"e2","Node":"é\"2"}"#])
     #expect(list?["columns"]?.array?.map { $0["name"]?.string } == ["Identifier", "Node"])
+    let summary = try rows(
+      "SELECT HISTOGRAM(Severity, 2, 3) AS h, COUNT(DISTINCT Node) AS d, QUANTILE(Severity, 0.5) AS q FROM alerts"
+    )
+    #expect(summary?["rows"]?.text == #"[{"d":3,"h":[1,1,1],"q":2}]"#)
+    #expect(summary?["columns"]?.array?.map { $0["type"]?.string } == ["int", "int[]", "int"])
     #expect(backend.metricsText().contains("belfry_queries_total"))
     member.stop()
     #expect(member.failure == nil)

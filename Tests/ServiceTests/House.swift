@@ -17,6 +17,7 @@ final class House {
   let settings: MemberSettings
   let readiness = Readiness()
   let metrics = Metrics()
+  private let lines = Lines()
   private(set) var bus: SimulatedBus
   private(set) var life: MemberLife!
 
@@ -42,8 +43,23 @@ final class House {
     bus.close()
     bus = cluster.connect()
     life = MemberLife(
-      settings, bus: bus, clock: cluster.clock, readiness: readiness, log: .silent, metrics: metrics)
+      settings, bus: bus, clock: cluster.clock, readiness: readiness, log: log, metrics: metrics)
   }
+
+  /// Keeps what is logged.
+  private final class Lines: Sendable {
+    private let lines = Mutex<[String]>([])
+    func append(_ line: String) { lines.withLock { $0.append(line) } }
+    var all: [String] { lines.withLock { $0 } }
+  }
+
+  private var log: Log {
+    let lines = lines
+    return Log(Log.Sink(clock: cluster.clock, least: .warning) { lines.append($0) }, "house")
+  }
+
+  /// Warnings and errors that were logged.
+  var warnings: [String] { lines.all }
 
   func turn() throws(BusError) {
     try life.worker.turn(wait: .milliseconds(10))

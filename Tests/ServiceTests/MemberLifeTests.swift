@@ -100,6 +100,26 @@ import Testing
     #expect(answer.columns.map(\.name) == ["Identifier", "Node"])
   }
 
+  @Test func `a sum beyond 64 bits is null, counted whenever it becomes so, and logged once`() throws {
+    let house = try House()
+    house.ask("sum", "SELECT SUM(Class) AS s FROM alerts")
+    house.send("e1", severity: 5, #","Class":\#(Int64.max)"#)
+    try house.run()
+    #expect(house.folded("sum")["*"]?["s"]?.int == .max)
+    for round in 1...2 {
+      house.send("e\(round + 1)", severity: 5, #","Class":7"#)
+      try house.run()
+      #expect(house.folded("sum")["*"]?.text == #"{"s":null}"#)
+      #expect(house.metrics.value("belfry_sum_overflows_total") == round)
+      house.send("e\(round + 3)", severity: 5, #","Class":-7"#)
+      try house.run()
+      #expect(house.folded("sum")["*"]?["s"]?.int == .max)
+    }
+    let stream = try #require(house.reply("sum")["stream"]?["id"]?.string)
+    let logged = house.warnings.filter { $0.contains("beyond 64 bits") }
+    #expect(logged.count == 1 && logged[0].contains("stream=\(stream)"), "\(house.warnings)")
+  }
+
   @Test func `a sweep's positions are the change numbers of the state that it shows`() throws {
     let house = try House()
     house.ask("core", core)
