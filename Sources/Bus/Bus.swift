@@ -28,6 +28,25 @@ public struct TopicSpec: Sendable, Equatable {
     self.partitions = partitions
     self.properties = properties
   }
+
+  /// In which of the properties that guarantees hang on a topic falls short, in words. How long records are
+  /// kept is the operator's own affair.
+  public func faults(in actual: [String: String]) -> [String] {
+    ["cleanup.policy", "max.message.bytes", "message.timestamp.type", "min.compaction.lag.ms"].compactMap {
+      key in
+      guard let wanted = properties[key], let found = actual[key], !Self.suffices(found, wanted) else {
+        return nil
+      }
+      return "topic \(name) has \(key)=\(found), it should be \(wanted)"
+    }
+  }
+
+  /// The same words in any order, or a number at least as large.
+  private static func suffices(_ found: String, _ wanted: String) -> Bool {
+    if let found = Int64(found), let wanted = Int64(wanted) { return found >= wanted }
+    let words = { (text: String) in Set(text.split(separator: ",").map { $0.filter { $0 != " " } }) }
+    return words(found) == words(wanted)
+  }
 }
 
 public enum Isolation: Sendable {
@@ -110,14 +129,20 @@ public protocol Bus: AnyObject, Sendable {
   /// to hand over many at once: far less work where single records trickle in.
   func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation, gather: Duration)
     throws(BusError) -> any Reader
-  /// The number of partitions of each topic that is there.
+  /// The number of partitions of each topic that is there. `.retry` (`LEADER_NOT_AVAILABLE`) where a
+  /// partition of one has no leader now, so that nobody could use it.
   func partitionCounts(_ topics: [String]) throws(BusError) -> [String: Int]
   /// The names of all topics that begin with the prefix, sorted.
   func topics(prefix: String) throws(BusError) -> [String]
-  /// Creates topics; one that is there already is an error (`TOPIC_ALREADY_EXISTS`).
+  /// Creates topics, and waits until they can be used. The fault of one stops no other; what is thrown
+  /// names all that were not made. That one is there already (`TOPIC_ALREADY_EXISTS`) is thrown only where
+  /// nothing is worse.
   func createTopics(_ specs: [TopicSpec]) throws(BusError)
-  /// Deletes topics; one that is not there is no error.
+  /// Deletes topics; one that is not there is no error. The fault of one stops no other; what is thrown
+  /// names all that were not deleted.
   func deleteTopics(_ names: [String]) throws(BusError)
+  /// The properties in force (Kafka's names) of each topic that can be described.
+  func topicProperties(_ topics: [String]) throws(BusError) -> [String: [String: String]]
   /// One past the last record, for a reader of that isolation (committed: the last stable offset).
   func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64
   /// The group's stable committed positions; waits for transactions that are about to end. Partitions
@@ -162,6 +187,16 @@ extension Bus {
         continue  // somebody else was faster: look again
       }
     }
+    throw BusError(
+      .retry, code: "TOPIC_ALREADY_EXISTS",
+      "topics of \(specs.map(\.name).joined(separator: ", ")) are there, but the brokers do not show them yet"
+    )
+  }
+
+  /// Where topics that are there have other properties than they must (`TopicSpec.faults(in:)`), in words.
+  public func topicFaults(_ specs: [TopicSpec]) throws(BusError) -> [String] {
+    let found = try topicProperties(specs.map(\.name))
+    return specs.flatMap { spec in found[spec.name].map { spec.faults(in: $0) } ?? [] }
   }
 
   /// Reads partitions from their start (or the given offsets) up to their true end: the high watermark as

@@ -181,6 +181,7 @@ public final class Member: Sendable {
       return error
     }
     readiness.set("bus", nil)
+    warnOfTopics()
     let wake = Signal()
     let life = MemberLife(
       settings, bus: bus, clock: clock, readiness: readiness, log: log, metrics: metrics,
@@ -202,6 +203,15 @@ public final class Member: Sendable {
     roles.life.publisher.close()
     table.join()
     return outcome.error
+  }
+
+  /// A topic that was there may have been made otherwise than it should be. We change nothing of it.
+  private func warnOfTopics() {
+    do throws(BusError) {
+      for fault in try bus.topicFaults(settings.topicSpecs) { log.warning(fault) }
+    } catch {
+      log.info("topics' properties not checked", ("code", error.code), ("error", error.message))
+    }
   }
 
   /// What is open is committed; what cannot be is done again by the next life.

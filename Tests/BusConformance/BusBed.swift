@@ -27,9 +27,6 @@ public final class BusBed {
   func makeTopic(_ bus: any Bus, _ topic: String, partitions: Int = 1) throws -> [TopicPartition] {
     let spec = TopicSpec(name(topic), partitions: partitions, properties: [:])
     try again { try bus.ensureTopics([spec]) }
-    // A broker may not know yet what the controller has made.
-    let deadline = clock.elapsed() + Self.patience
-    while try again({ try bus.partitionCounts([spec.name]) })[spec.name] == nil, clock.elapsed() < deadline {}
     return (0..<partitions).map { TopicPartition(spec.name, Int32($0)) }
   }
 
@@ -44,6 +41,12 @@ public final class BusBed {
         continue
       }
     }
+  }
+
+  /// Looks again and again until it holds.
+  func eventually(_ holds: () throws -> Bool) throws {
+    let deadline = clock.elapsed() + Self.patience
+    while try !again(holds) { try #require(clock.elapsed() < deadline) }
   }
 
   func makeProducer(_ bus: any Bus, _ id: String) throws -> any TransactionalProducer {

@@ -106,9 +106,7 @@ extension BusSentence {
       #expect(counts == [names[0]: 1, names[1]: 3])
       #expect(try bed.again { try bus.topics(prefix: bed.prefix) } == names)
       try bed.again { try bus.deleteTopics([names[1], bed.name("none")]) }
-      let deadline = bed.clock.elapsed() + .seconds(10)
-      while try bus.topics(prefix: bed.prefix) != [names[0]], bed.clock.elapsed() < deadline {}
-      #expect(try bus.topics(prefix: bed.prefix) == [names[0]])
+      try bed.eventually { try bus.topics(prefix: bed.prefix) == [names[0]] }
     },
     BusSentence("a topic that is there cannot be made again") { bed in
       let bus = try bed.connect()
@@ -117,6 +115,54 @@ extension BusSentence {
       let error = failure { try bus.createTopics([spec]) }
       #expect(error?.code == "TOPIC_ALREADY_EXISTS")
       try bed.again { try bus.ensureTopics([spec]) }
+    },
+    BusSentence("of many topics the fault of one stops no other, and the worst is told") { bed in
+      let bus = try bed.connect()
+      _ = try bed.makeTopic(bus, "there")
+      let specs = [("none", 0), ("there", 1), ("new", 2)].map { name, count in
+        TopicSpec(bed.name(name), partitions: count, properties: [:])
+      }
+      let error = failure { try bus.createTopics(specs) }
+      #expect(error?.remedy == .refuse && error?.code == "INVALID_PARTITIONS")
+      #expect(error?.message.contains(bed.name("none")) == true)
+      let names = [bed.name("new"), bed.name("there")]
+      #expect(try bus.partitionCounts(names) == [names[0]: 2, names[1]: 1])
+      try bus.deleteTopics([names[1], bed.name("unheard-of"), names[0]])
+      try bed.eventually { try bus.topics(prefix: bed.prefix) == [] }
+    },
+    BusSentence("a new topic can be used at once") { bed in
+      let bus = try bed.connect()
+      for number in 0..<3 {
+        let spec = TopicSpec(bed.name("t\(number)"), partitions: 3, properties: [:])
+        try bus.createTopics([spec])
+        #expect(try bus.partitionCounts([spec.name]) == [spec.name: 3])
+      }
+    },
+    BusSentence("a topic that falls short of what it must be is told, one that is more is not") { bed in
+      let bus = try bed.connect()
+      let name = bed.name("t")
+      let made = TopicSpec(
+        name, partitions: 1,
+        properties: [
+          "cleanup.policy": "compact,delete", "max.message.bytes": "5000", "retention.ms": "70000",
+          "min.compaction.lag.ms": "500",
+        ])
+      try bus.createTopics([made])
+      let properties = try bed.again { try bus.topicProperties([name, bed.name("none")]) }
+      #expect(properties.keys.sorted() == [name])
+      for (key, value) in made.properties { #expect(properties[name]?[key] == value, "\(key)") }
+      #expect(try bus.topicFaults([made]) == [])
+      let wanted = TopicSpec(
+        name, partitions: 1,
+        properties: [
+          "cleanup.policy": "compact", "max.message.bytes": "4000", "retention.ms": "90000",
+          "min.compaction.lag.ms": "501",
+        ])
+      #expect(
+        try bus.topicFaults([wanted]) == [
+          "topic \(name) has cleanup.policy=compact,delete, it should be compact",
+          "topic \(name) has min.compaction.lag.ms=500, it should be 501",
+        ])
     },
     BusSentence("a topic with the wrong number of partitions is refused by name") { bed in
       let bus = try bed.connect()

@@ -163,6 +163,9 @@ private final class TurningBus: Bus, @unchecked Sendable {
   func topics(prefix: String) throws(BusError) -> [String] { try bus.topics(prefix: prefix) }
   func createTopics(_ specs: [TopicSpec]) throws(BusError) { try bus.createTopics(specs) }
   func deleteTopics(_ names: [String]) throws(BusError) { try bus.deleteTopics(names) }
+  func topicProperties(_ topics: [String]) throws(BusError) -> [String: [String: String]] {
+    try bus.topicProperties(topics)
+  }
   func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64 {
     try bus.endOffset(partition, isolation: isolation)
   }

@@ -9,18 +9,20 @@ public final class KafkaBus: Bus, @unchecked Sendable {
   /// The address of the brokers: what the configuration says, or the embedded broker's.
   public let bootstrap: String
   private let properties: [String: String]
-  private let replication: Int
+  let replication: Int
   private let reports: KafkaClient.Reports
-  private let embedded: EmbeddedBroker?
+  let embedded: EmbeddedBroker?
   private let utilities = Mutex<[String: KafkaClient]>([:])
   private let closed = Atomic<Bool>(false)
+  private let events: KafkaEvents
+  private let hasAnswered = Atomic<Bool>(false)
 
-  /// How often a client reports, ms. Reports come by polling: only clients that are polled all the time may
-  /// be asked for them.
+  /// How often a client reports, ms.
   private static let statisticsInterval = "5000"
 
-  /// Admin calls and queries wait this long for an answer.
-  private static let timeout: Int32 = 15_000
+  /// How long a question waits for its answer, ms: through a broker's hiccup. The first one less: nothing
+  /// hangs on it yet, and somebody waits to hear why there is no answer.
+  private var timeout: Int32 { hasAnswered.load(ordering: .relaxed) ? 15_000 : 4_000 }
 
   /// `properties`: any of librdkafka's, as they are; they win over Belfry's own settings.
   /// Throws `.refuse` where librdkafka does not accept one.
@@ -31,15 +33,18 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     reports = KafkaClient.Reports(log: log.named("kafka"), metrics: metrics)
     self.replication = replication
     self.properties = properties
+    events = try KafkaEvents()
     self.embedded = embedded ? try EmbeddedBroker(reports) : nil
     self.bootstrap = self.embedded?.bootstrap ?? bootstrap
-    let version = rd_kafka_version()
-    guard version >= 0x0200_0000 else {
+    guard Self.libraryVersion >= 0x0200_0000 else {
       throw BusError(
         .refuse, code: "VERSION",
         "librdkafka \(String(cString: rd_kafka_version_str())) is too old: 2.0 is needed")
     }
   }
+
+  /// librdkafka's version, a byte each for major, minor, revision and pre-release (ff: none).
+  public static var libraryVersion: Int32 { rd_kafka_version() }
 
   private func client(_ kind: KafkaClient.Kind, _ own: [String: String]) throws(BusError) -> KafkaClient {
     if closed.load(ordering: .relaxed) { throw .closed }
@@ -51,7 +56,9 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     ]
     all.merge(own) { $1 }
     all.merge(properties) { $1 }
-    return try KafkaClient(kind, all, reports: reports)
+    let client = try KafkaClient(kind, all, reports: reports)
+    events.add(client)
+    return client
   }
 
   public func makeProducer(transactionalID: String) throws(BusError) -> any TransactionalProducer {
@@ -120,28 +127,32 @@ public final class KafkaBus: Bus, @unchecked Sendable {
 
   /// A client that lives as long as the bus, for questions.
   private func utility(_ name: String, _ own: [String: String]) throws(BusError) -> KafkaClient {
-    if let known = utilities.withLock({ $0[name] }) {
-      // What it has to say (errors, log lines) would pile up.
-      while let message = rd_kafka_consumer_poll(known.handle, 0) { rd_kafka_message_destroy(message) }
-      return known
-    }
+    if let known = utilities.withLock({ $0[name] }) { return known }
     let made = try client(.consumer, own)
     utilities.withLock { $0[name] = made }
     return made
   }
 
-  private func asker(_ isolation: Isolation = .committed) throws(BusError) -> KafkaClient {
+  func asker(_ isolation: Isolation = .committed) throws(BusError) -> KafkaClient {
     try utility("\(isolation)", Self.reading(isolation))
+  }
+
+  /// Asks, and waits for the answer. `context` says what was asked.
+  func ask(
+    _ client: KafkaClient, _ context: @autoclosure () -> String, _ question: (Int32) -> ResponseCode
+  ) throws(BusError) {
+    try client.check(question(timeout), context())
+    hasAnswered.store(true, ordering: .relaxed)
   }
 
   public func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64 {
     let client = try asker(isolation)
     var low: Int64 = 0
     var high: Int64 = 0
-    try check(
+    try ask(client, "end of \(partition)") {
       rd_kafka_query_watermark_offsets(
-        client.handle, partition.topic, partition.partition, &low, &high, Self.timeout),
-      "end of \(partition)")
+        client.handle, partition.topic, partition.partition, &low, &high, $0)
+    }
     return high
   }
 
@@ -152,8 +163,9 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     own["group.id"] = group
     let client = try utility("group \(group)", own)
     let list = PartitionList(partitions, offset: 0)
-    try check(
-      list.with { rd_kafka_committed(client.handle, $0, Self.timeout) }, "positions of group \(group)")
+    try ask(client, "positions of group \(group)") { timeout in
+      list.with { rd_kafka_committed(client.handle, $0, timeout) }
+    }
     var found: [TopicPartition: Int64] = [:]
     for entry in list.entries {
       try check(entry.error, "position of group \(group) in \(entry.partition)")
@@ -166,46 +178,8 @@ public final class KafkaBus: Bus, @unchecked Sendable {
 
   public func close() {
     closed.store(true, ordering: .relaxed)
+    events.stop()
     utilities.withLock { $0 = [:] }
   }
 
-  // MARK: Topics
-
-  public func partitionCounts(_ topics: [String]) throws(BusError) -> [String: Int] {
-    let wanted = Set(topics)
-    return try allTopics().filter { wanted.contains($0.key) }
-  }
-
-  public func topics(prefix: String) throws(BusError) -> [String] {
-    try allTopics().keys.filter { $0.hasPrefix(prefix) }.sorted()
-  }
-
-  private func allTopics() throws(BusError) -> [String: Int] {
-    let client = try asker()
-    var metadata: UnsafePointer<rd_kafka_metadata>?
-    try check(
-      rd_kafka_metadata(client.handle, 1, nil, &metadata, Self.timeout), "the brokers at \(bootstrap)")
-    defer { rd_kafka_metadata_destroy(metadata) }
-    var counts: [String: Int] = [:]
-    for index in 0..<Int(metadata!.pointee.topic_cnt) {
-      let topic = metadata!.pointee.topics[index]
-      if topic.err == RD_KAFKA_RESP_ERR_NO_ERROR {
-        counts[String(cString: topic.topic)] = Int(topic.partition_cnt)
-      }
-    }
-    return counts
-  }
-
-  public func createTopics(_ specs: [TopicSpec]) throws(BusError) {
-    if let embedded { return try embedded.create(specs) }
-    let admin = try Administration(try asker())
-    try admin.create(specs, replication: replication)
-  }
-
-  public func deleteTopics(_ names: [String]) throws(BusError) {
-    // The embedded broker cannot delete; what it holds goes with the process.
-    if embedded != nil || names.isEmpty { return }
-    let admin = try Administration(try asker())
-    try admin.delete(names)
-  }
 }

@@ -30,12 +30,18 @@ final class KafkaClient: @unchecked Sendable {
   /// Set by a group consumer before its first poll: assign (true) or revoke, with the partitions.
   var rebalance:
     ((_ assign: Bool, _ partitions: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>) -> Void)?
-  /// Records of a plain producer that could not be delivered, and why the last one was not.
-  let undelivered = Mutex<(count: Int, error: ResponseCode)>((0, RD_KAFKA_RESP_ERR_NO_ERROR))
+  /// Records that could not be delivered since this was last taken: how many, and why the first was not.
+  private let undelivered = Mutex<(count: Int, first: BusError?)>((0, nil))
+  /// What the client last said of its brokers: why one cannot be reached, or does not let us in.
+  private let complaint = Mutex<BusError?>(nil)
+  private let serving = Lock()
+  /// What is known of a password that is refused though it may be right.
+  private let scramHint: String
 
   /// Throws `.refuse` with librdkafka's own words for a property that it does not know or accept.
   init(_ kind: Kind, _ properties: [String: String], reports: Reports) throws(BusError) {
     self.reports = reports
+    scramHint = Self.scramHint(properties["sasl.mechanism"] ?? properties["sasl.mechanisms"] ?? "")
     let conf = rd_kafka_conf_new()!
     let text = UnsafeMutablePointer<CChar>.allocate(capacity: 512)
     defer { text.deallocate() }
@@ -55,7 +61,6 @@ final class KafkaClient: @unchecked Sendable {
       throw BusError(.refuse, code: "CONFIGURATION", "kafka: \(String(cString: text))")
     }
     handle = made
-    if kind == .consumer { rd_kafka_poll_set_consumer(made) }
   }
 
   deinit {
@@ -64,6 +69,14 @@ final class KafkaClient: @unchecked Sendable {
       // Without a consumer's close: a static member keeps its partitions, and nothing can wait for ever.
       rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
     }
+  }
+
+  /// librdkafka before 2.6.1 answers with its own nonce twice (its pull request 4895), which brokers let pass
+  /// until CVE-2024-56128 was mended in them; Kafka 4 does not.
+  private static func scramHint(_ mechanism: String) -> String {
+    guard mechanism.uppercased().hasPrefix("SCRAM-"), rd_kafka_version() < 0x0206_01ff else { return "" }
+    return " (the password may be right: Kafka 4 refuses SCRAM from librdkafka before 2.6.1, this is "
+      + "\(String(cString: rd_kafka_version_str())))"
   }
 
   private static func of(_ opaque: UnsafeMutableRawPointer?) -> KafkaClient {
@@ -83,11 +96,16 @@ final class KafkaClient: @unchecked Sendable {
       }
     }
     rd_kafka_conf_set_error_cb(conf) { _, code, reason, opaque in
-      let reports = KafkaClient.of(opaque).reports
-      reports.failures.add()
-      reports.log.warning(
-        reason.map { String(cString: $0) } ?? "",
-        ("code", String(cString: rd_kafka_err2name(ResponseCode(code)))))
+      let client = KafkaClient.of(opaque)
+      let code = ResponseCode(code)
+      let hint = code == RD_KAFKA_RESP_ERR__AUTHENTICATION ? client.scramHint : ""
+      let words = (reason.map { String(cString: $0) } ?? "") + hint
+      client.reports.failures.add()
+      client.reports.log.warning(words, ("code", String(cString: rd_kafka_err2name(code))))
+      // That all brokers are down follows when each has said why.
+      if code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN {
+        client.complaint.withLock { $0 = BusError(code, words: words) }
+      }
     }
     rd_kafka_conf_set_stats_cb(conf) { handle, json, count, opaque in
       guard let json, let handle else { return 0 }
@@ -104,18 +122,66 @@ final class KafkaClient: @unchecked Sendable {
     case .producer:
       rd_kafka_conf_set_dr_msg_cb(conf) { _, message, opaque in
         guard let message, message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-        let error = message.pointee.err
-        KafkaClient.of(opaque).undelivered.withLock { $0 = ($0.count + 1, error) }
+        KafkaClient.of(opaque).notDelivered(message.pointee)
       }
     }
   }
+
+  private func notDelivered(_ message: rd_kafka_message_t) {
+    let isPurged =
+      message.err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message.err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
+    undelivered.withLock { state in
+      state.count += 1
+      // A record that goes because another one failed does not say why.
+      guard state.first == nil || (state.first!.isPurge && !isPurged) else { return }
+      let place = "\(String(cString: rd_kafka_topic_name(message.rkt)))[\(message.partition)]"
+      state.first = BusError(message.err, "a record to \(place)")
+    }
+  }
+
+  /// Calls back what has come besides messages: errors, statistics, delivery reports. Any thread may call;
+  /// on return all that had come before has been called back.
+  func serve() {
+    serving.acquire()
+    defer { serving.release() }
+    rd_kafka_poll(handle, 0)
+  }
+
+  /// Records that were not delivered since the last call, as one error. nil: there are none.
+  func takeUndelivered() -> BusError? {
+    serve()
+    let (count, first) = undelivered.withLock { state in
+      defer { state = (0, nil) }
+      return state
+    }
+    guard let first else { return nil }
+    let message = count == 1 ? first.message : "\(count) records were not delivered; \(first.message)"
+    return BusError(first.remedy, code: first.code, message)
+  }
+
+  /// Throws a question's outcome, if it is an error. Where no broker has answered, it says what the client
+  /// knows about why not.
+  func check(_ code: ResponseCode, _ context: @autoclosure () -> String) throws(BusError) {
+    if code == RD_KAFKA_RESP_ERR_NO_ERROR { return answered() }
+    let isUnanswered = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT
+    guard isUnanswered, let known = trouble else { throw BusError(code, context()) }
+    throw BusError(known.remedy, code: known.code, "\(context()): \(known.message)")
+  }
+
+  /// What the client last said of its brokers, if none has answered since.
+  var trouble: BusError? {
+    serve()
+    return complaint.withLock { $0 }
+  }
+
+  func answered() { complaint.withLock { $0 = nil } }
 
   /// The error that ended this client for good, if there is one.
   var fatalError: BusError? {
     let text = UnsafeMutablePointer<CChar>.allocate(capacity: 512)
     defer { text.deallocate() }
     let code = rd_kafka_fatal_error(handle, text, 512)
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : BusError(code, String(cString: text)).asFatal
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : BusError(code, words: String(cString: text)).asFatal
   }
 }
 

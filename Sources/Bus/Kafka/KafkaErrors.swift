@@ -29,10 +29,16 @@ extension BusError {
 
   /// An error known by its code alone. `context` says what was being done, and to what.
   init(_ code: ResponseCode, _ context: String) {
-    self.init(
-      Self.remedy(code), code: String(cString: rd_kafka_err2name(code)),
-      "\(context): \(String(cString: rd_kafka_err2str(code)))")
+    self.init(code, words: "\(context): \(String(cString: rd_kafka_err2str(code)))")
   }
+
+  /// An error of which librdkafka, or the broker, says more than the code does.
+  init(_ code: ResponseCode, words: String) {
+    self.init(Self.remedy(code), code: String(cString: rd_kafka_err2name(code)), words)
+  }
+
+  /// What befalls a record because another one failed, or because its transaction is aborted.
+  var isPurge: Bool { code == "_PURGE_QUEUE" || code == "_PURGE_INFLIGHT" }
 
   private static func isFence(_ code: ResponseCode) -> Bool {
     code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED

@@ -97,22 +97,37 @@ final class KafkaTransactionalProducer: TransactionalProducer {
     sender = RecordSender(client, isTransactional: true)
   }
 
-  func initialise() throws(BusError) { try check(rd_kafka_init_transactions(client.handle, Self.timeout)) }
+  func initialise() throws(BusError) { try end(rd_kafka_init_transactions(client.handle, Self.timeout)) }
 
-  func begin() throws(BusError) { try check(rd_kafka_begin_transaction(client.handle)) }
+  func begin() throws(BusError) {
+    try check(rd_kafka_begin_transaction(client.handle))
+    _ = client.takeUndelivered()  // the former transaction's
+  }
 
   func send(_ batch: RecordBatch) throws(BusError) { try sender.send(batch) }
 
   func sendOffsets(_ positions: [TopicPartition: Int64], group: any GroupMetadata) throws(BusError) {
     guard let group = group as? KafkaGroupMetadata else { preconditionFailure("another bus's group") }
     let list = PartitionList(positions)
-    try check(
+    try end(
       list.with { rd_kafka_send_offsets_to_transaction(client.handle, $0, group.pointer, Self.timeout) })
   }
 
-  func commit() throws(BusError) { try check(rd_kafka_commit_transaction(client.handle, Self.timeout)) }
+  func commit() throws(BusError) { try end(rd_kafka_commit_transaction(client.handle, Self.timeout)) }
 
-  func abort() throws(BusError) { try check(rd_kafka_abort_transaction(client.handle, Self.timeout)) }
+  func abort() throws(BusError) { try end(rd_kafka_abort_transaction(client.handle, Self.timeout)) }
+
+  /// Throws what a call returned, if it is an error. Why a transaction must be aborted is mostly known to one
+  /// of its records only; why nobody answered, to the client.
+  private func end(_ error: OpaquePointer?) throws(BusError) {
+    guard let error else { return client.answered() }
+    let failure = BusError(consuming: error)
+    if failure.remedy == .abort, let lost = client.takeUndelivered(), !lost.isPurge {
+      throw BusError(.abort, code: lost.code, "\(lost.message) (\(failure))")
+    }
+    guard failure.remedy == .retry, let trouble = client.trouble else { throw failure }
+    throw BusError(.retry, code: failure.code, "\(failure.message) (\(trouble))")
+  }
 
   func close() {}
 }
@@ -136,12 +151,8 @@ final class KafkaPlainProducer: PlainProducer, @unchecked Sendable {
 
   func flush(timeout: Duration) throws(BusError) {
     let code = rd_kafka_flush(client.handle, timeout.timeoutMilliseconds)
-    let lost = client.undelivered.withLock { state in
-      defer { state = (0, RD_KAFKA_RESP_ERR_NO_ERROR) }
-      return state
-    }
-    if lost.count > 0 { throw BusError(lost.error, "\(lost.count) records were not delivered") }
-    try check(code, "flush")
+    if let lost = client.takeUndelivered() { throw lost }
+    try client.check(code, "flush")
   }
 
   func close() {}

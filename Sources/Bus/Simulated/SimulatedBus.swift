@@ -77,6 +77,14 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
     try call("deleteTopics \(names)", [.retriable, .lostAnswer]) { _ in cluster.delete(names) }
   }
 
+  public func topicProperties(_ topics: [String]) throws(BusError) -> [String: [String: String]] {
+    try call("topicProperties", [.retriable]) { _ in
+      var found: [String: [String: String]] = [:]
+      for name in topics { found[name] = cluster.topics[name]?.spec.properties }
+      return found
+    }
+  }
+
   public func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64 {
     try call("endOffset \(partition)", [.retriable]) { _ throws(BusError) in
       try cluster.log(partition).end(isolation)

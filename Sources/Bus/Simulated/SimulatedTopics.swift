@@ -58,20 +58,24 @@ extension SimulatedCluster {
     }
   }
 
-  /// Makes those that are missing; then complains of the first that was there.
+  /// Makes those that can be; then complains of the first that could not, or else of the first that was there.
   func create(_ specs: [TopicSpec]) throws(BusError) {
-    var there: String?
+    var (there, wrong) = ([] as [String], [] as [String])
     for spec in specs {
-      guard spec.partitions > 0 else {
-        throw BusError(.refuse, code: "INVALID_PARTITIONS", "\(spec.name): \(spec.partitions) partitions")
-      }
-      if topics[spec.name] == nil {
+      if spec.partitions <= 0 {
+        wrong.append(spec.name)
+      } else if topics[spec.name] == nil {
         topics[spec.name] = SimulatedTopic(spec)
       } else {
-        there = there ?? spec.name
+        there.append(spec.name)
       }
     }
-    if let there { throw BusError(.refuse, code: "TOPIC_ALREADY_EXISTS", "topic \(there) is there already") }
+    if let name = wrong.first {
+      throw BusError(.refuse, code: "INVALID_PARTITIONS", "topic \(name) without partitions")
+    }
+    if let name = there.first {
+      throw BusError(.refuse, code: "TOPIC_ALREADY_EXISTS", "topic \(name) is there already")
+    }
   }
 
   /// With a topic goes what groups have committed for it.

@@ -18,45 +18,106 @@ final class Broker: Sendable {
   static var running: Broker { get throws { try one.get() } }
 
   let bootstrap: String
+  /// The same broker with TLS, and with TLS and passwords (PLAIN and SCRAM-SHA-512).
+  let tls: String
+  let sasl: String
+  /// Its own certificate, which a client must trust; and one that is none of its business.
+  let certificate: String
+  let otherCertificate: String
+  static let user = "belfry"
+  static let password = "a-pass-word-nobody-logs"
+  /// A listener whose clients are sent to another port: where a test may stand between (`Wire`).
+  let wiredPort: Int
+  let wirePort: Int
   private let settings: String
   private let pid = Mutex<pid_t>(0)
   private static let environment = ["KAFKA_HEAP_OPTS": "-Xms256M -Xmx512M", "LOG_DIR": Scratch.folder]
 
   private init() throws {
-    let ports = try freePorts(2)
+    let ports = try freePorts(6)
     bootstrap = "127.0.0.1:\(ports[0])"
-    settings = try Scratch.file(Self.properties(ports, data: "\(Scratch.folder)/kafka"), "properties")
+    tls = "localhost:\(ports[2])"
+    sasl = "localhost:\(ports[3])"
+    (wiredPort, wirePort) = (ports[4], ports[5])
+    let keys = try Self.makeKeys("keys")
+    certificate = keys.certificate
+    otherCertificate = try Self.makeKeys("other").certificate
+    settings = try Scratch.file(
+      Self.properties(ports, data: "\(Scratch.folder)/kafka", keys: keys.store), "properties")
     let id = try Self.run("kafka-storage.sh", "random-uuid").split(separator: "\n").last.map(String.init)
-    _ = try Self.run("kafka-storage.sh", "format", "-t", try #require(id), "-c", settings)
+    _ = try Self.run(
+      "kafka-storage.sh", "format", "-t", try #require(id), "-c", settings, "--add-scram",
+      "SCRAM-SHA-512=[name=\(Self.user),password=\(Self.password)]")
     try start()
   }
 
-  private static func properties(_ ports: [Int], data: String) -> String {
-    """
-    process.roles=broker,controller
-    node.id=1
-    controller.quorum.voters=1@127.0.0.1:\(ports[1])
-    listeners=PLAINTEXT://127.0.0.1:\(ports[0]),CONTROLLER://127.0.0.1:\(ports[1])
-    advertised.listeners=PLAINTEXT://127.0.0.1:\(ports[0])
-    controller.listener.names=CONTROLLER
-    listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-    inter.broker.listener.name=PLAINTEXT
-    log.dirs=\(data)
-    num.network.threads=2
-    num.io.threads=2
-    offsets.topic.replication.factor=1
-    offsets.topic.num.partitions=4
-    transaction.state.log.replication.factor=1
-    transaction.state.log.min.isr=1
-    transaction.state.log.num.partitions=4
-    share.coordinator.state.topic.replication.factor=1
-    share.coordinator.state.topic.min.isr=1
-    default.replication.factor=1
-    min.insync.replicas=1
-    group.initial.rebalance.delay.ms=0
-    auto.create.topics.enable=false
+  /// A key, and the certificate that it signs itself. Where there is a Kafka there is a Java, and its keytool.
+  private static func makeKeys(_ name: String) throws -> (store: String, certificate: String) {
+    let stem = "\(Scratch.folder)/\(name)"
+    let store = ["-storetype", "PKCS12", "-keystore", stem + ".p12", "-storepass", password, "-alias", name]
+    for arguments in [
+      ["-genkeypair", "-keyalg", "EC", "-dname", "CN=\(name)", "-ext", "san=dns:localhost"] + store,
+      ["-exportcert", "-rfc", "-file", stem + ".pem"] + store,
+    ] {
+      let child = try Child(keytool, arguments)
+      try #require(try child.end(within: .seconds(60)) == 0, "keytool: \(child.errors) \(child.output)")
+    }
+    return (stem + ".p12", stem + ".pem")
+  }
 
-    """
+  private static let keytool: String = {
+    let environment = ProcessInfo.processInfo.environment
+    let folders =
+      (environment["JAVA_HOME"].map { ["\($0)/bin"] } ?? [])
+      + (environment["PATH"] ?? "/usr/bin").split(separator: ":").map(String.init)
+    return folders.map { $0 + "/keytool" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+      ?? "/usr/bin/keytool"
+  }()
+
+  private static func properties(_ ports: [Int], data: String, keys: String) -> String {
+    let listeners = zip(["PLAINTEXT", "CONTROLLER", "SSL", "SASL_SSL", "WIRED"], ports).map { ($0, $1) }
+    func list(_ all: [(String, Int)]) -> String {
+      all.map { name, port in
+        "\(name)://\(name.hasSuffix("SSL") ? "localhost" : "127.0.0.1"):\(port)"
+      }.joined(separator: ",")
+    }
+    let advertised = listeners.filter { $0.0 != "CONTROLLER" }.map { name, port in
+      (name, name == "WIRED" ? ports[5] : port)
+    }
+    return """
+      process.roles=broker,controller
+      node.id=1
+      controller.quorum.voters=1@127.0.0.1:\(ports[1])
+      listeners=\(list(listeners))
+      advertised.listeners=\(list(advertised))
+      listener.security.protocol.map=\
+      PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,WIRED:PLAINTEXT
+      ssl.keystore.type=PKCS12
+      ssl.keystore.location=\(keys)
+      ssl.keystore.password=\(password)
+      sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+      listener.name.sasl_ssl.plain.sasl.jaas.config=\
+      org.apache.kafka.common.security.plain.PlainLoginModule required user_\(user)="\(password)";
+      listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
+      org.apache.kafka.common.security.scram.ScramLoginModule required;
+      controller.listener.names=CONTROLLER
+      inter.broker.listener.name=PLAINTEXT
+      log.dirs=\(data)
+      num.network.threads=2
+      num.io.threads=2
+      offsets.topic.replication.factor=1
+      offsets.topic.num.partitions=4
+      transaction.state.log.replication.factor=1
+      transaction.state.log.min.isr=1
+      transaction.state.log.num.partitions=4
+      share.coordinator.state.topic.replication.factor=1
+      share.coordinator.state.topic.min.isr=1
+      default.replication.factor=1
+      min.insync.replicas=1
+      group.initial.rebalance.delay.ms=0
+      auto.create.topics.enable=false
+
+      """
   }
 
   private static func run(_ script: String, _ arguments: String...) throws -> String {

@@ -18,8 +18,12 @@ final class Town {
   private(set) var member: Child?
   private(set) var http = 0
 
-  /// `yaml`: further keys of the configuration.
-  init(_ yaml: String = "", partitions: Int = 3, sweep: String = "interval_ms: 200, drain_ms: 50") throws {
+  /// `yaml`: further keys of the configuration. `bootstrap`: where the member and the commands find the
+  /// broker, with librdkafka's `properties`, if not as the test does.
+  init(
+    _ yaml: String = "", partitions: Int = 3, sweep: String = "interval_ms: 200, drain_ms: 50",
+    bootstrap: String? = nil, properties: KeyValuePairs<String, String> = [:]
+  ) throws {
     let broker = try Broker.running
     name = "town\(Scratch.next())-\(getpid())"
     self.partitions = partitions
@@ -29,7 +33,10 @@ final class Town {
     configuration = try Scratch.file(
       """
       cluster: \(name)
-      kafka: { bootstrap: "\(broker.bootstrap)", partitions: \(partitions) }
+      kafka:
+        bootstrap: "\(bootstrap ?? broker.bootstrap)"
+        partitions: \(partitions)
+        properties: { \(properties.map { "\($0): '\($1)'" }.joined(separator: ", ")) }
       http: { listen: "127.0.0.1:0" }
       sweep: { \(sweep) }
       \(yaml)

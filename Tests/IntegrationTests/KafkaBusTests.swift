@@ -1,0 +1,127 @@
+import Base
+import Bus
+import BusConformance
+import Events
+import Foundation
+import Testing
+
+extension Integration {
+  /// What the bus does with librdkafka that no other bus has to.
+  @Suite(.enabled(if: Broker.isThere, "KAFKA_HOME names no Kafka; these sentences are about a real one"))
+  struct KafkaBusTests {
+    private let prefix = "kafka\(Scratch.next())-\(getpid())"
+
+    private func makeBus(_ properties: [String: String] = [:]) throws -> KafkaBus {
+      try KafkaBus(bootstrap: try Broker.running.bootstrap, properties: properties)
+    }
+
+    private func makeTopic(
+      _ bus: any Bus, _ name: String, partitions: Int = 1, _ properties: [String: String] = [:]
+    ) throws -> TopicPartition {
+      try bus.createTopics([TopicSpec("\(prefix).\(name)", partitions: partitions, properties: properties)])
+      return TopicPartition("\(prefix).\(name)", 0)
+    }
+
+    private func batch(_ place: TopicPartition, _ values: [String]) -> RecordBatch {
+      let batch = RecordBatch()
+      for value in values {
+        batch.append(
+          topic: place.topic, partition: place.partition, timestamp: Timestamp(milliseconds: 1), key: "k",
+          value: value)
+      }
+      return batch
+    }
+
+    @Test func `an aborted transaction says which record was refused, and why`() throws {
+      let bus = try makeBus()
+      let place = try makeTopic(bus, "small", ["max.message.bytes": "1000"])
+      let producer = try bus.makeProducer(transactionalID: "\(prefix).seat")
+      try producer.initialise()
+      try producer.begin()
+      let error = failure {
+        try producer.send(batch(place, ["fits", String(repeating: "x", count: 5000)]))
+        try producer.commit(attemptsMax: 5)
+      }
+      #expect(error?.remedy == .abort)
+      #expect(error?.code == "MSG_SIZE_TOO_LARGE")
+      #expect(error?.message.contains("\(place)") == true, "\(error?.message ?? "")")
+      try producer.abortOrGiveUp()
+      // The lost record leaves a gap in what the broker counts: librdkafka may need one more abort.
+      for _ in 0..<3 {
+        let error = failure {
+          try producer.begin()
+          try producer.send(batch(place, ["fits"]))
+          try producer.commit(attemptsMax: 5)
+        }
+        guard let error else { break }
+        try #require(error.remedy == .abort)
+        try producer.abortOrGiveUp()
+      }
+      var values: [String?] = []
+      try bus.readToEnd([place: earliestOffset], clock: SystemClock()) { batch in
+        values += batch.records.map { batch.valueText($0) }
+      }
+      #expect(values == ["fits"])
+    }
+
+    @Test func `a record that a plain producer could not deliver is told with its reason`() throws {
+      let bus = try makeBus()
+      let place = try makeTopic(bus, "small", ["max.message.bytes": "1000"])
+      let producer = try bus.makeProducer()
+      try producer.send(batch(place, [String(repeating: "x", count: 5000)]))
+      let error = failure { try producer.flush(timeout: .seconds(30)) }
+      #expect(error?.code == "MSG_SIZE_TOO_LARGE")
+      #expect(error?.message.contains("\(place)") == true, "\(error?.message ?? "")")
+    }
+
+    @Test func `the topics of a cluster are made as the contract says`() throws {
+      let town = try Town()
+      try town.start()
+      let reply = try town.request("c", "n", "SELECT Node FROM alerts")
+      let view = try #require(reply["stream"]?["topic"]?.string)
+      let names = [
+        "events", "events.dlq", "commands", "inbox", "table.alerts", "requests", "replies", "lanes.view",
+        "progress", "cluster",
+      ]
+      let found = try town.bus.topicProperties(names.map { "\(town.name).\($0)" } + [view])
+      // topic | cleanup | retention, ms, where it deletes | min. compaction lag, ms | timestamps
+      let wanted = """
+        events | delete | 604800000 | 0 | CreateTime
+        events.dlq | delete | 604800000 | 0 | CreateTime
+        commands | delete | 604800000 | 0 | CreateTime
+        inbox | delete | 604800000 | 0 | CreateTime
+        table.alerts | compact | - | 86400000 | CreateTime
+        requests | compact | - | 0 | LogAppendTime
+        replies | compact,delete | 604800000 | 0 | CreateTime
+        lanes.view | compact | - | 0 | CreateTime
+        progress | compact | - | 86400000 | CreateTime
+        cluster | compact | - | 0 | CreateTime
+        view | compact | - | 0 | CreateTime
+        """
+      for line in wanted.split(separator: "\n") {
+        let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+        let name = cells[0] == "view" ? view : "\(town.name).\(cells[0])"
+        let topic = try #require(found[name], "\(name)")
+        #expect(topic["cleanup.policy"] == cells[1], "\(name)")
+        if cells[2] != "-" { #expect(topic["retention.ms"] == cells[2], "\(name)") }
+        #expect(topic["min.compaction.lag.ms"] == cells[3], "\(name)")
+        #expect(topic["message.timestamp.type"] == cells[4], "\(name)")
+        #expect(topic["max.message.bytes"] == (cells[0] == "events" ? "2097152" : "8388608"), "\(name)")
+      }
+      let counts = try town.bus.partitionCounts(names.map { "\(town.name).\($0)" } + [view])
+      let many = ["events": 3, "inbox": 3, "table.alerts": 3, "lanes.view": 8]
+      for name in names { #expect(counts["\(town.name).\(name)"] == many[name] ?? 1, "\(name)") }
+      #expect(counts[view] == 1)
+    }
+
+    @Test func `a topic that was there with another policy is told at the start, and left as it is`() throws {
+      let town = try Town()
+      let changelog = town.topics.changelog("alerts")
+      try town.bus.createTopics([TopicSpec(changelog, partitions: 3, properties: [:])])
+      try town.start()
+      let words = "topic \(changelog) has cleanup.policy=delete, it should be compact"
+      try eventually("the warning: \(town.member!.errors)") { town.member!.errors.contains(words) }
+      #expect(try town.bus.topicProperties([changelog])[changelog]?["cleanup.policy"] == "delete")
+    }
+  }
+}
