@@ -68,9 +68,9 @@ public final class Session {
     while clock.elapsed() < start + Self.replyTimeout {
       for reply in try replies(to: key, reader) {
         // An end is answered by its own reply only, not by one about an interval on its way.
-        if request != nil || reply["status"]?.string != "active" { return reply }
+        if request != nil || !Self.stands(reply) { return reply }
       }
-      if request != nil, let former, former["status"]?.string == "active",
+      if request != nil, let former, Self.stands(former),
         clock.elapsed() > start + Self.renewalTimeout
       {
         return former
@@ -79,6 +79,11 @@ public final class Session {
     throw ClientError(
       "no reply in \(Self.replyTimeout.milliseconds / 1000) s: no member of cluster \"\(topics.cluster)\" is publishing"
     )
+  }
+
+  /// The request that was answered so stands, be it that its stream stands still.
+  private static func stands(_ reply: JSON) -> Bool {
+    ["active", "failed"].contains(reply["status"]?.string)
   }
 
   /// The replies under a key among the next records of a reader.

@@ -92,6 +92,14 @@ public final class Engine {
     }
   }
 
+  /// Ends all streams.
+  public func removeAll() {
+    for (_, stream) in places.values { stream.removeAll(strings) }
+    places = [:]
+    sets = []
+    setsByID = [:]
+  }
+
   /// Ends a stream, what was pending with it. A stream that is not there is no error.
   public func remove(stream id: String) {
     guard let (set, stream) = places.removeValue(forKey: id) else { return }
@@ -120,19 +128,27 @@ public final class Engine {
 
   /// Appends the net records that are pending for these streams to `out`, a run a stream in the order of
   /// `ids`, and clears what was pending. A stream without changes is listed with no records; one that is not
-  /// there, or stands over a limit, is left out.
+  /// there, or stands over a limit, is left out. A stream with which the records of this call have more
+  /// than `bytesMax` bytes is over that limit from then on.
   ///
   /// `current` gives the row of a key as it was last given to `apply` or `add`; nil if there is none. (One
   /// that is newer does no lasting harm: the record is then early, and comes again.)
   public func collect(
-    _ ids: some Sequence<String>, into out: SweepBatch, current: (StringTable.Code) -> Row?
+    _ ids: some Sequence<String>, into out: SweepBatch, bytesMax: Int = .max,
+    current: (StringTable.Code) -> Row?
   ) {
+    let (end, overflow) = out.byteCount.addingReportingOverflow(bytesMax)
+    let bytesEnd = overflow ? .max : end
     for id in ids {
       guard let stream = places[id]?.stream, stream.failure == nil else { continue }
       out.begin(stream: id)
       let overflows = stream.overflows
-      stream.collect(into: out, strings, current)
+      stream.collect(into: out, bytesMax: bytesEnd, strings, current)
       sumOverflows += stream.overflows - overflows
+      if out.byteCount > bytesEnd {
+        out.dropLastStream()
+        stream.isTooLarge(.tooManyBytes(max: bytesMax), strings)
+      }
     }
   }
 
@@ -257,11 +273,22 @@ private final class Stream {
     }
   }
 
-  func collect(into out: SweepBatch, _ strings: StringTable, _ current: (StringTable.Code) -> Row?) {
+  func collect(
+    into out: SweepBatch, bytesMax: Int, _ strings: StringTable, _ current: (StringTable.Code) -> Row?
+  ) {
     switch state {
-    case .pure(let pure): pure.collect(into: out, strings, current)
+    case .pure(let pure): pure.collect(into: out, bytesMax: bytesMax, strings, current)
     case .metric(let metric): metric.collect(into: out, strings)
     }
+  }
+
+  /// It stands still from now on.
+  func isTooLarge(_ error: EngineError, _ strings: StringTable) {
+    switch state {
+    case .pure(let pure): pure.failure = error
+    case .metric(let metric): metric.failure = error
+    }
+    removeAll(strings)
   }
 
   func removeAll(_ strings: StringTable) {

@@ -20,11 +20,14 @@ public enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
   case tooManyGroups(max: Int)
   case tooManyValues(max: Int)
   case tooManyPendingKeys(max: Int)
+  /// What is published together with it counted.
+  case tooManyBytes(max: Int)
 
   public var description: String {
     switch self {
     case .tooManyGroups(let max): "the view has more than \(max) groups"
     case .tooManyValues(let max): "a metric of the view has more than \(max) distinct values"
+    case .tooManyBytes(let max): "what is to be published at once has more than \(max) bytes"
     case .tooManyPendingKeys(let max): "more than \(max) keys of the view wait to be published"
     }
   }

@@ -64,6 +64,13 @@ public final class SweepBatch: @unchecked Sendable {
     streams.append(Stream(id: id, records: records.count..<records.count))
   }
 
+  /// Forgets the stream that was begun last, with its records.
+  func dropLastStream() {
+    let dropped = streams.removeLast().records
+    if let first = dropped.first { buffer.truncate(to: records[first].start) }
+    records.removeSubrange(dropped)
+  }
+
   /// Appends a record whose key and value are written by the closures.
   @inline(__always)
   func append(key: (inout ByteBuffer) -> Void, value: (inout ByteBuffer) -> Void) {

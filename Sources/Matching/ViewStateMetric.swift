@@ -25,7 +25,7 @@ final class MetricState {
   private var pending: [Int] = []
   /// By group, what its last record said, one value a metric; strings with shares.
   private var published: [MetricValue] = []
-  private(set) var failure: EngineError?
+  var failure: EngineError?
   /// Sums that became null because no 64-bit number holds them.
   private(set) var overflows = 0
 

@@ -9,7 +9,7 @@ final class PureState {
   private let values: [CompiledExpression]
   private var pending = PendingKeys()
   private let pendingKeysMax: Int
-  private(set) var failure: EngineError?
+  var failure: EngineError?
 
   init(_ outputs: [OutputColumn], limits: EngineLimits) {
     fields = RecordFields(outputs.map(\.name))
@@ -36,9 +36,12 @@ final class PureState {
     removeAll(strings)
   }
 
-  /// Appends what is pending and clears it.
-  func collect(into out: SweepBatch, _ strings: StringTable, _ current: (StringTable.Code) -> Row?) {
+  /// Appends what is pending and clears it; gives up where `out` has more than so many bytes.
+  func collect(
+    into out: SweepBatch, bytesMax: Int, _ strings: StringTable, _ current: (StringTable.Code) -> Row?
+  ) {
     for entry in pending.entries where entry.isIn || entry.wasIn {
+      if out.byteCount > bytesMax { break }
       let key = strings.bytes(entry.key)
       if entry.isIn, let row = current(entry.key) {
         out.append {

@@ -3,14 +3,24 @@ import Bus
 import Requests
 
 /// What is on the topics of the living streams, folded: read at a start, so that a stream goes on with the
-/// difference to what its readers already have.
+/// difference to what its readers already have. Of each value its fingerprint is kept.
 struct Contents {
+  /// Keys of all streams together, some 120 bytes each.
+  static let keysMax = 20_000_000
+
   /// Per stream: its keys, without the lane's prefix, and their values.
-  private var values: [String: [[UInt8]: [UInt8]]] = [:]
+  private var values: [String: [[UInt8]: Fingerprint]] = [:]
+  /// Streams whose keys were too many: what is on their topics is not known.
+  private(set) var tooLarge: Set<String> = []
+  private var keys = 0
+  private var keysMax = Self.keysMax
 
   /// Reads the streams' own topics and lanes up to their true end.
-  static func read(_ places: [StreamPlace], _ bus: any Bus, _ clock: any Clock) throws(BusError) -> Contents {
+  static func read(
+    _ places: [StreamPlace], _ bus: any Bus, _ clock: any Clock, keysMax: Int = Self.keysMax
+  ) throws(BusError) -> Contents {
     var contents = Contents()
+    contents.keysMax = keysMax
     var start: [TopicPartition: Int64] = [:]
     var ownStream: [String: String] = [:]
     for place in places {
@@ -41,10 +51,19 @@ struct Contents {
   }
 
   private mutating func fold(_ id: String, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) {
-    guard values[id] != nil else { return }
-    values[id]![Array(key)] = value.map { Array($0) }
+    guard let before = values[id]?.count else { return }
+    values[id]![Array(key)] = value.map { Fingerprint($0) }
+    keys += values[id]!.count - before
+    guard keys > keysMax else { return }
+    tooLarge.insert(id)
+    _ = take(id)
   }
 
-  /// The stream's content, once; nil when the stream did not exist at the start or was taken already.
-  mutating func take(_ id: String) -> [[UInt8]: [UInt8]]? { values.removeValue(forKey: id) }
+  /// The stream's content, once; nil when the stream did not exist at the start, was too large or was taken
+  /// already.
+  mutating func take(_ id: String) -> [[UInt8]: Fingerprint]? {
+    guard let taken = values.removeValue(forKey: id) else { return nil }
+    keys -= taken.count
+    return taken
+  }
 }

@@ -12,9 +12,12 @@ struct StreamState: Sendable, Equatable {
   var creation: Int64
 }
 
-/// The publisher's side of `<cluster>.progress`: each stream's count, and the last sweep.
+/// The publisher's side of `<cluster>.progress`: each living stream's count, and the last sweep.
 struct Progress {
   private(set) var streams: [String: StreamState] = [:]
+  /// Streams that published in the present epoch and ended in it: their next life needs a higher one. Older
+  /// ones need not be remembered, since every start and every new claim is above all that was published.
+  private(set) var ended: Set<String> = []
   /// The number of the last sweep.
   private(set) var sweep: Int64 = 0
   /// The largest epoch and time in any record.
@@ -22,7 +25,11 @@ struct Progress {
   private(set) var time = Timestamp.zero
 
   /// Takes over a record, read in order.
-  mutating func restore(key: String, value: JSON) {
+  mutating func restore(key: String, value: JSON?) {
+    guard let value else {
+      streams[key] = nil
+      return
+    }
     epoch = max(epoch, value["epoch"]?.int ?? 0)
     time = max(time, Timestamp(milliseconds: value["time"]?.int ?? 0))
     sweep = max(sweep, value["sweep"]?.int ?? 0)
@@ -37,12 +44,18 @@ struct Progress {
     self.time = time
   }
 
-  /// An ended stream's count does not go on; its epoch stays known, since its next life needs a higher one.
-  mutating func forgetCount(of id: String) { streams[id]?.seq = 0 }
+  /// A stream's life is over: its record is to be removed, its count does not go on.
+  mutating func end(_ id: String, epoch: Int64) {
+    if streams.removeValue(forKey: id)?.epoch == epoch { ended.insert(id) }
+  }
 
-  mutating func forgetCounts(except living: [StreamPlace]) {
+  /// A higher epoch was claimed.
+  mutating func epochRose() { ended = [] }
+
+  /// Ids of records that are of no living stream, in order.
+  func leftOver(_ living: [StreamPlace]) -> [String] {
     let creations = Dictionary(uniqueKeysWithValues: living.map { ($0.id, $0.creation) })
-    for (id, state) in streams where creations[id] != state.creation { forgetCount(of: id) }
+    return streams.filter { creations[$0.key] != $0.value.creation }.map(\.key).sorted()
   }
 
   /// The count of a stream in its present life.

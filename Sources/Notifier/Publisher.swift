@@ -9,7 +9,8 @@ import Requests
 ///
 /// `turn` is called again and again. Like the leader it is crash-only: an error with a remedy other than
 /// `.retry` means that it is to be thrown away and made anew; the registry and the streams' counts come
-/// back from their topics.
+/// back from their topics. The table need not be made anew with it (but see `mailboxFull`): a publisher's
+/// first letter resets what the table's thread matched for a former one.
 public final class Publisher {
   public struct Settings: Sendable {
     public var topics: ClusterTopics
@@ -18,12 +19,15 @@ public final class Publisher {
     public var requestsPerTurnMax = 2_000
     /// Times that a transaction whose outcome is unknown, or that was aborted, is tried again in a row.
     public var attemptsMax = 5
+    /// The pause before an aborted transaction is tried again, the first time and the last.
+    public var abortPauseMin = Duration.milliseconds(100)
+    public var abortPauseMax = Duration.seconds(2)
     /// How late what the table's thread collected may be seen.
     public var mailWait = Duration.milliseconds(5)
     /// How long the broker may gather requests, so that ten thousand renewals are some dozens of reads.
     public var requestGather = Duration.milliseconds(200)
-    /// Own topics that one start makes or deletes in one call.
-    public var topicsPerCallMax = 200
+    /// Streams that end in one epoch and are remembered; past it the next epoch is claimed.
+    public var endedPerEpochMax = 10_000
 
     public init(topics: ClusterTopics, registry: RegistrySettings) {
       self.topics = topics
@@ -31,64 +35,77 @@ public final class Publisher {
     }
   }
 
-  private let bus: any Bus
-  private let clock: any Clock
-  private let settings: Settings
-  private let catalog: any Catalog
+  /// The code of the error with which the table, too, must be made anew: its thread did not get a letter.
+  public static let mailboxFull = "MAILBOX"
+
+  let bus: any Bus
+  let clock: any Clock
+  let settings: Settings
+  let catalog: any Catalog
   private let table: Mailbox<TableLetter>
   private let mail: Mailbox<Collected>
-  private let readiness: Readiness
-  private let log: Log
+  let readiness: Readiness
+  let log: Log
   private let telemetry: PublisherTelemetry
+  private let pause: @Sendable (Duration) -> Void
+  let streamTopics: StreamTopics
+  /// The registry's time: that of the clock at the start, and what has elapsed since. So it never steps, and
+  /// leases do not depend on the brokers' clocks.
+  private let started: (now: Timestamp, elapsed: Duration)
 
   /// What a started publisher has. nil until the first turn has restored it.
   private var running: Running?
 
-  private struct Running {
+  struct Running {
     var producer: any TransactionalProducer
     var requests: any Reader
     var registry: Registry
     var contents: Contents
-    var streams: [String: Stream]
+    /// Those that are published; a stream that failed is not among them.
+    var streams: [String: Stream] = [:]
     var schedule = Schedule()
-    /// The sets of the sweep that the table's thread was asked for, not yet answered.
-    var collecting: [String]?
+    /// Sets that are due and were not collected yet, as units of what is published together.
+    var due: [[RequestSet]] = []
+    /// The table's thread was asked for what is due and has not answered.
+    var isCollecting = false
     /// Streams that began again since: what was collected under their ids is of their former lives.
     var begunAgain: Set<String> = []
     var asked = Duration.zero
   }
 
   /// The streams' counts; a class, since the registry asks for them while it writes replies.
-  private final class Counts {
+  final class Counts {
     var progress = Progress()
     var epoch: Int64 = 0
 
     /// How far a stream is, as replies say it. One that ended in this epoch begins in the next.
     func position(of id: String) -> StreamProgress {
-      guard let state = progress.streams[id] else { return StreamProgress(seq: 0, epoch: epoch) }
-      let beginsAgain = state.seq == 0 && state.epoch == epoch
-      return StreamProgress(seq: state.seq, epoch: beginsAgain ? epoch + 1 : epoch)
+      if progress.ended.contains(id) { return StreamProgress(seq: 0, epoch: epoch + 1) }
+      return StreamProgress(seq: progress.streams[id]?.seq ?? 0, epoch: epoch)
     }
   }
-  private let counts = Counts()
-  /// The table's thread did not get a letter: both roles must be made anew.
+  let counts = Counts()
   private var hasLostLetter = false
   private let batch = RecordBatch()
 
-  /// `table` takes what the publisher asks, `mail` brings what the table's thread collected.
+  /// `table` takes what the publisher asks; the answers come into a mailbox of the publisher's own. `pause`
+  /// waits before an aborted transaction is tried again.
   public init(
     bus: any Bus, clock: any Clock, settings: Settings, catalog: any Catalog, table: Mailbox<TableLetter>,
-    mail: Mailbox<Collected>, readiness: Readiness, log: Log, metrics: Metrics
+    readiness: Readiness, log: Log, metrics: Metrics, pause: @escaping @Sendable (Duration) -> Void
   ) {
     self.bus = bus
     self.clock = clock
     self.settings = settings
     self.catalog = catalog
     self.table = table
-    self.mail = mail
+    mail = Mailbox(capacity: 16)
     self.readiness = readiness
     self.log = log.named("publisher")
+    self.pause = pause
     telemetry = PublisherTelemetry(metrics)
+    streamTopics = StreamTopics(bus: bus, topics: settings.topics, log: self.log)
+    started = (clock.now(), clock.elapsed())
     readiness.set("publisher", "restoring the registry")
   }
 
@@ -101,131 +118,35 @@ public final class Publisher {
   /// Waits at most `wait`, for requests; then does what is due.
   public func turn(wait: Duration) throws(BusError) {
     if running == nil { running = try start() }
-    try readRequests(wait: min(wait, untilNextWork))
-    try carryOut(running!.registry.tick(now: clock.now()))
+    // While requests wait that were sent long ago, renewals may be among them: nothing ends before.
+    if try readRequests(wait: min(wait, untilNextWork)) { try carryOut(running!.registry.tick(now: time)) }
     for collected in mail.takeAll() { try publish(collected) }
     askForSweep()
-    if hasLostLetter { throw BusError(.recreate, code: "MAILBOX", "the table's mailbox is full") }
-    telemetry.report(running!.registry, streams: running!.streams.count, epoch: counts.epoch)
+    if hasLostLetter { throw BusError(.recreate, code: Self.mailboxFull, "the table's mailbox is full") }
+    telemetry.report(running!.registry, epoch: counts.epoch)
   }
 
   /// The next set that is due; or, while a sweep is being collected, a look at the mailbox now and then.
   private var untilNextWork: Duration {
-    running!.collecting == nil ? running!.schedule.wait(now: clock.elapsed()) : settings.mailWait
+    running!.isCollecting ? settings.mailWait : running!.schedule.wait(now: clock.elapsed())
   }
 
-  // MARK: Start
-
-  private func start() throws(BusError) -> Running {
-    let topics = settings.topics
-    let producer = try bus.makeProducer(transactionalID: topics.publishSeat)
-    try producer.initialise()
-    let counts = counts
-    let registry = Registry(settings: settings.registry, catalog: catalog) { counts.position(of: $0) }
-    var claimed: Int64 = 0
-    try fold(topics.registry) { key, value in
-      if key == "claim" { claimed = max(claimed, value?["epoch"]?.int ?? 0) }
-      registry.restore(key: key, value: value)
-    }
-    try fold(topics.progress) { key, value in
-      if let value { counts.progress.restore(key: key, value: value) }
-    }
-    counts.epoch = max(claimed, counts.progress.epoch) + 1
-    let restored = registry.finishRestore(now: clock.now())
-    let streams = registry.streams
-    try makeTopics(of: streams)
-    try deleteLeftovers(streams)
-    let contents = try Contents.read(streams.map(\.place), bus, clock)
-    var running = Running(
-      producer: producer,
-      requests: try bus.makeReader(
-        [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed,
-        gather: settings.requestGather),
-      registry: registry, contents: contents, streams: [:])
-    try claim(restored, running)
-    counts.progress.forgetCounts(except: streams.map(\.place))
-    for stream in streams { begin(stream, &running) }
-    for set in registry.sets { running.schedule.update(set, now: clock.elapsed()) }
-    readiness.set("publisher", nil)
-    log.info(
-      "publishing", ("epoch", "\(counts.epoch)"), ("streams", "\(streams.count)"),
-      ("sweep", "\(counts.progress.sweep)"))
-    return running
-  }
-
-  /// Folds a one-partition topic of JSON records from its start to its true end.
-  private func fold(_ topic: String, _ body: (String, JSON?) -> Void) throws(BusError) {
-    try bus.readToEnd([TopicPartition(topic, 0): earliestOffset], clock: clock) { batch in
-      for record in batch.records {
-        guard let key = batch.keyText(record) else { continue }
-        let value = batch.value(record)
-        let json = value.flatMap { try? JSON(parsing: $0) }
-        if value != nil, json == nil {
-          log.error("not JSON", ("topic", topic), ("offset", "\(record.offset)"))
-        } else {
-          body(key, json)
-        }
-      }
-    }
-  }
-
-  /// A new term: its epoch, written under the seat before anything is published in it.
-  /// With it goes what the registry sorted out when it was restored.
-  private func claim(_ restored: Effects, _ running: Running) throws(BusError) {
-    let (sweep, outcome) = try ending(restored.ended, running)
-    append(claim: counts.epoch, to: outcome.batch)
-    append(restored, to: outcome.batch)
-    try commit(outcome, sweep, running.producer)
-  }
-
-  private func append(claim epoch: Int64, to batch: RecordBatch) {
-    let value = JSON.object(of: ["epoch": .int(epoch), "seat": .string(settings.topics.publishSeat)])
-    batch.append(
-      topic: settings.topics.registry, partition: 0, timestamp: clock.now(), key: "claim", value: value.text)
-  }
-
-  // MARK: Topics
-
-  /// Makes the own topics that are missing.
-  private func makeTopics(of streams: [Stream]) throws(BusError) {
-    let own = streams.filter { $0.place.placement == .own }.map { ClusterTopics.view($0.place.topic) }
-    for first in stride(from: 0, to: own.count, by: settings.topicsPerCallMax) {
-      try bus.ensureTopics(Array(own[first..<min(own.count, first + settings.topicsPerCallMax)]))
-    }
-  }
-
-  /// Own topics that a crash left behind: no stream of the registry has them.
-  private func deleteLeftovers(_ streams: [Stream]) throws(BusError) {
-    let living = Set(streams.map(\.place.topic))
-    let prefix = settings.topics.viewPrefix
-    let left = try bus.topics(prefix: prefix).filter { name in
-      !living.contains(name) && Self.isStreamName(name.dropFirst(prefix.count))
-    }
-    if !left.isEmpty { log.warning("deleting topics left behind", ("count", "\(left.count)")) }
-    try bus.deleteTopics(left)
-  }
-
-  /// `<16 hex digits>` or `<16 hex digits>.<number>`: nothing else is ours to delete.
-  private static func isStreamName(_ name: Substring) -> Bool {
-    let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-    return parts[0].count == 16 && parts[0].allSatisfy { $0.isHexDigit && !$0.isUppercase }
-      && (parts.count == 1 || Int64(parts[1]) != nil)
-  }
+  var time: Timestamp { started.now + (clock.elapsed() - started.elapsed) }
 
   // MARK: Requests
 
-  private func readRequests(wait: Duration) throws(BusError) {
+  /// Reads what there is, up to a limit; true when that was all.
+  private func readRequests(wait: Duration) throws(BusError) -> Bool {
     batch.removeAll()
     try running!.requests.poll(into: batch, max: settings.requestsPerTurnMax, timeout: wait)
-    if batch.isEmpty { return }
     var all: [Effects] = []
     for record in batch.records {
       let effects = running!.registry.handle(
-        key: batch.key(record), value: batch.value(record), timestamp: record.timestamp, offset: record.offset
-      )
+        key: batch.key(record), value: batch.value(record), now: time, offset: record.offset)
       if !effects.isEmpty { all.append(effects) }
     }
     try carryOut(all)
+    return batch.count < settings.requestsPerTurnMax
   }
 
   private func carryOut(_ effects: Effects) throws(BusError) {
@@ -237,25 +158,73 @@ public final class Publisher {
   private func carryOut(_ all: [Effects]) throws(BusError) {
     if all.isEmpty { return }
     do throws(BusError) {
-      try commitAndApply(all)
+      let made = try makeTopics(all, running!.registry)
+      try commit(made, claiming: needsEpoch(made) ? counts.epoch + 1 : nil, running!)
+      for effects in made { apply(effects) }
+      deleteTopics(made)
     } catch  where error.remedy == .retry {
       throw BusError(.recreate, code: error.code, error.message)
     }
   }
 
-  private func commitAndApply(_ all: [Effects]) throws(BusError) {
-    try makeTopics(of: all.flatMap(\.started))
-    let (sweep, outcome) = try ending(all.flatMap(\.ended), running!)
+  /// Makes the topics of streams that start. Where the brokers refuse one, its stream does not start: its
+  /// requests are rejected instead, which is all that their clients hear.
+  private func makeTopics(_ all: [Effects], _ registry: Registry) throws(BusError) -> [Effects] {
+    let refused = try streamTopics.make(for: all.flatMap(\.started))
+    if refused.isEmpty { return all }
+    let rejections = registry.refuse(refused, now: time)
+    let ids = Set(refused.map(\.stream))
+    let answered = Set(rejections.replies.map(\.key))
+    return all.map { effects in
+      var effects = effects
+      effects.started.removeAll { ids.contains($0.id) }
+      effects.replies.removeAll { answered.contains($0.key) }
+      return effects
+    } + [rejections]
+  }
+
+  /// A stream that lives again begins in a higher epoch than the one that saw it end.
+  private func needsEpoch(_ all: [Effects]) -> Bool {
+    let ended = counts.progress.ended
+    return ended.count > settings.endedPerEpochMax
+      || all.contains { $0.started.contains { $0.place.isAgain && ended.contains($0.id) } }
+  }
+
+  /// One transaction: the registry's records and replies, and what ended streams leave behind.
+  ///
+  /// Streams in lanes that end say null for the keys that they have there: in the transaction that ends
+  /// them in the registry, since nobody would look for what a crash left in between.
+  func commit(_ all: [Effects], claiming epoch: Int64?, leftOver: [String] = [], _ running: Running)
+    throws(BusError)
+  {
+    let ended = all.flatMap(\.ended)
+    let lanes = ended.filter { $0.placement == .lane }
+    var contents = try Contents.read(lanes, bus, clock)
+    for id in contents.tooLarge.sorted() { log.error("too many keys to say null for", ("stream", id)) }
+    let sweep = nextSweep(time: clock.now())
+    let outcome = sweep.ending(
+      lanes, progress: counts.progress, registryPosition: running.registry.requestsPosition,
+      contents: &contents)
     let out = outcome.batch
     for effects in all { append(effects, to: out) }
-    let needsEpoch = all.flatMap(\.started).contains { stream in
-      stream.place.isAgain && counts.progress.streams[stream.id]?.epoch == counts.epoch
+    if let epoch { append(claim: epoch, to: out) }
+    // Also those that never published: who looks for their record finds none either way.
+    let forgotten = Set(ended.map(\.id)).union(leftOver).sorted()
+    for id in forgotten {
+      out.append(topic: settings.topics.progress, partition: 0, timestamp: sweep.time, key: id, value: nil)
     }
-    // A stream that lives again begins in a higher epoch than the one that saw it end.
-    if needsEpoch { append(claim: counts.epoch + 1, to: out) }
-    try commit(outcome, sweep, running!.producer)
-    if needsEpoch { counts.epoch += 1 }
-    for effects in all { apply(effects) }
+    try commit(outcome, sweep, running.producer)
+    for id in forgotten { counts.progress.end(id, epoch: counts.epoch) }
+    if let epoch, epoch > counts.epoch {
+      counts.epoch = epoch
+      counts.progress.epochRose()
+    }
+  }
+
+  private func append(claim epoch: Int64, to batch: RecordBatch) {
+    let value = JSON.object(of: ["epoch": .int(epoch), "seat": .string(settings.topics.publishSeat)])
+    batch.append(
+      topic: settings.topics.registry, partition: 0, timestamp: clock.now(), key: "claim", value: value.text)
   }
 
   /// The registry's records and replies.
@@ -276,47 +245,25 @@ public final class Publisher {
     for id in effects.setsEnded { running!.schedule.remove(id) }
   }
 
-  private func begin(_ stream: Stream, _ running: inout Running) {
+  func begin(_ stream: Stream, _ running: inout Running) {
     running.streams[stream.id] = stream
-    if stream.place.isAgain, running.collecting != nil { running.begunAgain.insert(stream.id) }
+    if stream.place.isAgain, running.isCollecting { running.begunAgain.insert(stream.id) }
     ask(.start(stream))
   }
 
   private func end(_ place: StreamPlace) {
-    running!.streams[place.id] = nil
-    counts.progress.forgetCount(of: place.id)
-    ask(.stop(id: place.id))
-    _ = running!.contents.take(place.id)
-    if place.placement == .own { deleteTopic(place.topic) }
+    stop(place.id)
     log.info("stream ended", ("id", place.id), ("topic", place.topic))
   }
 
-  /// A topic that cannot be deleted now is found left behind at the next start.
-  private func deleteTopic(_ name: String) {
-    do throws(BusError) {
-      try bus.deleteTopics([name])
-    } catch {
-      log.warning("topic not deleted", ("topic", name), ("error", error.message))
-    }
+  private func stop(_ id: String) {
+    running!.streams[id] = nil
+    ask(.stop(id: id))
+    _ = running!.contents.take(id)
   }
 
-  /// Streams in lanes that end say null for the keys that they have there: in the transaction that ends
-  /// them in the registry, since nobody would look for what a crash left in between.
-  private func ending(_ places: [StreamPlace], _ running: Running) throws(BusError) -> (Sweep, Sweep.Outcome)
-  {
-    let lanes = places.filter { $0.placement == .lane }
-    var contents = try Contents.read(lanes, bus, clock)
-    let sweep = nextSweep(running, time: clock.now())
-    let outcome = sweep.ending(
-      lanes, progress: counts.progress, registryPosition: running.registry.requestsPosition,
-      contents: &contents)
-    return (sweep, outcome)
-  }
-
-  private func nextSweep(_ running: Running, time: Timestamp) -> Sweep {
-    Sweep(
-      topics: settings.topics, epoch: counts.epoch, number: counts.progress.sweep + 1,
-      time: max(time, counts.progress.time))
+  private func deleteTopics(_ all: [Effects]) {
+    streamTopics.delete(all.flatMap(\.ended).filter { $0.placement == .own }.map(\.topic))
   }
 
   /// The mailbox holds far more letters than there can be streams; what it refuses would be lost.
@@ -327,30 +274,52 @@ public final class Publisher {
     }
   }
 
+  /// The table's thread forgets what a former publisher asked of it.
+  func resetTable() { ask(.reset(mail)) }
+
   // MARK: Sweeps
 
-  /// One sweep at a time is under way; what falls due meanwhile waits for the next turn.
+  /// One sweep at a time is under way; what falls due meanwhile waits for the next turn, and what a sweep
+  /// had no room for comes next.
   private func askForSweep() {
-    guard running!.collecting == nil else { return }
-    let due = running!.schedule.takeDue(now: clock.elapsed())
-    if due.isEmpty { return }
-    running!.collecting = due.map(\.id)
+    if running!.isCollecting { return }
+    if running!.due.isEmpty { running!.due = running!.schedule.takeDue(now: clock.elapsed()) }
+    if running!.due.isEmpty { return }
+    running!.isCollecting = true
     running!.begunAgain = []
     running!.asked = clock.elapsed()
-    ask(.collect(ids: due.flatMap(\.streams)))
+    ask(.collect(units: running!.due.map { $0.flatMap(\.streams) }))
   }
 
   private func publish(_ collected: Collected) throws(BusError) {
-    guard let sets = running!.collecting else { return }
     var streams = running!.streams
     for id in running!.begunAgain { streams[id] = nil }
-    let sweep = nextSweep(running!, time: collected.time)
+    let sweep = nextSweep(time: collected.time)
     let outcome = sweep.records(
-      of: collected, streams: streams, sets: sets, progress: counts.progress,
-      registryPosition: running!.registry.requestsPosition, contents: &running!.contents)
+      of: collected, streams: streams, sets: running!.due.prefix(collected.units).joined().map(\.id).sorted(),
+      progress: counts.progress, registryPosition: running!.registry.requestsPosition,
+      contents: &running!.contents)
     try commit(outcome, sweep, running!.producer)
-    running!.collecting = nil
+    running!.due.removeFirst(collected.units)
+    running!.isCollecting = false
     telemetry.swept(outcome.published, clock.elapsed() - running!.asked)
+    try fail((collected.failures + outcome.failures).filter { streams[$0.stream] != nil })
+  }
+
+  /// Streams over a limit stand still until their requests end, and their clients are told why.
+  private func fail(_ failures: [StreamFailure]) throws(BusError) {
+    for failure in failures {
+      log.error("stream stands still", ("stream", failure.stream), ("reason", failure.reason))
+      telemetry.failed()
+      stop(failure.stream)
+      try carryOut(running!.registry.fail(failure.stream, reason: failure.reason, now: time))
+    }
+  }
+
+  private func nextSweep(time: Timestamp) -> Sweep {
+    Sweep(
+      topics: settings.topics, epoch: counts.epoch, number: counts.progress.sweep + 1,
+      time: max(time, counts.progress.time))
   }
 
   private func commit(_ outcome: Sweep.Outcome, _ sweep: Sweep, _ producer: any TransactionalProducer)
@@ -361,10 +330,11 @@ public final class Publisher {
     if outcome.isTold { counts.progress.set(sweep: sweep.number, time: sweep.time) }
   }
 
-  /// One transaction of these records. Aborted ones are tried again, the same records with the same counts;
-  /// a commit whose outcome is not known is asked for again. Past that the publisher is made anew, and
-  /// reads back what became of it.
+  /// One transaction of these records. Aborted ones are tried again after a pause that grows, the same
+  /// records with the same counts; a commit whose outcome is not known is asked for again. Past that the
+  /// publisher is made anew, and reads back what became of it.
   private func transact(_ batch: RecordBatch, _ producer: any TransactionalProducer) throws(BusError) {
+    var backoff = Backoff(first: settings.abortPauseMin, limit: settings.abortPauseMax)
     for attempt in 1... {
       do throws(BusError) {
         try producer.begin()
@@ -375,9 +345,13 @@ public final class Publisher {
           throw error.remedy == .retry || error.remedy == .abort
             ? BusError(.recreate, code: error.code, error.message) : error
         }
-        log.warning("transaction aborted", ("code", error.code), ("error", error.message))
+        let wait = backoff.take()
+        log.warning(
+          "transaction aborted", ("code", error.code), ("error", error.message), ("attempt", "\(attempt)"),
+          ("again_after", "\(wait)"))
         telemetry.aborted()
         try producer.abortOrGiveUp()
+        pause(wait)
       }
     }
   }

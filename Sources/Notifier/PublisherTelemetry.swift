@@ -8,6 +8,7 @@ struct PublisherTelemetry {
   private let records: Metric
   private let sweepTime: Metric
   private let aborts: Metric
+  private let overLimit: Metric
   private let streams: Metric
   private let requests: Metric
   private let renewals: Metric
@@ -20,6 +21,7 @@ struct PublisherTelemetry {
     sweepTime = metrics.counter(
       "belfry_sweep_milliseconds_total", "Time from asking the table for a sweep to its commit, ms")
     aborts = metrics.counter("belfry_publish_aborts_total", "Transactions of the publisher that were aborted")
+    overLimit = metrics.counter("belfry_streams_over_limit_total", "Streams that stand still over a limit")
     streams = metrics.gauge("belfry_streams", "Streams that live")
     requests = metrics.gauge("belfry_requests", "Requests that live")
     renewals = metrics.gauge("belfry_request_renewals", "Requests that were renewed since the start")
@@ -33,9 +35,10 @@ struct PublisherTelemetry {
   }
 
   func aborted() { aborts.add() }
+  func failed() { overLimit.add() }
 
-  func report(_ registry: Registry, streams count: Int, epoch term: Int64) {
-    streams.set(count)
+  func report(_ registry: Registry, epoch term: Int64) {
+    streams.set(registry.streamCount)
     requests.set(registry.requestCount)
     renewals.set(registry.counts.renewals)
     epoch.set(Int(term))

@@ -42,20 +42,20 @@ struct Schedule {
     if units[group]?.sets.isEmpty == true { units[group] = nil }
   }
 
-  /// The sets that are due now, in the order of their ids; each is due again a whole interval's grid point
-  /// later.
-  mutating func takeDue(now: Duration) -> [RequestSet] {
+  /// The sets that are due now; each is due again a whole interval's grid point later. Those that are linked
+  /// are one unit; units and the sets in them are in the order of their ids.
+  mutating func takeDue(now: Duration) -> [[RequestSet]] {
     guard now >= earliest else { return [] }
-    var due: [RequestSet] = []
+    var due: [[RequestSet]] = []
     earliest = .seconds(1 << 40)
     for (group, unit) in units {
       if unit.due <= now {
-        due += unit.sets.values
+        due.append(unit.sets.values.sorted { $0.id < $1.id })
         units[group]!.due = Self.next(group, unit.interval, after: now)
       }
       earliest = Swift.min(earliest, units[group]!.due)
     }
-    return due.sorted { $0.id < $1.id }
+    return due.sorted { $0[0].id < $1[0].id }
   }
 
   /// Time until something is due.

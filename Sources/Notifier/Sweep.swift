@@ -7,6 +7,10 @@ import Requests
 /// Turns what was collected into one sweep's records: sequence counts, headers, `belfry-last`, progress.
 /// Pure; what it returns is to be committed in one transaction.
 struct Sweep {
+  /// Bytes of a record's key and value: what a batch and a record carry besides (headers, the batch's own
+  /// fields) has room up to the limit of topic and producer.
+  static let recordBytesMax = ClusterTopics.recordBytesMax - 4096
+
   let topics: ClusterTopics
   let epoch: Int64
   let number: Int64
@@ -17,6 +21,8 @@ struct Sweep {
     var states: [(id: String, state: StreamState)] = []
     /// Records on streams, progress not counted.
     var published = 0
+    /// Streams that cannot be published; nothing of them is in the batch.
+    var failures: [StreamFailure] = []
     /// The sweep's own record is in the batch.
     var isTold = false
   }
@@ -38,6 +44,10 @@ struct Sweep {
     for run in batch.streams {
       guard let stream = streams[run.id] else { continue }
       let items = batch.records[run.records].map { Item(key: batch.key($0), value: batch.value($0)) }
+      if let reason = failure(of: run.id, items, contents) {
+        outcome.failures.append(StreamFailure(stream: run.id, reason: reason))
+        continue
+      }
       if let found = contents.take(run.id), !found.isEmpty {
         publishDifference(items, to: found, stream.place, progress, &outcome)
       } else {
@@ -46,6 +56,18 @@ struct Sweep {
     }
     appendSweep(collected.positions, sets: sets, registryPosition: registryPosition, to: &outcome)
     return outcome
+  }
+
+  /// Why a stream's records cannot be published.
+  private func failure(of id: String, _ items: [Item], _ contents: Contents) -> String? {
+    if contents.tooLarge.contains(id) {
+      return "with it the streams' topics hold more than \(Contents.keysMax) keys"
+    }
+    let large = items.first { $0.key.count + ($0.value?.count ?? 0) > Self.recordBytesMax }
+    return large.map { item in
+      "the record of \(String(decoding: item.key.prefix(100), as: UTF8.self)) has"
+        + " \(item.key.count + (item.value?.count ?? 0)) bytes, at most \(Self.recordBytesMax) can be sent"
+    }
   }
 
   /// The end of streams in lanes: nulls for the keys that they have there. Empty where they have none.
@@ -64,14 +86,14 @@ struct Sweep {
 
   /// Only what differs; keys that are on the topic and no longer in the view become null.
   private func publishDifference(
-    _ items: [Item], to found: [[UInt8]: [UInt8]], _ place: StreamPlace, _ progress: Progress,
+    _ items: [Item], to found: [[UInt8]: Fingerprint], _ place: StreamPlace, _ progress: Progress,
     _ outcome: inout Outcome
   ) {
     var left = found
     let changed = items.filter { item in
       let there = left.removeValue(forKey: Array(item.key))
       guard let value = item.value else { return there != nil }
-      return there.map { !value.elementsEqual($0) } ?? true
+      return there != Fingerprint(value)
     }
     var gone = ByteBuffer()
     var ranges: [Range<Int>] = []

@@ -25,7 +25,7 @@ enum Entity {
       "placement": .string(stream.place.placement.rawValue), "topic": .string(stream.place.topic),
       "partition": .int(Int64(stream.place.partition)), "key_prefix": .string(stream.place.keyPrefix),
       "again": .bool(stream.place.isAgain), "set": .string(stream.set),
-      "grace_ms": entry.graceSince.map { .int($0.milliseconds) },
+      "grace_ms": entry.graceSince.map { .int($0.milliseconds) }, "error": entry.failure?.json,
     ])
   }
 

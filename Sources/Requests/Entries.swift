@@ -37,6 +37,8 @@ final class StreamEntry: Scheduled {
   private(set) var requests: [RequestEntry] = []
   /// Since when it has no request.
   var graceSince: Timestamp?
+  /// Why it stands still: it is over a limit.
+  var failure: Rejection?
   var due = Timestamp.zero
   var heapIndex = -1
 

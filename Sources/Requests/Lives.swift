@@ -41,6 +41,7 @@ extension Registry {
   /// A stream whose grace period is over.
   func end(_ entry: StreamEntry, _ draft: inout Draft) {
     graces.remove(entry)
+    draft.streams[entry.creation] = nil
     streamEntries[entry.stream.id] = nil
     if entry.stream.place.placement == .own { ownTopics -= 1 }
     entry.set.streams.removeAll { $0 === entry }

@@ -17,7 +17,7 @@ import Query
 /// | key | members |
 /// | --- | --- |
 /// | `request/<client>/<name>` | `creation`, `stream`, `set` (ids), `replied_ms`, and the request's own members |
-/// | `stream/<id>` | `creation`, `state` (`active`, `grace`), `text` (canonical), `mode`, `placement`, `topic`, `partition`, `key_prefix`, `again`, `set`, `grace_ms` (since when) |
+/// | `stream/<id>` | `creation`, `state` (`active`, `grace`), `text` (canonical), `mode`, `placement`, `topic`, `partition`, `key_prefix`, `again`, `set`, `grace_ms` (since when), `error` of one that stands still |
 /// | `stream/<id>` of an ended one | `creation`, `state` (`ended`), `ended` (a number that rises) |
 /// | `set/<id>` | `creation`, `filter` (canonical text of table and filter), `interval_ms` in force |
 /// | `position/requests` | `offset` (next to read), `creations` (the last number given), `forgotten` |
@@ -49,6 +49,8 @@ public final class Registry {
   /// Entities as they were read, until `finishRestore`; and the creation numbers that were found in them.
   var staged: [ByteKey: JSON] = [:]
   var restoredCreations: Set<Int64> = []
+  /// Streams that stood still when the registry was written.
+  var retried: [StreamEntry] = []
 
   /// The offset in `<cluster>.requests` of the next record to read. Kept in `position/requests`.
   public internal(set) var requestsPosition: Int64 = 0
@@ -67,10 +69,12 @@ public final class Registry {
 
   deinit { for set in setEntries.values { set.group.dissolve() } }
 
-  /// One record of `<cluster>.requests`, with the broker's timestamp. Records below `requestsPosition` are
-  /// passed over.
+  /// One record of `<cluster>.requests`. Records below `requestsPosition` are passed over.
+  ///
+  /// `now` is the reader's time, on the scale of `tick`: leases are counted on one clock, so that they end
+  /// neither early nor late where the brokers' clocks differ from it.
   public func handle(
-    key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, timestamp: Timestamp, offset: Int64
+    key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, now: Timestamp, offset: Int64
   ) -> Effects {
     guard offset >= requestsPosition, offset < .max else {
       counts.ignored += 1
@@ -79,15 +83,15 @@ public final class Registry {
     requestsPosition = offset + 1
     counts.records += 1
     guard let key, key.count <= settings.clientBytesMax + 1 + settings.nameBytesMax else {
-      return ignored(timestamp)
+      return ignored(now)
     }
     let name = ByteKey(key)
     let entry = requestEntries[name]
-    guard let value else { return unsubscribe(name, entry, timestamp) }
+    guard let value else { return unsubscribe(name, entry, now) }
     let fingerprint = Fingerprint(value)
-    if let entry, entry.fingerprint == fingerprint { return renew(entry, timestamp) }
-    guard entry != nil || isText(key) else { return ignored(timestamp) }
-    return read(value, fingerprint, name, entry, timestamp)
+    if let entry, entry.fingerprint == fingerprint { return renew(entry, now) }
+    guard entry != nil || isText(key) else { return ignored(now) }
+    return read(value, fingerprint, name, entry, now)
   }
 
   /// Ends what ran out: leases, and grace periods. To be called a few times a second; costs nothing while
@@ -119,47 +123,47 @@ public final class Registry {
     key.count > 0 && String(validating: key, as: UTF8.self) != nil
   }
 
-  private func ignored(_ timestamp: Timestamp) -> Effects {
+  private func ignored(_ now: Timestamp) -> Effects {
     counts.ignored += 1
-    return quietly(timestamp)
+    return quietly(now)
   }
 
-  private func unsubscribe(_ key: ByteKey, _ entry: RequestEntry?, _ timestamp: Timestamp) -> Effects {
-    var draft = Draft(now: timestamp)
+  private func unsubscribe(_ key: ByteKey, _ entry: RequestEntry?, _ now: Timestamp) -> Effects {
+    var draft = Draft(now: now)
     if let entry {
       end(entry, reason: .unsubscribed, &draft)
     } else if let names = ClientAndName(key) {
       // A client that ends what was rejected, or is gone already, waits for an answer too.
       draft.effects.replies.append((key.text, names.endedReply(.unsubscribed)))
     } else {
-      return ignored(timestamp)
+      return ignored(now)
     }
     return settle(&draft)
   }
 
-  private func renew(_ entry: RequestEntry, _ timestamp: Timestamp) -> Effects {
+  private func renew(_ entry: RequestEntry, _ now: Timestamp) -> Effects {
     counts.renewals += 1
-    if timestamp > entry.lastSent { entry.lastSent = timestamp }
-    if timestamp - entry.repliedAt <= settings.replyRepeatAfter { return quietly(timestamp) }
-    var draft = Draft(now: timestamp)
+    entry.lastSent = max(entry.lastSent, now)
+    if now - entry.repliedAt <= settings.replyRepeatAfter { return quietly(now) }
+    var draft = Draft(now: now)
     draft.reply(entry)
     draft.write(entry)
     return settle(&draft)
   }
 
   /// A record that changed nothing: the position is written now and then.
-  private func quietly(_ timestamp: Timestamp) -> Effects {
+  private func quietly(_ now: Timestamp) -> Effects {
     quietRecords += 1
     if quietRecords < settings.quietRecordsMax { return Effects() }
-    var draft = Draft(now: timestamp)
+    var draft = Draft(now: now)
     return settle(&draft)
   }
 
   private func read(
     _ value: UnsafeRawBufferPointer, _ fingerprint: Fingerprint, _ key: ByteKey, _ entry: RequestEntry?,
-    _ timestamp: Timestamp
+    _ now: Timestamp
   ) -> Effects {
-    var draft = Draft(now: timestamp)
+    var draft = Draft(now: now)
     do throws(Rejection) {
       counts.recordsParsed += 1
       let content = try RequestContent(parsing: value, settings)
@@ -168,7 +172,7 @@ public final class Registry {
       }
       if let entry, entry.content == content {
         entry.fingerprint = fingerprint
-        return renew(entry, timestamp)
+        return renew(entry, now)
       }
       try accept(content, fingerprint, &draft)
     } catch {

@@ -18,6 +18,8 @@ struct Rejection: Error, Equatable {
     case collision
     case limit
     case unsupported
+    /// The brokers refuse the stream's topic.
+    case topic
   }
 
   let code: String

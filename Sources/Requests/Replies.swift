@@ -44,18 +44,20 @@ func rejectedReply(_ rejection: Rejection, to key: ByteKey) -> JSON {
 }
 
 extension Registry {
-  /// The reply to a living request (DESIGN section 3).
+  /// The reply to a living request (DESIGN section 3); where its stream stands still, with the error.
   func reply(to request: RequestEntry) -> JSON {
     let stream = request.stream.stream
+    let failure = request.stream.failure
     let progress = progress(stream.id)
     return .object(of: [
       "client": .string(request.content.client), "name": .string(request.content.name),
-      "status": .string("active"), "role": .string(request.isPrimary ? "primary" : "secondary"),
+      "status": .string(failure == nil ? "active" : "failed"),
+      "role": .string(request.isPrimary ? "primary" : "secondary"),
       "primary": .string(stream.id), "set": .string(stream.set), "mode": .string(stream.mode.rawValue),
       "stream": stream.place.replyMember, "columns": stream.view.replyColumns,
       "key": .array(stream.view.recordKey.map { .string($0) }),
       "interval_ms": .int(request.stream.set.interval), "seq": .int(progress.seq),
-      "epoch": .int(progress.epoch),
+      "epoch": .int(progress.epoch), "error": failure?.json,
     ])
   }
 }

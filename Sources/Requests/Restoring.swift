@@ -29,6 +29,7 @@ extension Registry {
     creations = max(creations, restoredCreations.max() ?? 0)
     restoredCreations = []
     for (key, json) in orphans { askAnew(key, json, &draft) }
+    tellRetried(&draft)
     countLeasesAfresh(from: now)
     return leaveOutUnchanged(&draft)
   }
@@ -71,7 +72,7 @@ extension Registry {
 
   private func restoreSet(_ id: String, _ json: JSON, _ draft: inout Draft) {
     guard let creation = creation(json), let filter = json["filter"]?.string,
-      let interval = json["interval_ms"]?.int, interval > 0
+      let interval = json["interval_ms"]?.int, (1...settings.intervalMax.milliseconds).contains(interval)
     else { return drop(Entity.set(id), &draft) }
     let set = SetEntry(id: id, creation: creation, filterText: filter, interval: interval)
     setEntries[id] = set
@@ -94,7 +95,8 @@ extension Registry {
       return
     }
     let entry = insert(Stream(place: place, set: set.id, mode: mode, text: text, view: view), in: set)
-    entry.graceSince = json["grace_ms"]?.int.map(Timestamp.init(milliseconds:))
+    entry.graceSince = json["grace_ms"]?.int.map { min(Timestamp(milliseconds: $0), draft.now) }
+    if json["error"] != nil { retried.append(entry) }
     scheduleGrace(entry)
     draft.touch(entry)
   }
@@ -111,6 +113,15 @@ extension Registry {
     entry.repliedAt = Timestamp(milliseconds: json["replied_ms"]?.int ?? 0)
     attach(entry, &draft)
     return true
+  }
+
+  /// Streams that stood still over a limit begin anew with every restart, and their clients hear of it.
+  private func tellRetried(_ draft: inout Draft) {
+    for entry in retried {
+      for request in entry.requests { draft.reply(request) }
+      draft.effects.cluster.append((Entity.stream(entry.stream.id), Entity.value(of: entry)))
+    }
+    retried = []
   }
 
   private func content(_ json: JSON) -> RequestContent? { try? RequestContent(json, settings) }

@@ -60,7 +60,7 @@ public struct RequestStatus: Sendable {
   public let link: String?
   /// Zero: none.
   public let lease: Duration
-  /// The broker's time of its record, as last sent.
+  /// When its record was last read.
   public let lastSent: Timestamp
 }
 

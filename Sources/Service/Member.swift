@@ -23,6 +23,12 @@ public struct MemberSettings: Sendable {
   /// Rows times streams that begin, in one turn of the table's thread: some tenths of a second, after which
   /// the leader has its turn, so that a restart with many streams holds up no commit and no poll.
   public var startWorkMax = 20_000_000
+  /// Bytes of keys and values after which a sweep takes no further set. What is due beyond comes in the
+  /// next sweep, at once.
+  public var sweepBytesMax = 64 << 20
+  /// The same of one set with those linked with it, which no sweep may split. At 35 MB/s a transaction of
+  /// this size takes half of its time-out of 60 s; a stream that goes past it stands still.
+  public var unitBytesMax = 1 << 30
 
   public init(
     topics: ClusterTopics, memberID: String, schema: Schema, table: TableSettings, registry: RegistrySettings
@@ -46,20 +52,22 @@ public struct OneTable: Catalog, Sendable {
   public var tableNames: [String] { [schema.table] }
 }
 
-/// One life of a member's two roles: the table's worker and the publisher, with the mailboxes between.
-/// It ends with the first error that is not for trying again; the next life restores from the bus.
+/// One life of a member's table, and the publisher that works with it: the table's worker, a publisher, and
+/// the mailbox between. It ends with the table's first error that is not for trying again; the next life
+/// restores from the bus. A publisher that fails is made anew within it.
 public final class MemberLife {
   public let worker: TableWorker
-  public let publisher: Publisher
+  public private(set) var publisher: Publisher
   /// For the console's questions.
   public let letters: Mailbox<TableLetter>
+  private let makePublisher: () -> Publisher
 
+  /// `pause` waits before an aborted transaction is tried again.
   public init(
     _ settings: MemberSettings, bus: any Bus, clock: any Clock, readiness: Readiness, log: Log,
-    metrics: Metrics, wakePublisher: @escaping @Sendable () -> Void = {}
+    metrics: Metrics, pause: @escaping @Sendable (Duration) -> Void
   ) {
     let letters = Mailbox<TableLetter>(capacity: settings.lettersMax)
-    let collected = Mailbox<Collected>(capacity: 16, wake: wakePublisher)
     self.letters = letters
     let table = EventTable(
       schema: settings.schema,
@@ -70,21 +78,32 @@ public final class MemberLife {
       settings: Leader.Settings(
         topics: settings.topics, seat: settings.topics.tableSeat(settings.memberID),
         commitInterval: settings.commitInterval),
-      readiness: readiness, log: log, metrics: metrics)
+      readiness: readiness, log: log, metrics: metrics, pause: pause)
     worker = TableWorker(
-      clock: clock, leader: leader, letters: letters, publisher: collected,
-      drainInterval: settings.drainInterval, startWorkMax: settings.startWorkMax, readiness: readiness,
-      log: log, metrics: metrics)
-    publisher = Publisher(
-      bus: bus, clock: clock,
-      settings: Publisher.Settings(topics: settings.topics, registry: settings.registry),
-      catalog: OneTable(settings.schema), table: letters, mail: collected, readiness: readiness, log: log,
+      settings, clock: clock, leader: leader, letters: letters, readiness: readiness, log: log,
       metrics: metrics)
+    makePublisher = {
+      Publisher(
+        bus: bus, clock: clock,
+        settings: Publisher.Settings(topics: settings.topics, registry: settings.registry),
+        catalog: OneTable(settings.schema), table: letters, readiness: readiness, log: log, metrics: metrics,
+        pause: pause)
+    }
+    publisher = makePublisher()
+  }
+
+  /// Makes the publisher anew, where this error of its was none of the table's. False: the table must be
+  /// made anew with it.
+  public func remakePublisher(after error: BusError) -> Bool {
+    guard error.remedy != .closed, error.code != Publisher.mailboxFull else { return false }
+    publisher.close()
+    publisher = makePublisher()
+    return true
   }
 }
 
-/// Runs a member on real threads: one for the table, one for the publisher, and a supervisor that makes
-/// both anew when either fails, after a pause that grows.
+/// Runs a member on real threads: one for the table, one for the publisher, which is the supervisor's too. What
+/// fails is made anew after a pause that grows: the publisher alone, or both where it is the table.
 public final class Member: Sendable {
   private struct State {
     var letters: Mailbox<TableLetter>?
@@ -99,12 +118,15 @@ public final class Member: Sendable {
   private let log: Log
   private let metrics: Metrics
   private let restarts: Base.Metric
+  private let publisherRestarts: Base.Metric
   private let state = Mutex(State())
   private let stopSignal = Signal()
   private let supervisor = Mutex<JoinedThread?>(nil)
 
   private static let pauseMin = Duration.milliseconds(200)
   private static let pauseMax = Duration.seconds(10)
+  /// What lived so long failed by accident: pauses begin with the shortest again.
+  private static let goodLife = Duration.seconds(60)
   /// The longest wait of a role's turn: how late it sees a letter or a stop.
   private static let turnWait = Duration.milliseconds(20)
 
@@ -115,12 +137,16 @@ public final class Member: Sendable {
     self.log = log.named("member")
     self.metrics = metrics
     restarts = metrics.counter("belfry_member_restarts_total", "Times that a member's roles were made anew")
+    publisherRestarts = metrics.counter(
+      "belfry_publisher_restarts_total", "Times that the publisher alone was made anew")
+    readiness.set("member", "not started")
   }
 
   /// Starts the threads, and returns at once. What no retry can mend (a topic with the wrong number of
   /// partitions, a seat that another process has) ends the member and is its `failure`.
   public func start() {
     readiness.set("bus", "the topics are not checked yet")
+    readiness.set("member", nil)
     supervisor.withLock { $0 = JoinedThread { [self] in supervise() } }
   }
 
@@ -144,7 +170,7 @@ public final class Member: Sendable {
   // MARK: Supervision
 
   private func supervise() {
-    var pause = Self.pauseMin
+    var backoff = Backoff(first: Self.pauseMin, limit: Self.pauseMax)
     while !isStopping {
       let started = clock.elapsed()
       let end = live()
@@ -156,11 +182,27 @@ public final class Member: Sendable {
         state.withLock { $0.failure = end }
         return
       }
-      if clock.elapsed() - started > .seconds(60) { pause = Self.pauseMin }
-      log.warning("roles are made anew", ("code", end.code), ("error", end.message), ("after", "\(pause)"))
       restarts.add()
-      stopSignal.wait(atMost: pause)
-      pause = min(pause * 2, Self.pauseMax)
+      pause("roles are made anew", after: end, started, &backoff) { false }
+    }
+  }
+
+  /// Before something is made anew that lived since `started`. Ends early where that is of no use any more.
+  private func pause(
+    _ what: String, after error: BusError, _ started: Duration, _ backoff: inout Backoff,
+    unless isOver: () -> Bool
+  ) {
+    if clock.elapsed() - started > Self.goodLife { backoff.reset() }
+    let pause = backoff.take()
+    log.warning(what, ("code", error.code), ("error", error.message), ("after", "\(pause)"))
+    rest(pause, unless: isOver)
+  }
+
+  /// Waits, but not past a stop.
+  private func rest(_ duration: Duration, unless isOver: () -> Bool) {
+    let end = clock.elapsed() + duration
+    while clock.elapsed() < end, !isStopping, !isOver() {
+      stopSignal.wait(atMost: min(Self.pauseMin, end - clock.elapsed()))
     }
   }
 
@@ -172,7 +214,7 @@ public final class Member: Sendable {
       || error.remedy == .closed
   }
 
-  /// One life of the two roles; returns the error that ended it.
+  /// One life of the table, with as many of the publisher's as it takes; returns the error that ended it.
   private func live() -> BusError? {
     do throws(BusError) {
       try bus.ensureTopics(settings.topicSpecs)
@@ -182,10 +224,9 @@ public final class Member: Sendable {
     }
     readiness.set("bus", nil)
     warnOfTopics()
-    let wake = Signal()
     let life = MemberLife(
       settings, bus: bus, clock: clock, readiness: readiness, log: log, metrics: metrics,
-      wakePublisher: { wake.raise() })
+      pause: { [self] in rest($0) { false } })
     state.withLock { $0.letters = life.letters }
     defer { state.withLock { $0.letters = nil } }
     let outcome = Outcome()
@@ -199,8 +240,8 @@ public final class Member: Sendable {
     guard let table else {
       return BusError(.recreate, code: "THREAD", "the machine has no more threads to give")
     }
-    outcome.end(with: run(outcome, roles.life.publisher.turn))
-    roles.life.publisher.close()
+    outcome.end(with: publish(life, outcome))
+    life.publisher.close()
     table.join()
     return outcome.error
   }
@@ -211,6 +252,20 @@ public final class Member: Sendable {
       for fault in try bus.topicFaults(settings.topicSpecs) { log.warning(fault) }
     } catch {
       log.info("topics' properties not checked", ("code", error.code), ("error", error.message))
+    }
+  }
+
+  /// Turns the publisher and makes it anew when it fails, while the table serves on.
+  private func publish(_ life: MemberLife, _ outcome: Outcome) -> BusError? {
+    var backoff = Backoff(first: Self.pauseMin, limit: Self.pauseMax)
+    while true {
+      let started = clock.elapsed()
+      guard let error = run(outcome, life.publisher.turn) else { return nil }
+      if isFinal(error) || isStopping || outcome.isEnded { return error }
+      guard life.remakePublisher(after: error) else { return error }
+      publisherRestarts.add()
+      readiness.set("publisher", error.description)
+      pause("the publisher is made anew", after: error, started, &backoff) { outcome.isEnded }
     }
   }
 

@@ -13,18 +13,19 @@ import Table
 /// answer shows one committed state. Crash-only, as the leader is.
 public final class TableWorker {
   private let clock: any Clock
+  private let settings: MemberSettings
   private let leader: Leader
   private let table: EventTable
   private let engine: Engine
   private let letters: Mailbox<TableLetter>
   /// Taken from the mailbox and not answered yet.
   private var waiting: ArraySlice<TableLetter> = []
-  private let publisher: Mailbox<Collected>
-  private let drainInterval: Duration
-  private let startWorkMax: Int
+  /// Of the publisher that began last.
+  private var publisher: Mailbox<Collected>?
+  /// Streams over a limit, until the publisher is told.
+  private var failures: [StreamFailure] = []
   private let readiness: Readiness
   private var nextDrain = Duration.zero
-  private var overLimit: Set<String> = []
   /// Streams that had a sum beyond 64 bits.
   private var overflowed: Set<String> = []
   private let log: Log
@@ -37,7 +38,6 @@ public final class TableWorker {
     let drains: Base.Metric
     let matched: Base.Metric
     let queries: Base.Metric
-    let overLimit: Base.Metric
     let sumOverflows: Base.Metric
 
     init(_ metrics: Metrics) {
@@ -46,26 +46,23 @@ public final class TableWorker {
       drains = metrics.counter("belfry_drains_total", "Drains of changed rows into the views")
       matched = metrics.counter("belfry_rows_matched_total", "Changed rows matched against the filters")
       queries = metrics.counter("belfry_queries_total", "Questions answered from the table")
-      overLimit = metrics.counter("belfry_streams_over_limit_total", "Streams that stand still over a limit")
       sumOverflows = metrics.counter(
         "belfry_sum_overflows_total", "Sums that became null because no 64-bit number holds them")
     }
   }
 
-  /// `letters` come from the publisher and the console; `publisher` takes what was collected.
+  /// `letters` come from publishers, one after the other, and from the console.
   public init(
-    clock: any Clock, leader: Leader, letters: Mailbox<TableLetter>, publisher: Mailbox<Collected>,
-    drainInterval: Duration, startWorkMax: Int, readiness: Readiness, log: Log, metrics: Metrics
+    _ settings: MemberSettings, clock: any Clock, leader: Leader, letters: Mailbox<TableLetter>,
+    readiness: Readiness, log: Log, metrics: Metrics
   ) {
     self.readiness = readiness
     self.clock = clock
+    self.settings = settings
     self.leader = leader
     table = leader.table
     engine = Engine(rows: leader.table.rows)
     self.letters = letters
-    self.publisher = publisher
-    self.drainInterval = drainInterval
-    self.startWorkMax = startWorkMax
     self.log = log.named("table")
     telemetry = Telemetry(metrics)
   }
@@ -78,8 +75,9 @@ public final class TableWorker {
     let now = clock.elapsed()
     if now >= nextDrain, table.dirtyRows > 0 {
       drain()
-      nextDrain = now + drainInterval
+      nextDrain = now + settings.drainInterval
     }
+    takeLetters()
     answerLetters()
   }
 
@@ -105,19 +103,56 @@ public final class TableWorker {
     telemetry.stringBytes.set(table.rows.strings.bytesHeld)
   }
 
+  /// Questions are answered at once. What a former publisher still waits for is of no interest any more.
+  private func takeLetters() {
+    if letters.isEmpty || waiting.count > settings.lettersMax { return }
+    for letter in letters.takeAll() {
+      switch letter {
+      case .query(let view, let rowsMax, let reply): answer(view, rowsMax: rowsMax, reply)
+      case .reset: waiting = [letter]
+      default: waiting.append(letter)
+      }
+    }
+  }
+
+  private func answer(
+    _ view: View, rowsMax: Int, _ reply: (Result<QueryResult, EngineError>) -> Void
+  ) {
+    telemetry.queries.add()
+    reply(
+      Result { () throws(EngineError) in
+        try Engine.query(
+          view, rows: table.rows, each: { table.forEachRow($0) }, limit: rowsMax,
+          now: clock.now().milliseconds)
+      })
+  }
+
   /// In their order, until streams that begin have taken their share of the turn.
   private func answerLetters() {
-    if waiting.isEmpty, !letters.isEmpty { waiting = letters.takeAll()[...] }
     while let letter = waiting.first {
       if case .start = letter { return begin(takeStarts()) }
       waiting.removeFirst()
-      answer(letter)
+      switch letter {
+      case .reset(let mailbox): reset(mailbox)
+      case .stop(let id):
+        engine.remove(stream: id)
+        overflowed.remove(id)
+      case .collect(let units): collect(units)
+      case .start, .query: preconditionFailure("answered elsewhere")
+      }
     }
+  }
+
+  private func reset(_ mailbox: Mailbox<Collected>) {
+    engine.removeAll()
+    failures = []
+    overflowed = []
+    publisher = mailbox
   }
 
   /// The streams that begin next: as many as one turn may match against all rows, at least one.
   private func takeStarts() -> [NewStream] {
-    let countMax = max(1, startWorkMax / max(1, table.rowCount))
+    let countMax = max(1, settings.startWorkMax / max(1, table.rowCount))
     var streams: [NewStream] = []
     while streams.count < countMax, case .start(let stream)? = waiting.first {
       waiting.removeFirst()
@@ -126,64 +161,54 @@ public final class TableWorker {
     return streams
   }
 
-  private func answer(_ letter: TableLetter) {
-    switch letter {
-    case .start: preconditionFailure("streams begin together")
-    case .stop(let id):
-      engine.remove(stream: id)
-      overLimit.remove(id)
-      overflowed.remove(id)
-    case .collect(let ids):
-      drain()
-      collect(ids)
-    case .query(let view, let rowsMax, let reply):
-      telemetry.queries.add()
-      reply(
-        Result { () throws(EngineError) in
-          try Engine.query(
-            view, rows: table.rows, each: { table.forEachRow($0) }, limit: rowsMax,
-            now: clock.now().milliseconds)
-        })
-    }
-  }
-
-  /// Matches all rows against streams that begin, in one pass. A view over a limit (such as groups) stands
-  /// still, and says so, until its requests end.
+  /// Matches all rows against streams that begin, in one pass.
   private func begin(_ streams: [NewStream]) {
     // What is dirty would come twice: in the rows as they are, and again in the next drain.
     drain()
-    let failures = engine.add(streams) { table.forEachRow($0) }
-    for stream in streams { if let error = failures[stream.id] { report(stream.id, error) } }
+    let errors = engine.add(streams) { table.forEachRow($0) }
+    for stream in streams {
+      if let error = errors[stream.id] {
+        failures.append(StreamFailure(stream: stream.id, reason: error.description))
+      }
+    }
   }
 
-  /// Views that grew over a limit since they began: each is said once.
-  private func reportStreamsOverLimit() {
-    for (id, error) in engine.streamsOverLimit where !overLimit.contains(id) { report(id, error) }
-  }
-
-  private func report(_ id: String, _ error: EngineError) {
-    overLimit.insert(id)
-    telemetry.overLimit.add()
-    log.error("stream over a limit: it stands still", ("stream", id), ("error", "\(error)"))
+  /// Views over a limit end here; the publisher is told why.
+  private func endStreamsOverLimit() {
+    for (id, error) in engine.streamsOverLimit {
+      failures.append(StreamFailure(stream: id, reason: error.description))
+      engine.remove(stream: id)
+    }
   }
 
   /// Each stream is named once; the counter goes on.
-  private func reportOverflows(_ ids: [String], _ count: Int) {
+  private func reportOverflows(_ ids: some Sequence<String>, _ count: Int) {
     telemetry.sumOverflows.add(count)
     for id in ids where engine.sumOverflows(stream: id) > 0 && overflowed.insert(id).inserted {
       log.warning("a sum is beyond 64 bits: it is null until it is back", ("stream", id))
     }
   }
 
-  private func collect(_ ids: [String]) {
+  /// Units are taken whole: a sweep shows all of what belongs together. So one unit alone may be large, up
+  /// to a limit past which its streams fail.
+  private func collect(_ units: [[String]]) {
+    drain()
     let batch = SweepBatch()
-    reportStreamsOverLimit()
     let overflows = engine.sumOverflows
-    engine.collect(ids, into: batch) { table.row(ofKey: $0) }
-    if engine.sumOverflows > overflows { reportOverflows(ids, engine.sumOverflows - overflows) }
+    var taken = 0
+    for unit in units where taken == 0 || batch.byteCount < settings.sweepBytesMax {
+      engine.collect(unit, into: batch, bytesMax: settings.unitBytesMax) { table.row(ofKey: $0) }
+      taken += 1
+    }
+    if engine.sumOverflows > overflows {
+      reportOverflows(units.prefix(taken).joined(), engine.sumOverflows - overflows)
+    }
+    endStreamsOverLimit()
     var positions: [Int32: Int64] = [:]
     for shard in table.ledShards { positions[shard] = table.changeNumber(shard) }
-    let collected = Collected(batch: batch, positions: positions, time: clock.now())
-    if !publisher.send(collected) { log.error("the publisher's mailbox is full") }
+    let collected = Collected(
+      batch: batch, units: taken, failures: failures, positions: positions, time: clock.now())
+    failures = []
+    if publisher?.send(collected) != true { log.error("the publisher's mailbox is full") }
   }
 }

@@ -19,6 +19,9 @@ public final class Leader: AssignmentHandler {
     public var transactionBytesMax = 32 << 20
     /// Times that a commit whose outcome is unknown is asked for again.
     public var commitAttemptsMax = 5
+    /// The pause behind an aborted transaction, the first in a row and the last.
+    public var abortPauseMin = Duration.milliseconds(100)
+    public var abortPauseMax = Duration.seconds(5)
 
     public init(topics: ClusterTopics, seat: String, commitInterval: Duration) {
       self.topics = topics
@@ -39,14 +42,19 @@ public final class Leader: AssignmentHandler {
   private let batch = RecordBatch(capacity: 1 << 20)
   private var paused: Set<TopicPartition> = []
   private var nextCommit = Duration.zero
+  private let pause: @Sendable (Duration) -> Void
+  private var backoff: Backoff
   private let commits: Metric
   private let aborts: Metric
   private let commitTime: Metric
 
+  /// `pause` waits before what was aborted is done again.
   public init(
     bus: any Bus, clock: any Clock, table: EventTable, settings: Settings, readiness: Readiness, log: Log,
-    metrics: Metrics
+    metrics: Metrics, pause: @escaping @Sendable (Duration) -> Void
   ) {
+    self.pause = pause
+    backoff = Backoff(first: settings.abortPauseMin, limit: settings.abortPauseMax)
     self.bus = bus
     self.clock = clock
     self.table = table
@@ -146,9 +154,13 @@ public final class Leader: AssignmentHandler {
       try producer.commit(attemptsMax: settings.commitAttemptsMax)
       table.committed()
       commits.add()
+      backoff.reset()
     } catch  where error.remedy == .abort || error.remedy == .retry {
-      log.warning("transaction aborted", ("code", error.code), ("error", error.message))
+      let wait = backoff.take()
+      log.warning(
+        "transaction aborted", ("code", error.code), ("error", error.message), ("again_after", "\(wait)"))
       try abort(producer)
+      pause(wait)
     }
     commitTime.add(Int((clock.elapsed() - started).milliseconds))
   }

@@ -20,23 +20,22 @@ import Testing
     cluster.append(topic: place.topic, partition: place.partition, key: key, value: value)
   }
 
-  private func read(_ places: [StreamPlace]) throws -> Contents {
-    try Contents.read(places, cluster.connect(), cluster.clock)
+  private func read(_ places: [StreamPlace], keysMax: Int = Contents.keysMax) throws -> Contents {
+    try Contents.read(places, cluster.connect(), cluster.clock, keysMax: keysMax)
   }
 
-  private func texts(_ content: [[UInt8]: [UInt8]]?) -> [String: String]? {
-    content.map { content in
-      Dictionary(
-        uniqueKeysWithValues: content.map {
-          (String(decoding: $0.key, as: UTF8.self), String(decoding: $0.value, as: UTF8.self))
-        })
+  /// Whether a stream's content is these keys with these values.
+  private func holds(_ content: [[UInt8]: Fingerprint]?, _ expected: [String: String]) -> Bool {
+    let prints = expected.map { key, value in
+      (Array(key.utf8), Array(value.utf8).withUnsafeBytes { Fingerprint($0) })
     }
+    return content == Dictionary(uniqueKeysWithValues: prints)
   }
 
   @Test func `a topic is folded: the last value of a key, and none behind a null`() throws {
     for (key, value) in [("k", "1"), ("l", "1"), ("k", "2"), ("l", nil), ("m", "3")] { put(own, key, value) }
     var contents = try read([own])
-    #expect(texts(contents.take(own.id)) == ["k": "2", "m": "3"])
+    #expect(holds(contents.take(own.id), ["k": "2", "m": "3"]))
   }
 
   @Test func `a lane's keys lose their prefix; other streams' are left aside`() throws {
@@ -45,8 +44,8 @@ import Testing
     }
     put(lane, nil, "no key")
     var contents = try read([own, lane])
-    #expect(texts(contents.take(lane.id)) == ["*": "bbbbbbbbbbbbbbbb/*", "a/b": "bbbbbbbbbbbbbbbb/a/b"])
-    #expect(texts(contents.take(own.id)) == [:])
+    #expect(holds(contents.take(lane.id), ["*": "bbbbbbbbbbbbbbbb/*", "a/b": "bbbbbbbbbbbbbbbb/a/b"]))
+    #expect(holds(contents.take(own.id), [:]))
     #expect(contents.take("cccccccccccccccc") == nil)
   }
 
@@ -60,7 +59,7 @@ import Testing
     try producer.send(batch)
     try producer.abort()
     var contents = try read([own])
-    #expect(texts(contents.take(own.id)) == ["k": "1"])
+    #expect(holds(contents.take(own.id), ["k": "1"]))
   }
 
   @Test func `content is taken once; of no stream there is none`() throws {
@@ -70,6 +69,17 @@ import Testing
     #expect(contents.take(own.id) == nil)
     var none = try read([])
     #expect(none.take(own.id) == nil)
+  }
+
+  @Test func `a stream with which the keys are too many is given up, the others are kept`() throws {
+    for key in ["a", "b"] { put(lane, lane.keyPrefix + key, "1") }
+    for n in 0..<6 { put(own, "k\(n % 5)", "\(n)") }
+    put(own, "k0", nil)
+    var contents = try read([own, lane], keysMax: 5)
+    #expect(contents.tooLarge == [own.id])
+    #expect(contents.take(own.id) == nil)
+    #expect(holds(contents.take(lane.id), ["a": "1", "b": "1"]))
+    #expect(try read([own], keysMax: 5).tooLarge == [])
   }
 
   @Test func `a topic that is not there is an error to try again`() throws {

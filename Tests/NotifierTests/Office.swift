@@ -2,6 +2,7 @@ import Base
 import Bus
 import Events
 import Query
+import Synchronization
 
 @testable import Matching
 @testable import Notifier
@@ -17,12 +18,19 @@ final class Office {
   let readiness = Readiness()
   private var publisher: Publisher!
   private var letters = Mailbox<TableLetter>(capacity: 1_000)
-  private var mail = Mailbox<Collected>(capacity: 16)
+  private var mail: Mailbox<Collected>?
 
   /// The table: what every view has, and what each stream has yet to publish.
   private(set) var view: [String: String] = [:]
   private var pending: [String: [String: String?]] = [:]
   var positions: [Int32: Int64] = [0: 0]
+  /// Units that the table has room for in one sweep.
+  var unitsMax = Int.max
+  /// Streams that the table finds over a limit.
+  var failures: [StreamFailure] = []
+  /// The log's lines, and the pauses behind aborted transactions.
+  let lines = Notes<String>()
+  let pauses = Notes<Duration>()
   /// While false the table does not answer.
   var answers = true
 
@@ -40,11 +48,17 @@ final class Office {
     publisher?.close()
     bus = cluster.connect()
     letters = Mailbox(capacity: 1_000)
-    mail = Mailbox(capacity: 16)
+    mail = nil
     pending = [:]
+    let (clock, lines, pauses) = (cluster.clock, lines, pauses)
+    let log = Log(Log.Sink(clock: clock, least: .warning) { lines.add($0) }, "test")
     publisher = Publisher(
-      bus: bus, clock: cluster.clock, settings: settings, catalog: Tables(), table: letters, mail: mail,
-      readiness: readiness, log: .silent, metrics: metrics)
+      bus: bus, clock: clock, settings: settings, catalog: Tables(), table: letters, readiness: readiness,
+      log: log, metrics: metrics
+    ) {
+      pauses.add($0)
+      clock.advance(by: $0)
+    }
   }
 
   // MARK: Time
@@ -66,14 +80,21 @@ final class Office {
       case .start(let stream): pending[stream.id] = view.mapValues { $0 }
       case .stop(let id): pending[id] = nil
       case .query: break
-      case .collect(let ids):
+      case .reset(let mailbox):
+        mail = mailbox
+        pending = [:]
+      case .collect(let units):
         let batch = SweepBatch()
-        for id in ids {
+        let taken = min(units.count, unitsMax)
+        for id in units.prefix(taken).joined() {
           guard let changed = pending[id] else { continue }
           batch.append(stream: id, changed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
           pending[id] = [:]
         }
-        mail.send(Collected(batch: batch, positions: positions, time: cluster.clock.now()))
+        mail?.send(
+          Collected(
+            batch: batch, units: taken, failures: failures, positions: positions, time: cluster.clock.now()))
+        failures = []
       }
     }
   }
@@ -130,6 +151,13 @@ final class Office {
 
   var sweeps: [JSON] { entities(topics.progress, "*/\(topics.publishSeat)") }
   var claims: [Int64] { entities(topics.registry, "claim").compactMap { $0["epoch"]?.int } }
+}
+
+/// What was noted, from whatever thread.
+final class Notes<Element: Sendable>: Sendable {
+  private let state = Mutex<[Element]>([])
+  func add(_ element: Element) { state.withLock { $0.append(element) } }
+  var all: [Element] { state.withLock { $0 } }
 }
 
 /// A record on a stream, as a reader sees it.

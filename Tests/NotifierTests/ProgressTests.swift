@@ -53,14 +53,24 @@ import Testing
     #expect(progress.seq(stream("t", creation: 4).place) == 0)
   }
 
-  @Test func `counts of streams that do not live are forgotten, their epochs are not`() {
+  @Test func `a stream that ends is remembered only where its next life needs a higher epoch`() {
     var progress = Progress()
     progress.set("a", StreamState(epoch: 5, seq: 9, creation: 1))
     progress.set("b", StreamState(epoch: 6, seq: 9, creation: 2))
-    progress.set("c", StreamState(epoch: 6, seq: 9, creation: 3))
-    progress.forgetCounts(except: [stream("b", creation: 2).place, stream("c", creation: 4).place])
-    #expect(progress.streams["a"] == StreamState(epoch: 5, seq: 0, creation: 1))
-    #expect(progress.streams["b"] == StreamState(epoch: 6, seq: 9, creation: 2))
-    #expect(progress.streams["c"] == StreamState(epoch: 6, seq: 0, creation: 3))
+    for id in ["a", "b", "never"] { progress.end(id, epoch: 6) }
+    #expect(progress.streams == [:])
+    #expect(progress.ended == ["b"])
+    progress.epochRose()
+    #expect(progress.ended == [])
+  }
+
+  @Test func `records of no living stream are left over, of a former life too; nulls are none`() {
+    var progress = Progress()
+    for (n, id) in ["c", "b", "a", "gone"].enumerated() {
+      progress.set(id, StreamState(epoch: 5, seq: 9, creation: Int64(n)))
+    }
+    progress.restore(key: "gone", value: nil)
+    let living = [stream("b", creation: 1).place, stream("c", creation: 7).place]
+    #expect(progress.leftOver(living) == ["a", "c"])
   }
 }

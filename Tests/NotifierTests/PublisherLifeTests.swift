@@ -106,6 +106,113 @@ import Testing
     }
   }
 
+  @Test func `an ended stream's progress goes with it, and a crashed one's at the next start`() throws {
+    let office = try Office(grace: .seconds(1))
+    office.put("k", "{1}")
+    for (key, sql) in [("a/core", core), ("a/count", counter), ("a/other", other)] { office.ask(key, sql) }
+    try office.run()
+    let ids = ["a/core", "a/count"].map { office.reply($0)["primary"]!.string! }
+    for key in ["a/core", "a/count"] { office.end(key) }
+    try office.run(.seconds(5))
+    func progress(_ id: String) -> SimulatedRecord? {
+      office.cluster.records(topics.progress, 0, .committed).last { $0.keyText == id }
+    }
+    for id in ids {
+      #expect(progress(id) != nil)
+      #expect(progress(id)?.value == nil)
+    }
+    #expect(progress(office.reply("a/other")["primary"]!.string!)?.value != nil)
+    // As an older version left it.
+    let old = #"{"epoch":1,"seq":4,"sweep":1,"creation":1,"time":0}"#
+    office.cluster.append(topic: topics.progress, partition: 0, key: "0123456789abcdef", value: old)
+    office.restart()
+    try office.run()
+    #expect(progress("0123456789abcdef")?.value == nil)
+    office.ask("a/core", core)
+    try office.run()
+    #expect(office.records("a/core").map(\.epoch) == [2])
+  }
+
+  @Test func `where too many streams end in an epoch the next is claimed`() throws {
+    let office = try Office(grace: .seconds(1))
+    office.settings.endedPerEpochMax = 2
+    office.restart()
+    office.put("k", "{1}")
+    for n in 0..<4 { office.ask("a/v\(n)", "SELECT Node FROM alerts WHERE Tally = \(n)") }
+    try office.run()
+    for n in 0..<3 { office.end("a/v\(n)") }
+    try office.run(.seconds(5))
+    #expect(office.claims == [1])
+    office.end("a/v3")
+    try office.run(.seconds(5))
+    #expect(office.claims == [1, 2])
+    office.ask("a/v0", "SELECT Node FROM alerts WHERE Tally = 0")
+    try office.run()
+    #expect(office.claims == [1, 2])
+    #expect(office.records("a/v0").map(\.epoch) == [2])
+    #expect(office.reply("a/v0")["epoch"]?.int == 2)
+  }
+
+  @Test func `the topics of streams that end together are deleted in one call`() throws {
+    let office = try Office(grace: .seconds(1))
+    office.cluster.trace.isOn = true
+    for n in 0..<30 { office.ask("a/v\(n)", "SELECT Node FROM alerts WHERE Tally = \(n)") }
+    try office.run()
+    for n in 0..<30 { office.end("a/v\(n)") }
+    try office.run(.seconds(5))
+    #expect(!office.cluster.topicNames.contains { $0.hasPrefix(topics.viewPrefix) })
+    // One at the start, for what a crash may have left.
+    #expect(office.cluster.trace.lines.filter { $0.contains("deleteTopics") }.count <= 2)
+  }
+
+  @Test func `aborted transactions are tried again after a pause that grows, and the log says why`() throws {
+    let office = try Office()
+    office.put("k", "{1}")
+    office.ask("a/core", core)
+    try office.run()
+    for n in 1...3 {
+      office.put("k", "{\(n + 1)}")
+      office.bus.inject(.abortable)
+      try office.run()
+    }
+    #expect(office.pauses.all == Array(repeating: .milliseconds(100), count: 3))
+    office.bus.faults.abortable = 1
+    office.put("k", "{5}")
+    #expect(throws: BusError.self) { try office.run(.seconds(20)) }
+    #expect(office.pauses.all.dropFirst(3).map(\.milliseconds) == [100, 200, 400, 800])
+    let last = try #require(office.lines.all.last { $0.contains("transaction aborted") })
+    #expect(last.contains("_ABORTABLE") && last.contains("abort the transaction"))
+  }
+
+  @Test func `a lease does not end where its renewal waits to be read`() throws {
+    let office = try Office()
+    office.settings.requestsPerTurnMax = 10
+    office.restart()
+    for n in 0..<40 { office.ask("c\(n)/core", core, #""lease_ms":5000"#) }
+    try office.run()
+    // The publisher stands still for longer than the lease, while all renew.
+    office.cluster.clock.advance(by: .seconds(4))
+    for n in 0..<40 { office.ask("c\(n)/core", core, #""lease_ms":5000"#) }
+    office.cluster.clock.advance(by: .seconds(4))
+    try office.run()
+    #expect((0..<40).filter { office.reply("c\($0)/core")["status"]?.string != "active" } == [])
+  }
+
+  @Test(arguments: [-7_200, 7_200])
+  func `leases do not depend on the brokers' clock`(skew: Int64) throws {
+    let office = try Office()
+    office.cluster.stampSkew = .seconds(skew)
+    office.ask("noc/core", core, #""lease_ms":5000"#)
+    for _ in 0..<3 {
+      try office.run(.seconds(3))
+      office.ask("noc/core", core, #""lease_ms":5000"#)
+    }
+    try office.run(.seconds(4))
+    #expect(office.reply("noc/core")["status"]?.string == "active")
+    try office.run(.seconds(3))
+    #expect(office.reply("noc/core")["status"]?.string == "ended")
+  }
+
   @Test func `a restart publishes the difference to what is on the topic`() throws {
     let office = try Office()
     for (key, value) in [("a", "{1}"), ("b", "{1}"), ("c", "{1}")] { office.put(key, value) }

@@ -81,6 +81,28 @@ import Testing
     #expect(outcome.batch.keyText(outcome.batch.records[0]) == "*/belfry.publish")
   }
 
+  @Test func `a stream with a record that is too large fails, the others are published`() {
+    let large = String(repeating: "x", count: Sweep.recordBytesMax)
+    let outcome = records(
+      collected([a.id: ["k1": "{1}", "k2": large], lane.id: ["*": String(large.dropLast())]]))
+    #expect(outcome.failures.map(\.stream) == [a.id])
+    #expect(outcome.failures[0].reason.hasPrefix("the record of k2 has \(Sweep.recordBytesMax + 2) bytes"))
+    #expect(outcome.states.map(\.id) == [lane.id])
+    #expect(outcome.published == 1)
+  }
+
+  @Test func `a stream whose topic holds too many keys fails`() throws {
+    let cluster = SimulatedCluster(seed: 1)
+    let bus = cluster.connect()
+    try bus.createTopics([ClusterTopics.view(a.place.topic)])
+    for key in ["k", "l"] { cluster.append(topic: a.place.topic, partition: 0, key: key, value: "1") }
+    let outcome = records(
+      collected([a.id: ["k": "1"]]), Progress(),
+      try Contents.read([a.place], bus, cluster.clock, keysMax: 1))
+    #expect(outcome.failures.map(\.stream) == [a.id])
+    #expect(outcome.published == 0)
+  }
+
   @Test func `what was collected for a stream that has ended meanwhile is left out`() {
     let outcome = records(collected(["dddddddddddddddd": ["k": "{}"]]))
     #expect(outcome.published == 0)
@@ -110,7 +132,7 @@ import Testing
     let there = try found(a.id, Dictionary(uniqueKeysWithValues: pairs(there)))
     let batch = SweepBatch()
     batch.append(stream: a.id, pairs(now).map { ($0.key, $0.value == "-" ? nil : $0.value) })
-    let outcome = records(Collected(batch: batch, positions: [:], time: .zero), Progress(), there)
+    let outcome = records(Collected(batch: batch, units: 1, positions: [:], time: .zero), Progress(), there)
     let published = outcome.batch.records.prefix(outcome.published).map { record in
       "\(outcome.batch.keyText(record)!)=\(outcome.batch.valueText(record) ?? "-")"
     }

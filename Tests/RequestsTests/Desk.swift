@@ -47,7 +47,7 @@ final class Desk {
     let record = log[index]
     let effects = withBytes(record.key) { key in
       withBytes(record.value) { value in
-        registry.handle(key: key, value: value, timestamp: record.at, offset: Int64(index))
+        registry.handle(key: key, value: value, now: record.at, offset: Int64(index))
       }
     }
     commit(effects)

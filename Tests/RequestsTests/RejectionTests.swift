@@ -67,7 +67,7 @@ import Testing
     #expect(desk.send(String(repeating: "k", count: 400), value).isEmpty)
     let bytes: [UInt8] = [0x63, 0x2F, 0xFF]
     let effects = bytes.withUnsafeBytes { key in
-      withBytes(value) { desk.registry.handle(key: key, value: $0, timestamp: desk.now, offset: 3) }
+      withBytes(value) { desk.registry.handle(key: key, value: $0, now: desk.now, offset: 3) }
     }
     #expect(effects.isEmpty && desk.registry.counts.ignored == 4)
   }

@@ -42,8 +42,10 @@ final class House {
   func restart() {
     bus.close()
     bus = cluster.connect()
+    let clock = cluster.clock
     life = MemberLife(
-      settings, bus: bus, clock: cluster.clock, readiness: readiness, log: log, metrics: metrics)
+      settings, bus: bus, clock: clock, readiness: readiness, log: log, metrics: metrics
+    ) { clock.advance(by: $0) }
   }
 
   /// Keeps what is logged.

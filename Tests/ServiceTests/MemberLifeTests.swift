@@ -2,6 +2,7 @@ import Base
 import Bus
 import Events
 import Matching
+import Notifier
 import Query
 import Requests
 import Service
@@ -188,6 +189,89 @@ import Testing
       let records = house.records("v\(n)")
       #expect(records.map(\.seq) == (0..<records.count).map { Int64($0) + 1 })
     }
+  }
+
+  @Test func `a publisher is made anew while the table serves on`() throws {
+    let house = try House()
+    for n in 0..<5 { house.send("e\(n)", severity: 5) }
+    house.ask("core", core)
+    house.ask("count", counter)
+    try house.run()
+    let failure = BusError(.recreate, code: "_FATAL", "")
+    for life in 0..<3 {
+      #expect(house.life.remakePublisher(after: failure))
+      house.send("e\(life)", severity: life)
+      try house.run(.milliseconds(life * 40))
+    }
+    #expect(house.readiness.list.count <= 1)
+    try house.run()
+    #expect(house.metrics.value("belfry_restored_total") == 0, "the table was never restored")
+    let expected = house.rows.compactMapValues { $0["Severity"]?.int }.filter { $0.value >= 4 }
+    #expect(house.folded("core").compactMapValues { $0["Severity"]?.int } == expected)
+    #expect(house.folded("count")["*"]?["n"]?.int == Int64(expected.count))
+    for name in ["core", "count"] {
+      #expect(house.records(name).map(\.seq) == (0..<house.records(name).count).map { Int64($0) + 1 })
+    }
+    #expect(house.cluster.misuses == [])
+  }
+
+  @Test func `a lost letter and a closed bus are the table's business, too`() throws {
+    let house = try House()
+    #expect(!house.life.remakePublisher(after: .closed))
+    #expect(!house.life.remakePublisher(after: BusError(.recreate, code: Publisher.mailboxFull, "")))
+  }
+
+  @Test func `what a former publisher asked is not answered any more`() throws {
+    let house = try House()
+    house.send("e1", severity: 5)
+    house.ask("core", core)
+    try house.run()
+    let stream = try #require(house.reply("core")["primary"]?.string)
+    let mail = Mailbox<Collected>(capacity: 4)
+    house.life.letters.send(.collect(units: [[stream]]))
+    house.life.letters.send(.reset(mail))
+    house.life.letters.send(.collect(units: [[stream]]))
+    for _ in 0..<3 { try house.life.worker.turn(wait: .milliseconds(10)) }
+    let collected = mail.takeAll()
+    #expect(collected.count == 1)
+    #expect(collected.first?.units == 1)
+    #expect(collected.first?.batch.streams.isEmpty == true, "no stream has begun since")
+  }
+
+  @Test func `a sweep takes no further set once it is full, and sets stay whole`() throws {
+    let house = try House { $0.sweepBytesMax = 1 }
+    for n in 0..<4 { house.send("e\(n)", severity: n) }
+    for n in 0..<4 {
+      house.ask("v\(n)", "SELECT Severity FROM alerts WHERE Severity >= \(n)")
+      house.ask("n\(n)", "SELECT COUNT(*) AS n FROM alerts WHERE Severity >= \(n)")
+    }
+    try house.run()
+    var sweeps: Set<Int64> = []
+    for n in 0..<4 {
+      #expect(house.folded("v\(n)").count == 4 - n)
+      #expect(house.records("v\(n)").map(\.sweep).last == house.records("n\(n)").map(\.sweep).last)
+      sweeps.formUnion(house.records("v\(n)").map(\.sweep))
+    }
+    #expect(sweeps.count == 4)
+  }
+
+  @Test func `a set of more bytes than one transaction may have fails, others are published`() throws {
+    let house = try House { $0.unitBytesMax = 400 }
+    house.send("e0", severity: 5)
+    house.ask("core", core)
+    house.ask("low", "SELECT Severity FROM alerts WHERE Severity < 3")
+    try house.run()
+    #expect(house.reply("core")["status"]?.string == "active")
+    for n in 1..<40 { house.send("e\(n)", severity: 5) }
+    house.send("f", severity: 1)
+    try house.run()
+    #expect(house.reply("core")["status"]?.string == "failed")
+    #expect(
+      house.reply("core")["error"]?["message"]?.string
+        == "what is to be published at once has more than 400 bytes")
+    #expect(house.folded("core").count == 1)
+    #expect(house.folded("low").count == 1)
+    #expect(house.metrics.value("belfry_streams_over_limit_total") == 1)
   }
 
   @Test func `a stream that ended is matched no more, and can begin again`() throws {

@@ -74,8 +74,10 @@ struct Simulation {
   private static func makeLife(_ settings: MemberSettings, _ bus: SimulatedBus, _ cluster: SimulatedCluster)
     -> MemberLife
   {
-    MemberLife(
-      settings, bus: bus, clock: cluster.clock, readiness: Readiness(), log: .silent, metrics: Metrics())
+    let clock = cluster.clock
+    return MemberLife(
+      settings, bus: bus, clock: clock, readiness: Readiness(), log: .silent, metrics: Metrics()
+    ) { clock.advance(by: $0) }
   }
 
   // MARK: The run
@@ -133,7 +135,12 @@ struct Simulation {
   }
 
   private mutating func turnPublisher() {
-    do throws(BusError) { try life.publisher.turn(wait: .zero) } catch { handle(error) }
+    do throws(BusError) { try life.publisher.turn(wait: .zero) } catch {
+      if error.remedy == .retry { return }
+      guard !bus.isDead, life.remakePublisher(after: error) else { return handle(error) }
+      cluster.trace.add("publisher ends: \(error)")
+      recreations += 1
+    }
   }
 
   private mutating func handle(_ error: BusError) {

@@ -18,6 +18,12 @@ public final class SimulatedCluster: @unchecked Sendable {
   /// Kafka's `transaction.timeout.ms`: an open transaction of this age is aborted, and its producer fenced.
   public let transactionTimeout: Duration
 
+  /// The brokers' policy (or rights): why a topic of this name may not be made; nil: it may.
+  public var topicPolicy: (_ name: String) -> String? = { _ in nil }
+
+  /// How far the brokers' clock, by which they stamp records, is ahead of the processes'.
+  public var stampSkew = Duration.zero
+
   static let misusesMax = 100
   /// How long a call waits for an answer that does not come: that of a commit that touches a deleted topic
   /// (measured on Kafka 4.2), and that of a group whose positions are about to change.

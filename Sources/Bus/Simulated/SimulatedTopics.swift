@@ -44,7 +44,9 @@ extension SimulatedCluster {
   func write(_ record: SimulatedRecord, to place: TopicPartition, transaction: Int) {
     let topic = topics[place.topic]!
     var record = record
-    if topic.stampsOnAppend || record.timestamp == .zero { record.timestamp = clock.now() }
+    if topic.stampsOnAppend || record.timestamp == .zero {
+      record.timestamp = clock.now() + stampSkew
+    }
     topic.logs[Int(place.partition)].append(record, transaction: transaction)
   }
 
@@ -60,9 +62,11 @@ extension SimulatedCluster {
 
   /// Makes those that can be; then complains of the first that could not, or else of the first that was there.
   func create(_ specs: [TopicSpec]) throws(BusError) {
-    var (there, wrong) = ([] as [String], [] as [String])
+    var (there, wrong, refused) = ([] as [String], [] as [String], [] as [String])
     for spec in specs {
-      if spec.partitions <= 0 {
+      if let reason = topicPolicy(spec.name) {
+        refused.append("topic \(spec.name): \(reason)")
+      } else if spec.partitions <= 0 {
         wrong.append(spec.name)
       } else if topics[spec.name] == nil {
         topics[spec.name] = SimulatedTopic(spec)
@@ -70,6 +74,7 @@ extension SimulatedCluster {
         there.append(spec.name)
       }
     }
+    if let reason = refused.first { throw BusError(.refuse, code: "POLICY_VIOLATION", reason) }
     if let name = wrong.first {
       throw BusError(.refuse, code: "INVALID_PARTITIONS", "topic \(name) without partitions")
     }

@@ -97,6 +97,13 @@ final class Town {
     try start()
   }
 
+  /// Changes the configuration's text; it is read at the next start.
+  func reconfigure(_ old: String, _ new: String) throws {
+    let text = try String(contentsOfFile: configuration, encoding: .utf8)
+    try #require(text.contains(old))
+    try text.replacing(old, with: new).write(toFile: configuration, atomically: true, encoding: .utf8)
+  }
+
   // MARK: Over HTTP and the command line
 
   func get(_ path: String, query: KeyValuePairs<String, String> = [:]) throws -> (status: Int, body: String) {

@@ -1,0 +1,67 @@
+import Base
+import Bus
+import Events
+import Requests
+
+// How a publisher comes back from its topics.
+extension Publisher {
+  func start() throws(BusError) -> Running {
+    let topics = settings.topics
+    let producer = try bus.makeProducer(transactionalID: topics.publishSeat)
+    try producer.initialise()
+    let (registry, claimed) = try restore()
+    counts.epoch = max(claimed, counts.progress.epoch) + 1
+    var effects = [registry.finishRestore(now: time)]
+    let refused = try streamTopics.make(for: registry.streams)
+    if !refused.isEmpty { effects.append(registry.refuse(refused, now: time)) }
+    let streams = registry.streams
+    let places = streams.map(\.place)
+    try streamTopics.deleteLeftovers(streams)
+    var running = Running(
+      producer: producer,
+      requests: try bus.makeReader(
+        [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed,
+        gather: settings.requestGather),
+      registry: registry, contents: try Contents.read(places, bus, clock))
+    // A new term: its epoch, written under the seat before anything is published in it. With it goes what
+    // the registry sorted out when it was restored.
+    try commit(effects, claiming: counts.epoch, leftOver: counts.progress.leftOver(places), running)
+    resetTable()
+    for stream in streams { begin(stream, &running) }
+    for set in registry.sets { running.schedule.update(set, now: clock.elapsed()) }
+    readiness.set("publisher", nil)
+    log.info(
+      "publishing", ("epoch", "\(counts.epoch)"), ("streams", "\(streams.count)"),
+      ("sweep", "\(counts.progress.sweep)"))
+    return running
+  }
+
+  /// The registry and the counts from their topics, and the largest epoch that was claimed.
+  private func restore() throws(BusError) -> (Registry, claimed: Int64) {
+    let counts = counts
+    let registry = Registry(settings: settings.registry, catalog: catalog) { counts.position(of: $0) }
+    var claimed: Int64 = 0
+    try fold(settings.topics.registry) { key, value in
+      if key == "claim" { claimed = max(claimed, value?["epoch"]?.int ?? 0) }
+      registry.restore(key: key, value: value)
+    }
+    try fold(settings.topics.progress) { counts.progress.restore(key: $0, value: $1) }
+    return (registry, claimed)
+  }
+
+  /// Folds a one-partition topic of JSON records from its start to its true end.
+  private func fold(_ topic: String, _ body: (String, JSON?) -> Void) throws(BusError) {
+    try bus.readToEnd([TopicPartition(topic, 0): earliestOffset], clock: clock) { batch in
+      for record in batch.records {
+        guard let key = batch.keyText(record) else { continue }
+        let value = batch.value(record)
+        let json = value.flatMap { try? JSON(parsing: $0) }
+        if value != nil, json == nil {
+          log.error("not JSON", ("topic", topic), ("offset", "\(record.offset)"))
+        } else {
+          body(key, json)
+        }
+      }
+    }
+  }
+}
