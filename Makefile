@@ -9,7 +9,7 @@ SWIFT_TEST = swift test --disable-xctest
 # FILTER=TableTests runs only what matches; empty runs everything.
 FILTERED = $(if $(FILTER),--filter '$(FILTER)')
 
-.PHONY: help setup run build test bench lint format sanitize simulate clean
+.PHONY: help setup run build test bench lint format sanitize simulate fuzz clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -49,5 +49,14 @@ simulate: setup ## the simulation with SEEDS=n seeds, from FIRST=n on; a seed th
 	@BELFRY_SIMULATION_SEEDS='$(SEEDS)' BELFRY_SIMULATION_FIRST='$(or $(FIRST),1)' \
 	  $(SWIFT_TEST) --filter SimulationTests
 
+# The suites that try BELFRY_FUZZ_CASES cases each.
+FUZZERS = EventsTests.DecoderAgreementTests
+
+fuzz: setup ## the fuzzers in a release build with CASES=n cases each, from SEED=n; FILTER=regex: some of them
+	@: $${CASES:?how many: make fuzz CASES=10000000}
+	@BELFRY_FUZZ_CASES='$(CASES)' BELFRY_FUZZ_SEED='$(or $(SEED),1)' $(SWIFT_TEST) -c release \
+	  --scratch-path .build-fuzz -Xswiftc -enable-testing \
+	  $(foreach fuzzer,$(or $(FILTER),$(FUZZERS)),--filter '$(fuzzer)')
+
 clean: ## remove what was built
-	@rm -rf .build .build-thread .build-address
+	@rm -rf .build .build-thread .build-address .build-fuzz

@@ -27,7 +27,7 @@ check_swift() {
 # One line a library, "package pkg-config-name", as Package.swift has them: they are named there only.
 libraries() {
   tr -s '[:space:]' ' ' <Package.swift |
-    grep -o 'library( \?"[A-Za-z]*", package: "[^"]*", pkgConfig: "[^"]*"' |
+    grep -o '[lL]ibrary( \?"[A-Za-z]*", package: "[^"]*", pkgConfig: "[^"]*"' |
     sed 's/.*package: "\([^"]*\)", pkgConfig: "\([^"]*\)"/\1 \2/'
 }
 

@@ -1,11 +1,10 @@
 import Base
-import CJansson
+import CSimdJSON
 
 /// Turns an event's JSON into cells of one schema, without a `String` or an allocation of its own.
 ///
-/// What `decode` found stays in the decoder's scratch, and is valid until the next `decode` and as long as the
-/// text itself, where strings may lie. Strings are valid UTF-8 without U+0000 (a text with one is malformed).
-/// One thread uses it.
+/// What `decode` found stays in the decoder's scratch, and is valid until the next `decode`. Strings are valid
+/// UTF-8 without U+0000 (a text with one is malformed). One thread uses it.
 public final class EventDecoder {
   /// What becomes of fields that are no column.
   public enum UnknownFields: String, Sendable, CaseIterable {
@@ -22,209 +21,120 @@ public final class EventDecoder {
     case refused(Refusal)
   }
 
-  /// What the event says of one column. A string is `bytes`, anything else `cell`.
-  private struct Field {
-    var isPresent = false
-    var cell: Cell = 0
-    var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-  }
-
   public let schema: Schema
   let extended: Int?
   let unknown: UnknownFields
   private let bytesMax: Int
-  private let names: FieldNames
   let types: [ColumnType]
-  private let fields: UnsafeMutablePointer<Field>
-  private let columns: UnsafeMutablePointer<Int>
-  /// How many columns the event has.
-  private var presentCount = 0
-  /// The tree of the last event: its strings are read where jansson put them.
-  private var root: UnsafeMutablePointer<json_t>?
-  var unknownNodes: [UnknownField] = []
+  var parser: ObjectParser
+  /// By column, of strings.
+  private let hashes: UnsafeMutablePointer<UInt32>
+  /// Reads what the event itself has in `ExtendedAttr`.
+  var extendedParser = ObjectParser(names: [], others: true)
   var extendedText = ByteBuffer(capacity: 256)
 
   public init(_ schema: Schema, bytesMax: Int, unknownFields: UnknownFields) {
     self.schema = schema
     self.bytesMax = bytesMax
     types = schema.columns.map(\.type)
-    names = FieldNames(schema)
     extended = schema.index(of: "ExtendedAttr").flatMap { schema.columns[$0].type == .string ? $0 : nil }
     unknown = unknownFields == .keep && extended == nil ? .drop : unknownFields
-    fields = .allocate(capacity: types.count)
-    fields.initialize(repeating: Field(), count: types.count)
-    columns = .allocate(capacity: types.count)
-    columns.initialize(repeating: 0, count: types.count)
+    parser = ObjectParser(names: schema.columns.map(\.name), others: unknown != .drop)
+    hashes = .allocate(capacity: types.count)
   }
 
-  deinit {
-    forget()
-    fields.deallocate()
-    columns.deallocate()
-  }
+  deinit { hashes.deallocate() }
 
   /// The columns that the event has a value for, each once; in the order of the text.
-  public var present: UnsafeBufferPointer<Int> { UnsafeBufferPointer(start: columns, count: presentCount) }
+  public var present: UnsafeBufferPointer<Int> { parser.found }
 
   @inline(__always)
-  public func isPresent(_ column: Int) -> Bool { fields[column].isPresent }
+  public func isPresent(_ column: Int) -> Bool { parser[column].kind != BELFRY_JSON_MISSING.rawValue }
 
-  /// The cell of a present column that is no string.
+  /// The cell of a present column that is no string, or whose string was interned.
   @inline(__always)
-  public func cell(_ column: Int) -> Cell { fields[column].cell }
+  public func cell(_ column: Int) -> Cell { parser[column].bits }
 
   /// The bytes of a present string column.
   @inline(__always)
-  public func string(_ column: Int) -> UnsafeRawBufferPointer { fields[column].bytes }
+  public func string(_ column: Int) -> UnsafeRawBufferPointer { parser[column].string }
 
-  /// Reads one event: a JSON object (RFC 8259). JSON null is a missing field; of doubled names the last
-  /// wins. The first fault found is the answer.
+  /// Reads one event: a JSON object (RFC 8259; integers within 64 bits, reals within a double's range, no
+  /// U+0000 in strings, 2,048 levels). JSON null is a missing field; of doubled names the
+  /// last wins. One fault is the answer: of the text, else of a column's value, else an unknown field, else
+  /// of the key; each the first in the text's order.
   public func decode(_ bytes: UnsafeRawBufferPointer?) -> Outcome {
-    forget()
     guard let bytes, bytes.count > 0 else { return .refused(Refusal(.empty, "the record has no value")) }
     if bytes.count > bytesMax {
       return .refused(Refusal(.oversize, "\(bytes.count) bytes, at most \(bytesMax) are taken"))
     }
-    if !readPlain(bytes) {
-      forget()
-      if let refusal = readTree(bytes) { return .refused(refusal) }
+    switch parser.parse(bytes) {
+    case .object: break
+    case .notObject(let kind): return .refused(Refusal(.notObject, "an object expected, \(kind) found"))
+    case .malformed(let cause):
+      return .refused(Refusal(.json, JSONError(in: bytes)?.description ?? cause))
     }
-    if let refusal = checkKey() { return .refused(refusal) }
+    if let refusal = checkTypes() ?? takeOthers() ?? checkKey() { return .refused(refusal) }
     return .event
   }
 
-  /// The column of that name, or -1.
-  @inline(__always)
-  func column(named name: UnsafeRawBufferPointer) -> Int { names.column(name) }
-
-  private func readTree(_ bytes: UnsafeRawBufferPointer) -> Refusal? {
-    var error = json_error_t()
-    root = json_loadb(
-      bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count, size_t(JSON_DECODE_ANY), &error)
-    guard let root else { return Refusal(.json, JSONError(error).description) }
-    guard root.pointee.type == JSON_OBJECT else {
-      return Refusal(.notObject, "an object expected, \(Self.kind(root)) found")
+  /// Takes a share of each present string in a dictionary: from here on `cell` of a string column is its code, and
+  /// `string` is not to be asked. The caller's are all those shares.
+  public func internStrings(_ strings: StringTable) {
+    for column in parser.found where types[column] == .string {
+      let hash = StringTable.hash(string(column))
+      hashes[column] = hash
+      strings.fetchPlace(hash)
     }
-    if let refusal = readMembers(root) { return refusal }
-    if !unknownNodes.isEmpty { set(extended!, string: mergedExtended()) }
-    return nil
+    for column in parser.found where types[column] == .string { strings.fetchBlock(hashes[column]) }
+    for column in parser.found where types[column] == .string {
+      parser.set(column, bits: Cell(strings.intern(string(column), hashes[column])))
+    }
   }
 
-  private func readMembers(_ object: UnsafeMutablePointer<json_t>) -> Refusal? {
-    var at = json_object_iter(object)
-    while let position = at {
-      at = json_object_iter_next(object, position)
-      let node = json_object_iter_value(position)!
-      if node.pointee.type == JSON_NULL { continue }
-      let name = UnsafeRawBufferPointer(
-        start: json_object_iter_key(position), count: json_object_iter_key_len(position))
-      let column = names.column(name)
-      if column >= 0 {
-        if let refusal = read(node, column) { return refusal }
-      } else if unknown == .keep {
-        unknownNodes.append(UnknownField(name: name, node: node))
-      } else if unknown == .refuse {
-        return Refusal(
-          .unknownField, "\(String(decoding: name, as: UTF8.self)) is no column of \(schema.table)")
+  /// Makes cells of the values, each of its column's type.
+  private func checkTypes() -> Refusal? {
+    for column in parser.found {
+      switch (types[column], belfry_json_kind(parser[column].kind)) {
+      case (.string, BELFRY_JSON_STRING), (.int, BELFRY_JSON_INTEGER), (.time, BELFRY_JSON_INTEGER),
+        (.bool, BELFRY_JSON_BOOL):
+        continue
+      case (.int, BELFRY_JSON_REAL), (.time, BELFRY_JSON_REAL):
+        if let refusal = makeWhole(column) { return refusal }
+      case (.real, BELFRY_JSON_REAL): parser.set(column, real: cell(column).real)
+      case (.real, BELFRY_JSON_INTEGER): parser.set(column, real: Double(cell(column).int))
+      case (_, let kind):
+        let name = schema.columns[column].name
+        return Refusal(.type, "\(name): \(types[column].rawValue) expected, \(kind.word) found")
       }
-    }
-    return nil
-  }
-
-  @inline(__always)
-  private func read(_ node: UnsafeMutablePointer<json_t>, _ column: Int) -> Refusal? {
-    switch (types[column], node.pointee.type) {
-    case (.string, JSON_STRING):
-      set(
-        column,
-        string: UnsafeRawBufferPointer(start: json_string_value(node), count: json_string_length(node)))
-    case (.int, JSON_INTEGER), (.time, JSON_INTEGER):
-      set(column, cell: Cell(int: Int64(json_integer_value(node))))
-    case (.int, JSON_REAL), (.time, JSON_REAL):
-      return readWhole(json_real_value(node), column)
-    case (.real, JSON_REAL):
-      set(column, real: json_real_value(node))
-    case (.real, JSON_INTEGER):
-      set(column, real: Double(json_integer_value(node)))
-    case (.bool, JSON_TRUE): set(column, cell: 1)
-    case (.bool, JSON_FALSE): set(column, cell: 0)
-    default:
-      return Refusal(
-        .type, "\(schema.columns[column].name): \(types[column].rawValue) expected, \(Self.kind(node)) found")
     }
     return nil
   }
 
   /// A real where a whole number is wanted: many writers know no other numbers.
-  private func readWhole(_ number: Double, _ column: Int) -> Refusal? {
+  private func makeWhole(_ column: Int) -> Refusal? {
     let exactMax = 9_007_199_254_740_992.0  // 2^53: every whole number up to it is a double
+    let number = cell(column).real
+    let name = schema.columns[column].name
     guard number.rounded(.towardZero) == number else {
-      return Refusal(
-        .type, "\(schema.columns[column].name): \(types[column].rawValue) expected, \(number) found")
+      return Refusal(.type, "\(name): \(types[column].rawValue) expected, \(number) found")
     }
     guard abs(number) <= exactMax else {
-      return Refusal(
-        .range, "\(schema.columns[column].name): \(number) is beyond 2^53, where reals have gaps")
+      return Refusal(.range, "\(name): \(number) is beyond 2^53, where reals have gaps")
     }
-    set(column, cell: Cell(int: Int64(number)))
+    parser.set(column, bits: Cell(int: Int64(number)))
     return nil
-  }
-
-  @inline(__always)
-  func set(_ column: Int, cell: Cell) {
-    mark(column)
-    fields[column].cell = cell
-  }
-
-  /// Minus zero becomes zero, so that equal reals are equal cells.
-  private func set(_ column: Int, real: Double) {
-    set(column, cell: (real == 0 ? 0 : real).bitPattern)
-  }
-
-  @inline(__always)
-  func set(_ column: Int, string: UnsafeRawBufferPointer) {
-    mark(column)
-    fields[column].bytes = string
-  }
-
-  @inline(__always)
-  private func mark(_ column: Int) {
-    if fields[column].isPresent { return }
-    fields[column].isPresent = true
-    columns[presentCount] = column
-    presentCount += 1
   }
 
   private func checkKey() -> Refusal? {
     var isEmpty = true
     for column in schema.key {
-      guard fields[column].isPresent else {
+      guard isPresent(column) else {
         return Refusal(.keyMissing, "\(schema.columns[column].name), of the row's key, is missing")
       }
-      if types[column] != .string || fields[column].bytes.count > 0 { isEmpty = false }
+      if types[column] != .string || parser[column].count > 0 { isEmpty = false }
     }
     return isEmpty ? Refusal(.keyMissing, "the row's key is empty") : nil
-  }
-
-  private func forget() {
-    for index in 0..<presentCount { fields[columns[index]].isPresent = false }
-    presentCount = 0
-    if !unknownNodes.isEmpty { unknownNodes.removeAll(keepingCapacity: true) }
-    if let root { json_decref(root) }
-    root = nil
-  }
-
-  /// The word for a JSON value's kind, for messages.
-  private static func kind(_ node: UnsafeMutablePointer<json_t>) -> String {
-    switch node.pointee.type {
-    case JSON_OBJECT: "an object"
-    case JSON_ARRAY: "an array"
-    case JSON_STRING: "a string"
-    case JSON_INTEGER: "an integer"
-    case JSON_REAL: "a real"
-    case JSON_TRUE, JSON_FALSE: "a bool"
-    default: "null"
-    }
   }
 }
 

@@ -147,6 +147,17 @@ public enum JSON: Sendable, Hashable {
 }
 
 extension JSONError {
+  /// The first error of a text; nil where it has none.
+  init?(in bytes: UnsafeRawBufferPointer) {
+    var error = json_error_t()
+    let text = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+    if let root = json_loadb(text, bytes.count, size_t(JSON_DECODE_ANY), &error) {
+      json_decref(root)
+      return nil
+    }
+    self.init(error)
+  }
+
   init(_ error: json_error_t) {
     var error = error
     message = withUnsafeBytes(of: &error.text) { bytes in

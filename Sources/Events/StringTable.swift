@@ -1,4 +1,6 @@
 import Base
+import CSimdJSON
+import Glibc
 
 /// The dictionary of a table's strings: each distinct string once, known by a code.
 ///
@@ -8,70 +10,83 @@ import Base
 public final class StringTable {
   public typealias Code = UInt32
 
-  private struct Entry {
-    var bytes: UnsafeMutableRawPointer?
+  /// What lies before a string's bytes in its block, so that finding it touches one place and one block.
+  private struct Header {
+    static let bytes = 12
     var count: UInt32
-    var hash: UInt32
+    var code: Code
     var shares: UInt32
   }
 
-  private var entries: [Entry] = [Entry(bytes: nil, count: 0, hash: 0, shares: 1)]
-  private var free: [Code] = []
-  /// Open addressing, linear probing; 0 is an empty place (the empty string is never in it).
-  private var places: [Code] = Array(repeating: 0, count: 1024)
+  /// An occupied place of the hash table: the string's hash and block; 0 is an empty one.
+  private struct Place {
+    let bits: UInt64
+    @inline(__always) init(bits: UInt64) { self.bits = bits }
+    @inline(__always) init(_ hash: UInt32, _ block: StringArena.Reference) {
+      bits = UInt64(hash) << 32 | UInt64(block)
+    }
+    @inline(__always) var hash: UInt32 { UInt32(truncatingIfNeeded: bits >> 32) }
+    @inline(__always) var block: StringArena.Reference { UInt32(truncatingIfNeeded: bits) }
+  }
+
+  private var arena = StringArena()
+  /// By code; of a free code, the next free one.
+  private var blocks: UnsafeMutablePointer<StringArena.Reference>
+  private var blocksCapacity = 1024
+  private var freeCode: Code = 0
+  /// Open addressing, linear probing. The empty string is never in it.
+  private var places: UnsafeMutablePointer<UInt64>
+  private var mask = 1023
   private var used = 0
   /// Bytes of all strings held.
   public private(set) var bytesHeld = 0
+  /// One more than the largest code that was ever in use.
+  public private(set) var codeLimit = 1
 
-  public init() {}
+  public init() {
+    blocks = .allocate(capacity: blocksCapacity)
+    places = .allocate(capacity: mask + 1)
+    places.initialize(repeating: 0, count: mask + 1)
+    blocks[0] = arena.allocate(bytes: Header.bytes)
+    header(blocks[0]).initialize(to: Header(count: 0, code: 0, shares: 1))
+  }
 
-  deinit { for entry in entries { entry.bytes?.deallocate() } }
+  deinit {
+    blocks.deallocate()
+    places.deallocate()
+  }
 
   /// Distinct strings held, the empty one not counted.
   public var count: Int { used }
-  /// One more than the largest code in use.
-  public var codeLimit: Int { entries.count }
 
   /// The string's bytes (UTF-8). Valid until the code's last share is released.
   @inline(__always)
-  public func bytes(_ code: Code) -> UnsafeRawBufferPointer {
-    entries.withUnsafeBufferPointer { entries in
-      let entry = entries[Int(code)]
-      return UnsafeRawBufferPointer(start: UnsafeRawPointer(entry.bytes), count: Int(entry.count))
-    }
-  }
+  public func bytes(_ code: Code) -> UnsafeRawBufferPointer { bytes(of: block(code)) }
 
   public func string(_ code: Code) -> String { String(decoding: bytes(code), as: UTF8.self) }
 
   /// The code of a string, made if it is new; one share is the caller's.
-  public func intern(_ string: UnsafeRawBufferPointer) -> Code {
+  public func intern(_ string: UnsafeRawBufferPointer) -> Code { intern(string, Self.hash(string)) }
+
+  /// The same with the string's hash. Who has several strings calls `fetchPlace` for all of them, then
+  /// `fetchBlock`, then this: so they wait for memory together and not one after the other.
+  @inline(__always)
+  func intern(_ string: UnsafeRawBufferPointer, _ hash: UInt32) -> Code {
     if string.count == 0 { return 0 }
-    let hash = Self.hash(string)
-    var place = find(string, hash)
-    if places[place] != 0 {
-      let code = places[place]
-      entries[Int(code)].shares += 1
-      return code
-    }
-    if (used + 1) * 4 > places.count * 3 {
-      grow()
-      place = find(string, hash)
-    }
-    let copy = UnsafeMutableRawPointer.allocate(byteCount: string.count, alignment: 1)
-    copy.copyMemory(from: string.baseAddress!, byteCount: string.count)
-    let entry = Entry(bytes: copy, count: UInt32(string.count), hash: hash, shares: 1)
-    let code: Code
-    if let again = free.popLast() {
-      code = again
-      entries[Int(code)] = entry
-    } else {
-      code = Code(entries.count)
-      entries.append(entry)
-    }
-    places[place] = code
-    used += 1
-    bytesHeld += string.count
-    return code
+    let place = find(string, hash)
+    if places[place] == 0 { return add(string, hash, place) }
+    let known = header(Place(bits: places[place]).block)
+    known.pointee.shares += 1
+    return known.pointee.code
+  }
+
+  @inline(__always)
+  func fetchPlace(_ hash: UInt32) { belfry_prefetch(places + (Int(hash) & mask)) }
+
+  @inline(__always)
+  func fetchBlock(_ hash: UInt32) {
+    let place = Place(bits: places[Int(hash) & mask])
+    if place.bits != 0 { belfry_prefetch(arena[place.block]) }
   }
 
   public func intern(_ string: String) -> Code {
@@ -82,20 +97,21 @@ public final class StringTable {
   /// The code of a string that is held, without taking a share; nil if nobody holds it.
   public func code(of string: UnsafeRawBufferPointer) -> Code? {
     if string.count == 0 { return 0 }
-    let code = places[find(string, Self.hash(string))]
-    return code == 0 ? nil : code
+    let place = places[find(string, Self.hash(string))]
+    return place == 0 ? nil : header(Place(bits: place).block).pointee.code
   }
 
   @inline(__always)
   public func retain(_ code: Code) {
-    if code != 0 { entries[Int(code)].shares += 1 }
+    if code != 0 { block(code).pointee.shares += 1 }
   }
 
   @inline(__always)
   public func release(_ code: Code) {
     if code == 0 { return }
-    entries[Int(code)].shares -= 1
-    if entries[Int(code)].shares == 0 { drop(code) }
+    let header = block(code)
+    header.pointee.shares -= 1
+    if header.pointee.shares == 0 { drop(code) }
   }
 
   /// Byte order, which for UTF-8 is the order of code points and SQLite's BINARY collation.
@@ -103,41 +119,102 @@ public final class StringTable {
     a == b ? 0 : compareBytes(bytes(a), bytes(b))
   }
 
+  @inline(__always)
+  private func header(_ block: StringArena.Reference) -> UnsafeMutablePointer<Header> {
+    arena[block].assumingMemoryBound(to: Header.self)
+  }
+
+  @inline(__always)
+  private func block(_ code: Code) -> UnsafeMutablePointer<Header> {
+    precondition(Int(code) < codeLimit)
+    return header(blocks[Int(code)])
+  }
+
+  @inline(__always)
+  private func bytes(of header: UnsafeMutablePointer<Header>) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(
+      start: UnsafeRawPointer(header) + Header.bytes, count: Int(header.pointee.count))
+  }
+
+  /// The string's place, or the empty one where it belongs.
+  @inline(__always)
   private func find(_ string: UnsafeRawBufferPointer, _ hash: UInt32) -> Int {
-    let mask = places.count - 1
-    var place = Int(hash) & mask
-    while places[place] != 0 {
-      let entry = entries[Int(places[place])]
-      if entry.hash == hash, Int(entry.count) == string.count,
-        compareBytes(UnsafeRawBufferPointer(start: entry.bytes, count: string.count), string) == 0
-      {
-        return place
+    var at = Int(hash) & mask
+    while places[at] != 0 {
+      let place = Place(bits: places[at])
+      if place.hash == hash {
+        let known = bytes(of: header(place.block))
+        if known.count == string.count,
+          memcmp(known.baseAddress.unsafelyUnwrapped, string.baseAddress.unsafelyUnwrapped, string.count) == 0
+        {
+          return at
+        }
       }
-      place = (place + 1) & mask
+      at = (at + 1) & mask
     }
-    return place
+    return at
+  }
+
+  private func add(_ string: UnsafeRawBufferPointer, _ hash: UInt32, _ empty: Int) -> Code {
+    var empty = empty
+    if (used + 1) * 5 > (mask + 1) * 4 {
+      grow()
+      empty = find(string, hash)
+    }
+    let code = makeCode()
+    let block = arena.allocate(bytes: Header.bytes + string.count)
+    let header = header(block)
+    header.initialize(to: Header(count: UInt32(string.count), code: code, shares: 1))
+    (UnsafeMutableRawPointer(header) + Header.bytes).copyMemory(
+      from: string.baseAddress.unsafelyUnwrapped, byteCount: string.count)
+    blocks[Int(code)] = block
+    places[empty] = Place(hash, block).bits
+    used += 1
+    bytesHeld += string.count
+    return code
+  }
+
+  private func makeCode() -> Code {
+    if freeCode != 0 {
+      let code = freeCode
+      freeCode = blocks[Int(code)]
+      return code
+    }
+    if codeLimit == blocksCapacity {
+      let larger = UnsafeMutablePointer<StringArena.Reference>.allocate(capacity: blocksCapacity * 2)
+      larger.moveInitialize(from: blocks, count: codeLimit)
+      blocks.deallocate()
+      blocks = larger
+      blocksCapacity *= 2
+    }
+    codeLimit += 1
+    return Code(codeLimit - 1)
   }
 
   private func grow() {
-    let old = places
-    places = Array(repeating: 0, count: old.count * 2)
-    let mask = places.count - 1
-    for code in old where code != 0 {
-      var place = Int(entries[Int(code)].hash) & mask
-      while places[place] != 0 { place = (place + 1) & mask }
-      places[place] = code
+    let old = UnsafeMutableBufferPointer(start: places, count: mask + 1)
+    mask = old.count * 2 - 1
+    places = .allocate(capacity: mask + 1)
+    places.initialize(repeating: 0, count: mask + 1)
+    for bits in old where bits != 0 {
+      var at = Int(Place(bits: bits).hash) & mask
+      while places[at] != 0 { at = (at + 1) & mask }
+      places[at] = bits
     }
+    old.deallocate()
   }
 
   /// Frees the string and closes the hole in its probe run (Knuth 6.4, algorithm R).
   private func drop(_ code: Code) {
-    let entry = entries[Int(code)]
-    let mask = places.count - 1
-    var hole = Int(entry.hash) & mask
-    while places[hole] != code { hole = (hole + 1) & mask }
+    let block = blocks[Int(code)]
+    let bytes = bytes(of: header(block))
+    let hash = Self.hash(bytes)
+    let bits = Place(hash, block).bits
+    var hole = Int(hash) & mask
+    while places[hole] != bits { hole = (hole + 1) & mask }
     var next = (hole + 1) & mask
     while places[next] != 0 {
-      let home = Int(entries[Int(places[next])].hash) & mask
+      let home = Int(Place(bits: places[next]).hash) & mask
       if (next &- home) & mask >= (next &- hole) & mask {
         places[hole] = places[next]
         hole = next
@@ -145,33 +222,43 @@ public final class StringTable {
       next = (next + 1) & mask
     }
     places[hole] = 0
-    entry.bytes?.deallocate()
-    bytesHeld -= Int(entry.count)
+    bytesHeld -= bytes.count
     used -= 1
-    entries[Int(code)] = Entry(bytes: nil, count: 0, hash: 0, shares: 0)
-    free.append(code)
+    arena.free(block, bytes: Header.bytes + bytes.count)
+    blocks[Int(code)] = freeCode
+    freeCode = code
   }
 
-  /// Eight bytes a step (the mixing of wyhash's family); the order of hashing never reaches the outside.
-  private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-    var hash = UInt64(bytes.count) &* 0x9E37_79B9_7F4A_7C15
-    var at = 0
-    while at + 8 <= bytes.count {
-      hash = mix(hash ^ bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self))
-      at += 8
+  /// Sixteen bytes a step (the mixing of wyhash's family). The order of hashing never reaches the outside.
+  @inline(__always)
+  static func hash(_ string: UnsafeRawBufferPointer) -> UInt32 {
+    if string.count == 0 { return 0 }
+    let start = string.baseAddress.unsafelyUnwrapped
+    let count = string.count
+    var state = UInt64(truncatingIfNeeded: count) &* 0x9E37_79B9_7F4A_7C15
+    if count > 16 {
+      var at = 0
+      while at < count - 16 {
+        state = mix(word(start + at) ^ 0xA076_1D64_78BD_642F, word(start + at + 8) ^ state)
+        at += 16
+      }
+      state = mix(word(start + count - 16) ^ 0xE703_7ED1_A0B4_28DB, word(start + count - 8) ^ state)
+    } else if count >= 8 {
+      state = mix(word(start) ^ 0xE703_7ED1_A0B4_28DB, word(start + count - 8) ^ state)
+    } else {
+      var rest: UInt64 = 0
+      for at in 0..<count { rest = rest << 8 | UInt64(start.load(fromByteOffset: at, as: UInt8.self)) }
+      state = mix(rest ^ 0xE703_7ED1_A0B4_28DB, state)
     }
-    var rest: UInt64 = 0
-    while at < bytes.count {
-      rest = rest << 8 | UInt64(bytes[at])
-      at += 1
-    }
-    hash = mix(hash ^ rest)
-    return UInt32(truncatingIfNeeded: hash ^ (hash >> 32))
+    return UInt32(truncatingIfNeeded: state ^ (state >> 32))
   }
 
   @inline(__always)
-  private static func mix(_ x: UInt64) -> UInt64 {
-    let (high, low) = x.multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
+  private static func word(_ pointer: UnsafeRawPointer) -> UInt64 { pointer.loadUnaligned(as: UInt64.self) }
+
+  @inline(__always)
+  private static func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
+    let (high, low) = a.multipliedFullWidth(by: b)
     return high ^ low
   }
 }

@@ -116,11 +116,11 @@ extension EventTable {
 
   /// The whole new row in `next`, each string with a share.
   func fillNext(from decoder: EventDecoder, recordTime: Timestamp) {
+    decoder.internStrings(strings)
     for column in 0..<rows.width {
-      let isString = types[column] == .string
       if decoder.isPresent(column) {
-        next[column] = isString ? Cell(strings.intern(decoder.string(column))) : decoder.cell(column)
-      } else if isString {
+        next[column] = decoder.cell(column)
+      } else if types[column] == .string {
         next[column] = defaultTexts[column].withUnsafeBytes { Cell(strings.intern($0)) }
       } else if takesRecordTime[column] {
         next[column] = Cell(int: max(recordTime.milliseconds, 0))
