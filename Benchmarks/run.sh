@@ -1,6 +1,6 @@
 #!/bin/bash
 # Belfry's figures on a throwaway Kafka (docs/benchmarks.md says what they mean).
-#   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore]      all three without a name
+#   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore] [decode]      all without a name
 # Sizes come from the environment; the defaults are those of docs/benchmarks.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -296,14 +296,25 @@ bench_restore() {
   result "memory: a row / its values" "$(calc %.2f "$row / $contents") x" ""
 }
 
+# --- decoding
+
+bench_decode() {
+  swift build -c release --product DecodeBenchmark >&2
+  "$(swift build -c release --show-bin-path)/DecodeBenchmark" >"$work/decode"
+  result "decode: jansson's parse of $(value event_bytes "$work/decode") B, ns" "$(value jansson_ns "$work/decode")" ""
+  result "decode: into typed columns; and dictionary codes, ns" \
+    "$(value columns_ns "$work/decode"); $(value codes_ns "$work/decode")" ""
+  result "decode: jansson / columns with codes" "$(value ratio_codes "$work/decode") x" ">= 10 (aim 15)"
+}
+
 build
 start_broker
 say "broker at $bootstrap"
-[ $# -gt 0 ] || set -- ingest clients restore
+[ $# -gt 0 ] || set -- ingest clients restore decode
 for name in "$@"; do
   case $name in
-    ingest | clients | restore) "bench_$name" ;;
-    *) die "no benchmark is called $name: ingest, clients, restore" ;;
+    ingest | clients | restore | decode) "bench_$name" ;;
+    *) die "no benchmark is called $name: ingest, clients, restore, decode" ;;
   esac
 done
 print_results
