@@ -76,7 +76,27 @@ public final class Session {
         return former
       }
     }
-    throw ClientError(
+    throw noReply()
+  }
+
+  /// Sends a command under an id of its own, and waits for the answer to it.
+  public func execute(client: String, id: String, sql: String) throws -> JSON {
+    try checkCluster()
+    let partition = TopicPartition(topics.replies, 0)
+    let end = try bus.endOffset(partition, isolation: .committed)
+    let reader = try bus.makeReader([partition: end], isolation: .committed)
+    defer { reader.close() }
+    let command = JSON.object(of: ["client": .string(client), "sql": .string(sql)])
+    try send(topic: topics.commands, key: id, value: command.text)
+    let start = clock.elapsed()
+    while clock.elapsed() < start + Self.replyTimeout {
+      if let reply = try replies(to: id, reader).last { return reply }
+    }
+    throw noReply()
+  }
+
+  private func noReply() -> ClientError {
+    ClientError(
       "no reply in \(Self.replyTimeout.milliseconds / 1000) s: no member of cluster \"\(topics.cluster)\" is publishing"
     )
   }

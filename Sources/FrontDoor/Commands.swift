@@ -53,6 +53,15 @@ extension CommandTable {
       "query", "ask a member once", arguments: [sql], options: client,
       examples: ["belfry query \"SELECT COUNT(*) AS n FROM alerts WHERE Severity = 5\""]),
     Command(
+      "exec", "create or drop a named filter or view",
+      arguments: [CommandArgument("SQL", "CREATE FILTER|VIEW name AS …, or DROP FILTER|VIEW name")],
+      options: [clientName] + client,
+      examples: [
+        "belfry exec \"CREATE FILTER core AS Node LIKE 'core-%' AND Severity >= 4\"",
+        "belfry subscribe \"SELECT Node, Summary FROM alerts WHERE core\"",
+      ]),
+    Command("definitions", "the named filters and views", options: client),
+    Command(
       "explain", "a request's canonical form, its id and the index it uses", arguments: [sql], options: client
     ),
     Command(

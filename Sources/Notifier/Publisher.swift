@@ -45,6 +45,7 @@ public final class Publisher {
   private let table: Mailbox<TableLetter>
   private let mail: Mailbox<Collected>
   let readiness: Readiness
+  let definitions: SharedDefinitions
   let log: Log
   private let telemetry: PublisherTelemetry
   private let pause: @Sendable (Duration) -> Void
@@ -58,7 +59,8 @@ public final class Publisher {
 
   struct Running {
     var producer: any TransactionalProducer
-    var requests: any Reader
+    /// Requests and commands.
+    var input: any Reader
     var registry: Registry
     var contents: Contents
     /// Those that are published; a stream that failed is not among them.
@@ -92,7 +94,8 @@ public final class Publisher {
   /// waits before an aborted transaction is tried again.
   public init(
     bus: any Bus, clock: any Clock, settings: Settings, catalog: any Catalog, table: Mailbox<TableLetter>,
-    readiness: Readiness, log: Log, metrics: Metrics, pause: @escaping @Sendable (Duration) -> Void
+    readiness: Readiness, definitions: SharedDefinitions, log: Log, metrics: Metrics,
+    pause: @escaping @Sendable (Duration) -> Void
   ) {
     self.bus = bus
     self.clock = clock
@@ -101,6 +104,7 @@ public final class Publisher {
     self.table = table
     mail = Mailbox(capacity: 16)
     self.readiness = readiness
+    self.definitions = definitions
     self.log = log.named("publisher")
     self.pause = pause
     telemetry = PublisherTelemetry(metrics)
@@ -110,7 +114,7 @@ public final class Publisher {
   }
 
   public func close() {
-    running?.requests.close()
+    running?.input.close()
     running?.producer.close()
     running = nil
   }
@@ -119,7 +123,7 @@ public final class Publisher {
   public func turn(wait: Duration) throws(BusError) {
     if running == nil { running = try start() }
     // While requests wait that were sent long ago, renewals may be among them: nothing ends before.
-    if try readRequests(wait: min(wait, untilNextWork)) { try carryOut(running!.registry.tick(now: time)) }
+    if try readInput(wait: min(wait, untilNextWork)) { try carryOut(running!.registry.tick(now: time)) }
     for collected in mail.takeAll() { try publish(collected) }
     askForSweep()
     if hasLostLetter { throw BusError(.recreate, code: Self.mailboxFull, "the table's mailbox is full") }
@@ -136,13 +140,17 @@ public final class Publisher {
   // MARK: Requests
 
   /// Reads what there is, up to a limit; true when that was all.
-  private func readRequests(wait: Duration) throws(BusError) -> Bool {
+  private func readInput(wait: Duration) throws(BusError) -> Bool {
     batch.removeAll()
-    try running!.requests.poll(into: batch, max: settings.requestsPerTurnMax, timeout: wait)
+    try running!.input.poll(into: batch, max: settings.requestsPerTurnMax, timeout: wait)
     var all: [Effects] = []
+    let commands = batch.index(ofTopic: settings.topics.commands)
     for record in batch.records {
-      let effects = running!.registry.handle(
-        key: batch.key(record), value: batch.value(record), now: time, offset: record.offset)
+      let (key, value, registry) = (batch.key(record), batch.value(record), running!.registry)
+      let effects =
+        record.topic == commands
+        ? registry.handle(command: key, value: value, now: time, offset: record.offset)
+        : registry.handle(key: key, value: value, now: time, offset: record.offset)
       if !effects.isEmpty { all.append(effects) }
     }
     try carryOut(all)
@@ -243,6 +251,7 @@ public final class Publisher {
     for stream in effects.started { begin(stream, &running!) }
     for set in effects.sets { running!.schedule.update(set, now: clock.elapsed()) }
     for id in effects.setsEnded { running!.schedule.remove(id) }
+    if let definitions = effects.definitions { self.definitions.set(definitions) }
   }
 
   func begin(_ stream: Stream, _ running: inout Running) {

@@ -19,9 +19,11 @@ extension Publisher {
     try streamTopics.deleteLeftovers(streams)
     var running = Running(
       producer: producer,
-      requests: try bus.makeReader(
-        [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed,
-        gather: settings.requestGather),
+      input: try bus.makeReader(
+        [
+          TopicPartition(topics.requests, 0): registry.requestsPosition,
+          TopicPartition(topics.commands, 0): registry.commandsPosition,
+        ], isolation: .committed, gather: settings.requestGather),
       registry: registry, contents: try Contents.read(places, bus, clock))
     // A new term: its epoch, written under the seat before anything is published in it. With it goes what
     // the registry sorted out when it was restored.
@@ -29,6 +31,7 @@ extension Publisher {
     resetTable()
     for stream in streams { begin(stream, &running) }
     for set in registry.sets { running.schedule.update(set, now: clock.elapsed()) }
+    definitions.set(registry.definitions)
     readiness.set("publisher", nil)
     log.info(
       "publishing", ("epoch", "\(counts.epoch)"), ("streams", "\(streams.count)"),

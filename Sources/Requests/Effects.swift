@@ -1,5 +1,6 @@
 import Base
 import Events
+import Query
 
 /// What one step of the registry asks for. `cluster` and `replies` go out in one transaction; the rest is
 /// for the publisher once that is committed, in the order `ended`, `started`, `resumed`, `sets`, `setsEnded`.
@@ -19,6 +20,8 @@ public struct Effects: Sendable {
   public var sets: [RequestSet] = []
   /// Ids of sets that have no stream any more.
   public var setsEnded: [String] = []
+  /// The named filters and views, where they changed.
+  public var definitions: Definitions?
 
   public init() {}
 
@@ -46,6 +49,8 @@ public struct RegistryCounts: Sendable, Equatable {
   public var records = 0
   /// Known without parsing, or by their parsed content.
   public var renewals = 0
+  /// Records of `<cluster>.commands` that could be answered.
+  public var commands = 0
   public var accepted = 0
   /// By code.
   public var rejected: [String: Int] = [:]

@@ -1,13 +1,34 @@
 import Base
 import Events
+import Query
 
 /// The records of `<cluster>.cluster` (the table at `Registry`): keys, and values both ways.
 enum Entity {
   static let position = "position/requests"
+  static let commandsPosition = "position/commands"
+  /// What keys begin with, the positions' aside.
+  static let kinds =
+    ["request/", "stream/", "set/", "command/"] + Definition.Kind.allCases.map { definition($0, "") }
 
   static func request(_ key: ByteKey) -> String { "request/" + key.text }
   static func stream(_ id: String) -> String { "stream/" + id }
   static func set(_ id: String) -> String { "set/" + id }
+
+  static func command(_ id: ByteKey) -> String { "command/" + id.text }
+  static func definition(_ kind: Definition.Kind, _ name: String) -> String { "\(kind.rawValue)/\(name)" }
+
+  static func position(_ offset: Int64) -> JSON { .object(of: ["offset": .int(offset)]) }
+
+  static func answered(_ reply: JSON, number: Int64) -> JSON {
+    .object(of: ["creation": .int(number), "reply": reply])
+  }
+
+  static func value(of definition: Definition, _ creation: Int64) -> JSON {
+    .object(of: [
+      "creation": .int(creation), "text": .string(definition.text),
+      "uses": .array(definition.uses.map { .string($0) }),
+    ])
+  }
 
   static func value(of request: RequestEntry) -> JSON {
     let head = JSON.object(of: [

@@ -9,7 +9,8 @@ extension Registry {
   {
     let old = requestEntries[content.key]
     try checkLimits(content, replacing: old)
-    let stream = try stream(for: content, try parse(content.sql), &draft)
+    let view = try view(of: content, replacing: old)
+    let stream = try stream(for: content, view, &draft)
     if let old { detach(old, &draft) }
     let isSame = old?.stream === stream
     let entry = RequestEntry(
@@ -112,9 +113,16 @@ extension Registry {
 
   // MARK: Streams
 
+  /// A request that stands does not follow the names in it to their new meaning, also where it changes its
+  /// interval.
+  private func view(of content: RequestContent, replacing old: RequestEntry?) throws(Rejection) -> View {
+    if let old, ByteKey(old.content.sql) == ByteKey(content.sql) { return old.stream.stream.view }
+    return try parse(content.sql)
+  }
+
   func parse(_ sql: String) throws(Rejection) -> View {
     counts.queriesParsed += 1
-    do { return try parseView(sql, in: catalog) } catch { throw Rejection(error) }
+    do { return try parseView(sql, in: catalog, definitions) } catch { throw Rejection(error) }
   }
 
   private func stream(for content: RequestContent, _ view: View, _ draft: inout Draft) throws(Rejection)

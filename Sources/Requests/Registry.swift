@@ -4,7 +4,8 @@ import Query
 
 /// The registry: which requests live, which streams and request sets they make (DESIGN sections 3 and 6).
 ///
-/// A pure state machine. It is fed the records of `<cluster>.requests` in order, and the time; what it
+/// A pure state machine. It is fed the records of `<cluster>.requests` and of `<cluster>.commands`, each in
+/// order, and the time; what it
 /// returns is to be committed to `<cluster>.cluster` and `<cluster>.replies`. The same input gives the
 /// same output, byte for byte. If that commit fails for good, the registry is ahead of the bus: make a new
 /// one from `<cluster>.cluster`, which alone rebuilds it.
@@ -20,6 +21,9 @@ import Query
 /// | `stream/<id>` | `creation`, `state` (`active`, `grace`), `text` (canonical), `mode`, `placement`, `topic`, `partition`, `key_prefix`, `again`, `set`, `grace_ms` (since when), `error` of one that stands still |
 /// | `stream/<id>` of an ended one | `creation`, `state` (`ended`), `ended` (a number that rises) |
 /// | `set/<id>` | `creation`, `filter` (canonical text of table and filter), `interval_ms` in force |
+/// | `filter/<name>`, `view/<name>` | `creation`, `text`, `uses` (names) |
+/// | `command/<id>` | `creation`, `reply`: what a command was answered |
+/// | `position/commands` | `offset` (next to read) |
 /// | `position/requests` | `offset` (next to read), `creations` (the last number given), `forgotten` |
 ///
 /// Two streams of one id differ in `creation`. Decisions that DESIGN leaves open: a request that is
@@ -52,6 +56,12 @@ public final class Registry {
   /// Streams that stood still when the registry was written.
   var retried: [StreamEntry] = []
 
+  /// The named filters and views that requests may use.
+  public internal(set) var definitions = Definitions()
+  /// The answers to commands, by their ids.
+  var answers = Remembered<ByteKey, JSON>()
+  /// The offset in `<cluster>.commands` of the next record to read. Kept in `position/commands`.
+  public internal(set) var commandsPosition: Int64 = 0
   /// The offset in `<cluster>.requests` of the next record to read. Kept in `position/requests`.
   public internal(set) var requestsPosition: Int64 = 0
   public internal(set) var counts = RegistryCounts()
@@ -119,7 +129,7 @@ public final class Registry {
   // MARK: Records
 
   /// Keys that are no text cannot be answered: replies' keys are texts.
-  private func isText(_ key: UnsafeRawBufferPointer) -> Bool {
+  func isText(_ key: UnsafeRawBufferPointer) -> Bool {
     key.count > 0 && String(validating: key, as: UTF8.self) != nil
   }
 

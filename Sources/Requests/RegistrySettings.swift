@@ -42,6 +42,9 @@ public struct RegistrySettings: Sendable {
   public var clientBytesMax = 128
   public var nameBytesMax = 256
   public var linkBytesMax = 256
+  public var commandIDBytesMax = 385
+  /// Answers to commands that are remembered by the command's id, so that none is carried out twice.
+  public var answersMax = 10_000
   /// Streams, those in their grace period counted.
   public var streamsMax = 20_000
   /// Streams with a topic of their own. A sweep's transaction takes about 1 ms a topic that it touches.

@@ -61,34 +61,23 @@ extension RequestContent {
 
   /// Reads a record's value.
   init(parsing value: UnsafeRawBufferPointer, _ settings: RegistrySettings) throws(Rejection) {
-    guard value.count <= settings.requestBytesMax else {
-      throw Rejection(.limit, "the request has more than \(settings.requestBytesMax) bytes")
-    }
-    let json: JSON
-    do { json = try JSON(parsing: value) } catch { throw Rejection(error) }
-    guard let members = json.members else {
-      throw Rejection(.json, "a request is a JSON object", place: (1, 1))
-    }
-    for member in members where !Self.memberNames.contains(member.name) {
-      throw Rejection(
-        .member,
-        "a request has no member \(excerpt(member.name))"
-          + suggestion(for: member.name, among: Self.memberNames))
-    }
-    try self.init(json, settings)
+    try self.init(
+      RecordObject(
+        parsing: value, "request", memberNames: Self.memberNames, bytesMax: settings.requestBytesMax),
+      settings)
   }
 
   /// Reads the members of a request, or of its entity.
-  init(_ json: JSON, _ settings: RegistrySettings) throws(Rejection) {
-    client = try requiredText(json, "client", bytesMax: settings.clientBytesMax)
-    name = try requiredText(json, "name", bytesMax: settings.nameBytesMax)
-    sql = try requiredText(json, "sql", bytesMax: settings.requestBytesMax)
-    link = try text(json, "link", bytesMax: settings.linkBytesMax)
-    mode = try word(json, "mode") ?? .net
-    placement = try word(json, "placement")
-    intervalMs = try number(
-      json, "interval_ms", settings.intervalMin.milliseconds...settings.intervalMax.milliseconds)
-    leaseMs = try number(json, "lease_ms", 0...Int64.max) ?? 0
+  init(_ json: RecordObject, _ settings: RegistrySettings) throws(Rejection) {
+    client = try json.requiredText("client", bytesMax: settings.clientBytesMax)
+    name = try json.requiredText("name", bytesMax: settings.nameBytesMax)
+    sql = try json.requiredText("sql", bytesMax: settings.requestBytesMax)
+    link = try json.text("link", bytesMax: settings.linkBytesMax)
+    mode = try json.word("mode") ?? .net
+    placement = try json.word("placement")
+    intervalMs = try json.number(
+      "interval_ms", settings.intervalMin.milliseconds...settings.intervalMax.milliseconds)
+    leaseMs = try json.number("lease_ms", 0...Int64.max) ?? 0
     if client.utf8.contains(UInt8(ascii: "/")) {
       throw Rejection(.value, "a client's name has no slash")
     }
@@ -98,60 +87,14 @@ extension RequestContent {
     try refuseWhatIsToCome(json)
   }
 
-  private func refuseWhatIsToCome(_ json: JSON) throws(Rejection) {
+  private func refuseWhatIsToCome(_ object: RecordObject) throws(Rejection) {
     if mode != .net {
       throw Rejection(.unsupported, "the mode \(mode.rawValue) comes with a later version; here is net")
     }
-    switch json["store_and_forward"] {
+    switch object.json["store_and_forward"] {
     case nil, .null, .bool(false): break
     case .bool(true): throw Rejection(.unsupported, "store_and_forward comes with a later version")
     default: throw Rejection(.value, "store_and_forward is true or false")
     }
   }
-}
-
-/// A member's value; JSON null is as good as none.
-private func member(_ json: JSON, _ name: String) -> JSON? {
-  let value = json[name]
-  return value == .null ? nil : value
-}
-
-/// An empty text is as good as none.
-private func text(_ json: JSON, _ name: String, bytesMax: Int) throws(Rejection) -> String? {
-  guard let value = member(json, name) else { return nil }
-  guard let text = value.string else { throw Rejection(.value, "\(name) is a text") }
-  guard text.utf8.count <= bytesMax else {
-    throw Rejection(.limit, "\(name) has more than \(bytesMax) bytes")
-  }
-  return text.isEmpty ? nil : text
-}
-
-private func requiredText(_ json: JSON, _ name: String, bytesMax: Int) throws(Rejection) -> String {
-  guard let text = try text(json, name, bytesMax: bytesMax) else {
-    throw Rejection(.value, "\(name) is missing")
-  }
-  return text
-}
-
-private func word<Word>(_ json: JSON, _ name: String) throws(Rejection) -> Word?
-where Word: RawRepresentable & CaseIterable, Word.RawValue == String {
-  guard let value = member(json, name) else { return nil }
-  if let word = value.string.flatMap(Word.init(rawValue:)) { return word }
-  let known = Word.allCases.map(\.rawValue)
-  let hint = value.string.map { suggestion(for: $0, among: known) } ?? ""
-  throw Rejection(.value, "\(name) is one of \(known.joined(separator: ", "))\(hint)")
-}
-
-private func number(_ json: JSON, _ name: String, _ range: ClosedRange<Int64>) throws(Rejection) -> Int64? {
-  guard let value = member(json, name) else { return nil }
-  if let number = value.int, range.contains(number) { return number }
-  let bounds =
-    range.upperBound == .max ? "\(range.lowerBound) on" : "\(range.lowerBound) to \(range.upperBound)"
-  throw Rejection(.value, "\(name) is a whole number of milliseconds, \(bounds)")
-}
-
-/// A client's text for a message, shortened where it is long.
-private func excerpt(_ text: String) -> String {
-  let limit = 32
-  return text.count <= limit ? text : text.prefix(limit) + "…"
 }

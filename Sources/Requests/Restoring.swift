@@ -7,8 +7,9 @@ extension Registry {
   /// One record of `<cluster>.cluster`, in order; the last of a key counts. Keys of other kinds are passed
   /// over.
   public func restore(key: String, value: JSON?) {
-    let kinds = ["request/", "stream/", "set/"]
-    guard key == Entity.position || kinds.contains(where: key.hasPrefix) else { return }
+    let isOurs =
+      [Entity.position, Entity.commandsPosition].contains(key) || Entity.kinds.contains(where: key.hasPrefix)
+    guard isOurs else { return }
     staged[ByteKey(key)] = value
   }
 
@@ -23,6 +24,13 @@ extension Registry {
     let entities = staged.map { (key: $0.key.text, value: $0.value) }
     staged = [:]
     restorePosition(entities.first { $0.key == Entity.position }?.value)
+    commandsPosition = Self.offset(entities.first { $0.key == Entity.commandsPosition }?.value)
+    for kind in Definition.Kind.allCases {
+      for (name, json) in Self.found(Entity.definition(kind, ""), in: entities) {
+        restoreDefinition(kind, name, json, &draft)
+      }
+    }
+    for (id, json) in Self.found("command/", in: entities) { restoreAnswer(id, json, &draft) }
     for (id, json) in Self.found("set/", in: entities) { restoreSet(id, json, &draft) }
     for (id, json) in Self.found("stream/", in: entities) { restoreStream(id, json, &draft) }
     let orphans = Self.found("request/", in: entities).filter { !restoreRequest($0.id, $0.json, &draft) }
@@ -55,9 +63,15 @@ extension Registry {
     return numbered.map { ($0.id, $0.json) }
   }
 
+  /// One that no topic can have reached is no position: everything is read again, which does no harm.
+  private static func offset(_ json: JSON?) -> Int64 {
+    let offset = json?["offset"]?.int ?? 0
+    return (0..<Int64.max / 2).contains(offset) ? offset : 0
+  }
+
   private func restorePosition(_ json: JSON?) {
     guard let json else { return }
-    requestsPosition = max(json["offset"]?.int ?? 0, 0)
+    requestsPosition = Self.offset(json)
     creations = min(max(json["creations"]?.int ?? 0, 0), .max / 2)
     endedStreams.hasForgotten = json["forgotten"]?.bool ?? true
   }
@@ -68,6 +82,21 @@ extension Registry {
       restoredCreations.insert(creation).inserted
     else { return nil }
     return creation
+  }
+
+  private func restoreDefinition(_ kind: Definition.Kind, _ name: String, _ json: JSON, _ draft: inout Draft)
+  {
+    guard creation(json) != nil, let text = json["text"]?.string, let uses = json["uses"]?.array else {
+      return drop(Entity.definition(kind, name), &draft)
+    }
+    definitions.insert(Definition(kind: kind, name: name, text: text, uses: uses.compactMap(\.string)))
+  }
+
+  private func restoreAnswer(_ id: String, _ json: JSON, _ draft: inout Draft) {
+    guard let number = creation(json), let reply = json["reply"] else {
+      return drop(Entity.command(ByteKey(id)), &draft)
+    }
+    answers.insert(ByteKey(id), reply, number: number)
   }
 
   private func restoreSet(_ id: String, _ json: JSON, _ draft: inout Draft) {
@@ -124,7 +153,7 @@ extension Registry {
     retried = []
   }
 
-  private func content(_ json: JSON) -> RequestContent? { try? RequestContent(json, settings) }
+  private func content(_ json: JSON) -> RequestContent? { try? RequestContent(RecordObject(json), settings) }
 
   private func drop(_ key: String, _ draft: inout Draft) {
     counts.restoreFaults += 1

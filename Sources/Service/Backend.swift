@@ -38,7 +38,7 @@ public final class Backend: ConsoleBackend {
   public func query(_ sql: String) -> QueryAnswer {
     let view: View
     do throws(SQLError) {
-      view = try parseView(sql, in: catalog)
+      view = try parseView(sql, in: catalog, member.definitions.current)
     } catch {
       return .rejected(
         code: error.code.rawValue, message: error.message, line: error.line, column: error.column)

@@ -64,7 +64,8 @@ public final class MemberLife {
 
   /// `pause` waits before an aborted transaction is tried again.
   public init(
-    _ settings: MemberSettings, bus: any Bus, clock: any Clock, readiness: Readiness, log: Log,
+    _ settings: MemberSettings, bus: any Bus, clock: any Clock, readiness: Readiness,
+    definitions: SharedDefinitions = SharedDefinitions(), log: Log,
     metrics: Metrics, pause: @escaping @Sendable (Duration) -> Void
   ) {
     let letters = Mailbox<TableLetter>(capacity: settings.lettersMax)
@@ -86,8 +87,8 @@ public final class MemberLife {
       Publisher(
         bus: bus, clock: clock,
         settings: Publisher.Settings(topics: settings.topics, registry: settings.registry),
-        catalog: OneTable(settings.schema), table: letters, readiness: readiness, log: log, metrics: metrics,
-        pause: pause)
+        catalog: OneTable(settings.schema), table: letters, readiness: readiness, definitions: definitions,
+        log: log, metrics: metrics, pause: pause)
     }
     publisher = makePublisher()
   }
@@ -115,6 +116,8 @@ public final class Member: Sendable {
   private let bus: any Bus
   private let clock: any Clock
   public let readiness = Readiness()
+  /// What queries may name besides the table.
+  public let definitions = SharedDefinitions()
   private let log: Log
   private let metrics: Metrics
   private let restarts: Base.Metric
@@ -225,7 +228,8 @@ public final class Member: Sendable {
     readiness.set("bus", nil)
     warnOfTopics()
     let life = MemberLife(
-      settings, bus: bus, clock: clock, readiness: readiness, log: log, metrics: metrics,
+      settings, bus: bus, clock: clock, readiness: readiness, definitions: definitions, log: log,
+      metrics: metrics,
       pause: { [self] in rest($0) { false } })
     state.withLock { $0.letters = life.letters }
     defer { state.withLock { $0.letters = nil } }

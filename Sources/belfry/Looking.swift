@@ -7,7 +7,8 @@ import Query
 import Requests
 import Service
 
-private func members(_ registry: [String: JSON], _ kind: String) -> [(key: String, value: JSON)] {
+/// The entities of a kind, by key.
+func members(_ registry: [String: JSON], _ kind: String) -> [(key: String, value: JSON)] {
   registry.filter { $0.key.hasPrefix(kind + "/") }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
 }
 

@@ -19,7 +19,8 @@ func environment() -> [String: String] {
 let program = Program(
   bodies: [
     "serve": serve, "demo": demo, "subscribe": subscribe, "unsubscribe": unsubscribe,
-    "requests": showRequests, "streams": showStreams, "query": query, "explain": explain, "send": send,
+    "requests": showRequests, "streams": showStreams, "query": query, "explain": explain, "exec": execute,
+    "definitions": showDefinitions, "send": send,
     "dlq list": listDeadLetters, "dlq show": showDeadLetter, "dlq replay": replayDeadLetters,
   ],
   environment: environment(), readFile: readFile,

@@ -44,6 +44,23 @@ extension Integration {
       try eventually("the second letter") { try objects(try town.belfry("dlq", "list")).count == 2 }
     }
 
+    @Test func `exec makes and drops names, which queries and requests use`() throws {
+      let town = try Town()
+      try town.start()
+      #expect(try town.belfry("exec", "CREATE FILTER hot AS Severity >= 4").status == 0)
+      #expect(try town.belfry("exec", "CREATE VIEW nodes AS SELECT Node FROM alerts WHERE hot").status == 0)
+      try town.send([Samples.event("a", severity: 5), Samples.event("b", severity: 1)])
+      try eventually("both rows") { try town.metric("belfry_rows ") == 2 }
+      let rows = try town.belfry("query", "SELECT Identifier FROM alerts WHERE hot")
+      #expect(rows.output == "{\"Identifier\":\"a\"}\n", "\(rows.errors)")
+      let view = try town.belfry("query", "SELECT COUNT(*) AS n FROM nodes")
+      #expect(view.output == "{\"n\":1}\n", "\(view.errors)")
+      let listed = try objects(try town.belfry("definitions"))
+      #expect(listed.map { $0["name"]?.string } == ["hot", "nodes"])
+      let used = try town.belfry("exec", "DROP FILTER hot")
+      #expect(used.status == 1 && used.errors.contains("SQL 1:13: hot is used by nodes"), "\(used.errors)")
+    }
+
     @Test func `subscribe, requests, streams and unsubscribe`() throws {
       let town = try Town()
       try town.start()

@@ -31,6 +31,7 @@ final class Office {
   /// The log's lines, and the pauses behind aborted transactions.
   let lines = Notes<String>()
   let pauses = Notes<Duration>()
+  let definitions = SharedDefinitions()
   /// While false the table does not answer.
   var answers = true
 
@@ -54,6 +55,7 @@ final class Office {
     let log = Log(Log.Sink(clock: clock, least: .warning) { lines.add($0) }, "test")
     publisher = Publisher(
       bus: bus, clock: clock, settings: settings, catalog: Tables(), table: letters, readiness: readiness,
+      definitions: definitions,
       log: log, metrics: metrics
     ) {
       pauses.add($0)

@@ -1,6 +1,7 @@
 import Base
 import Bus
 import Events
+import Query
 import Testing
 
 @testable import Notifier
@@ -33,6 +34,20 @@ import Testing
     #expect(all.dropFirst(2).allSatisfy { $0.isLast && $0.epoch == 1 })
     #expect(all[2].sweep < all[3].sweep)
     #expect(office.readiness.list.isEmpty)
+  }
+
+  @Test func `a command makes a name that requests and questions may use, also after a restart`() throws {
+    let office = try Office()
+    let command = #"{"client":"noc","sql":"CREATE FILTER hot AS Severity >= 4"}"#
+    office.cluster.append(topic: topics.commands, partition: 0, key: "noc/1", value: command)
+    try office.run()
+    #expect(office.reply("noc/1")["status"]?.string == "done")
+    #expect(office.definitions.current["hot"]?.text == "Severity >= 4")
+    office.restart()
+    office.ask("noc/core", "SELECT Node FROM alerts WHERE hot")
+    try office.run()
+    #expect(office.reply("noc/core")["status"]?.string == "active")
+    #expect(office.replies("noc/1").count == 1, "what was answered is not read again")
   }
 
   @Test func `the same request in another spelling shares the stream`() throws {

@@ -1,0 +1,136 @@
+import Base
+import Events
+import Query
+import Testing
+
+@testable import Requests
+
+/// A desk that takes commands, too, whose records are read again after a restart.
+private final class CommandDesk {
+  let desk: Desk
+  private var commands: [(id: String, value: String?)] = []
+
+  init(_ settings: RegistrySettings = RegistrySettings()) { desk = Desk(settings) }
+
+  @discardableResult
+  func command(_ id: String, _ sql: String) -> Effects {
+    record(id, JSON.object(of: ["client": .string("noc"), "sql": .string(sql)]).text)
+  }
+
+  @discardableResult
+  func record(_ id: String, _ value: String?) -> Effects {
+    commands.append((id, value))
+    return feed(commands.count - 1)
+  }
+
+  private func feed(_ index: Int) -> Effects {
+    let effects = withBytes(commands[index].id) { key in
+      withBytes(commands[index].value) { value in
+        desk.registry.handle(command: key, value: value, now: desk.now, offset: Int64(index))
+      }
+    }
+    desk.commit(effects)
+    return effects
+  }
+
+  func restart() {
+    desk.restart()
+    for index in Int(desk.registry.commandsPosition)..<commands.count { _ = feed(index) }
+  }
+
+  func status(_ id: String) -> String {
+    let status = desk[reply: id]["status"]?.string ?? "none"
+    return status == "rejected" ? desk.error(id) : status
+  }
+}
+
+struct CommandTests {
+  private let door = CommandDesk()
+  private var desk: Desk { door.desk }
+
+  @Test func `a named filter stands for its condition, and shares the stream of who wrote it out`() {
+    door.command("c/1", "CREATE FILTER core AS Severity >= 4")
+    desk.ask("a/x", "SELECT Node, Severity FROM alerts WHERE core")
+    desk.ask("b/y", core)
+    #expect(door.status("c/1") == "done")
+    #expect(desk.streamID("a/x") == desk.streamID("b/y"))
+    #expect(desk[reply: "b/y"]["role"]?.string == "secondary")
+  }
+
+  @Test func `names and answers outlive a restart`() {
+    door.command("c/1", "CREATE FILTER core AS Severity >= 4")
+    door.command("c/2", "CREATE VIEW hot AS SELECT Node, Severity FROM alerts WHERE core")
+    door.restart()
+    desk.ask("a/x", "SELECT * FROM hot")
+    #expect(desk[reply: "a/x"]["status"]?.string == "active")
+    #expect(door.status("c/2") == "done")
+    door.command("c/3", "DROP FILTER core")
+    #expect(door.status("c/3") == "name at 1:13")
+  }
+
+  @Test func `a command that comes again is answered as before and done once`() {
+    door.command("c/1", "CREATE FILTER core AS Severity >= 4")
+    door.command("c/2", "DROP FILTER core")
+    door.restart()
+    let again = door.command("c/1", "CREATE FILTER core AS Severity >= 4")
+    #expect(again.replies.map(\.value) == [desk[reply: "c/1"]])
+    #expect(again.definitions == nil)
+    #expect(door.status("c/1") == "done")
+    #expect(desk.registry.definitions.count == 0)
+  }
+
+  @Test func `a request that stands does not follow a name to its new meaning`() {
+    door.command("c/1", "CREATE FILTER core AS Severity >= 4")
+    desk.ask("a/x", "SELECT Node, Severity FROM alerts WHERE core")
+    let before = desk.streamID("a/x")
+    door.command("c/2", "DROP FILTER core")
+    door.command("c/3", "CREATE FILTER core AS Severity = 1")
+    desk.ask("a/x", "SELECT Node, Severity FROM alerts WHERE core", #""interval_ms":1000"#)
+    #expect(desk.streamID("a/x") == before)
+    desk.ask("b/y", "SELECT Node, Severity FROM alerts WHERE core")
+    #expect(desk.streamID("b/y") != before)
+  }
+
+  @Test(arguments: [
+    (#"nonsense"#, "json at 1:3"), (#"[1]"#, "json at 1:1"), (#"{"sql":"DROP VIEW v"}"#, "value"),
+    (#"{"client":"noc"}"#, "value"), (#"{"client":"noc","sql":"x","sqk":1}"#, "member"),
+    (#"{"client":"noc","sql":"CREATE FILTER f AS Severty = 1"}"#, "unknown_column at 1:20"),
+    (#"{"client":"noc","sql":"CREATE FILTER Severity AS Node = 'a'"}"#, "name at 1:15"),
+    (#"{"client":"noc","sql":"DROP VIEW v"}"#, "name at 1:11"),
+    (#"{"client":"noc","sql":"UPDATE alerts SET Severity = 1"}"#, "syntax at 1:1"),
+  ])
+  func `what cannot be done is rejected with its place`(value: String, expected: String) {
+    door.record("c/1", value)
+    // Where JSON ends is the parser's to say; that it is told is ours.
+    #expect(door.status("c/1").prefix(4) == expected.prefix(4))
+    if !expected.hasPrefix("json") { #expect(door.status("c/1") == expected) }
+    #expect(desk.registry.definitions.count == 0)
+  }
+
+  @Test func `records that nobody could be answered for change nothing`() {
+    #expect(door.record("", "x").isEmpty)
+    #expect(door.record(String(repeating: "k", count: 386), "x").isEmpty)
+    #expect(door.record("c/1", nil).isEmpty)
+    #expect(desk.registry.counts.ignored == 3)
+  }
+
+  @Test func `answers are remembered up to a limit, the newest`() {
+    var settings = RegistrySettings()
+    settings.answersMax = 2
+    let door = CommandDesk(settings)
+    for n in 1...3 { door.command("c/\(n)", "CREATE FILTER f\(n) AS Severity = \(n)") }
+    #expect(
+      Set(door.desk.cluster.keys.filter { $0.hasPrefix("command/") }) == ["command/c/2", "command/c/3"])
+    door.command("c/1", "CREATE FILTER f1 AS Severity = 1")
+    #expect(door.status("c/1") == "name at 1:15")
+  }
+
+  @Test func `a position that no topic can have is not believed`() {
+    for key in ["position/requests", "position/commands"] {
+      desk.cluster[key] = .object(of: ["offset": .int(.max)])
+    }
+    desk.restart()
+    #expect(desk.registry.requestsPosition == 0)
+    #expect(desk.registry.commandsPosition == 0)
+  }
+}
