@@ -84,6 +84,9 @@ let package = Package(
     .executableTarget(
       name: "MatchingBench", dependencies: ["Base", "CScan", "Events", "Matching", "Query"],
       path: "Benchmarks/Matching", swiftSettings: settings),
+    .executableTarget(
+      name: "CanonicalBench", dependencies: ["Base", "Events", "Query"], path: "Benchmarks/Canonical",
+      swiftSettings: settings),
 
     .executableTarget(
       name: "DecodeBenchmark", dependencies: ["Base", "CJansson", "Events"], path: "Benchmarks/Decode",

@@ -29,7 +29,10 @@ struct Canonicaliser {
     writer = Writer(schema)
   }
 
-  func filter(_ filter: Filter) -> Filter { self.filter(filter, negated: false) }
+  func filter(_ filter: Filter) -> Filter {
+    let merged = self.filter(filter, negated: false)
+    return diagramForm(of: merged) ?? merged
+  }
 
   // MARK: Values
 
@@ -90,7 +93,8 @@ struct Canonicaliser {
       compare(expression(a), negated ? relation.complement : relation, expression(b))
     case .like(let value, let pattern): like(expression(value), pattern, negated)
     case .holds(let value): holds(expression(value), negated)
-    case .same(let a, let b): same(self.filter(a), self.filter(b), negated)
+    case .same(let a, let b):
+      same(self.filter(a, negated: false), self.filter(b, negated: false), negated)
     case .not(let inner): self.filter(inner, negated: !negated)
     case .and(let parts): junction(parts.map { self.filter($0, negated: negated) }, isAnd: !negated)
     case .or(let parts): junction(parts.map { self.filter($0, negated: negated) }, isAnd: negated)
@@ -99,10 +103,23 @@ struct Canonicaliser {
 
   private func within(_ value: Expression, _ set: ValueSet) -> Filter {
     if let constant = value.constant { return .constant(set.contains(constant)) }
+    if case .choice(let branches, let last) = value {
+      return choice(branches, last) { .within($0, set.inside($0.domain)) }
+    }
     // What was computed may have turned out to be a column.
     let set = set.inside(value.domain)
     if set.isEmpty { return .constant(false) }
     return set.isFull ? .constant(true) : .within(value, set)
+  }
+
+  /// A condition on a CASE is a CASE of conditions.
+  private func choice(_ branches: [Expression.Branch], _ last: Expression, _ test: (Expression) -> Filter)
+    -> Filter
+  {
+    let tested = Expression.choice(
+      branches.map { Expression.Branch(when: $0.when, then: .condition(test($0.then))) },
+      .condition(test(last)))
+    return filter(.holds(tested), negated: false)
   }
 
   private func relative(_ column: Int, _ set: ValueSet) -> Filter {
@@ -130,6 +147,10 @@ struct Canonicaliser {
       return within(value, negated ? set.complement : set)
     }
     if pattern.matchesAll { return .constant(!negated) }
+    if case .choice(let branches, let last) = value {
+      let like = choice(branches, last) { .like($0, pattern) }
+      return negated ? filter(.not(like), negated: false) : like
+    }
     if let text = value.constant?.bytes {
       let matches = pattern.code.withUnsafeBytes { code in text.withUnsafeBytes { matchesLike(code, $0) } }
       return .constant(matches != negated)
@@ -169,7 +190,7 @@ struct Canonicaliser {
   // MARK: AND and OR
 
   /// The conjunction or disjunction of canonical parts.
-  private func junction(_ parts: [Filter], isAnd: Bool) -> Filter {
+  func junction(_ parts: [Filter], isAnd: Bool) -> Filter {
     var merger = Merger(isAnd: isAnd)
     for part in parts { merger.add(part) }
     guard let merged = merger.merged(self) else { return .constant(!isAnd) }

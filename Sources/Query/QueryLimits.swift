@@ -22,6 +22,18 @@ public enum QueryLimits {
   public static let definitionsMax = 10_000
   /// Bytes of all their names and texts.
   public static let definitionBytesMax = 16 << 20
+  /// A filter is brought into its canonical form by a decision diagram up to so many comparisons, of so many
+  /// values and so many sets of one value, with so many nodes, steps and terms. Beyond these, only equal parts
+  /// are found. All within a millisecond.
+  public static let diagramAtomsMax = 128
+  static let diagramVariablesMax = 64
+  static let diagramCutsMax = 4_096
+  static let diagramSetsMax = 64
+  static let diagramNodesMax = 4_096
+  static let diagramStepsMax = 16_384
+  static let diagramTermsMax = 32
+  /// Atoms and ends of sets that the form may have, unless the filter has more.
+  static let diagramWeightMax = 512
   /// Columns behind GROUP BY.
   public static let groupColumnsMax = 32
   /// Bytes of a name behind AS, or of a computed column that has none: every record carries it.

@@ -35,9 +35,11 @@ public struct ValueSet: Hashable, Sendable {
   /// Ascending; at each the set ends or begins.
   public private(set) var cuts: [Cut] = []
 
-  private init(_ domain: Domain, startsInside: Bool) {
+  /// The cuts ascend.
+  init(_ domain: Domain, startsInside: Bool, cuts: [Cut] = []) {
     self.domain = domain
     self.startsInside = startsInside
+    self.cuts = cuts
   }
 
   /// The values that stand to `constant` in this relation.
