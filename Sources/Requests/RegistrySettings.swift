@@ -46,7 +46,7 @@ public struct RegistrySettings: Sendable {
   /// Answers to commands that are remembered by the command's id, so that none is carried out twice.
   public var answersMax = 10_000
   /// Streams, those in their grace period counted.
-  public var streamsMax = 20_000
+  public var streamsMax = 100_000
   /// Streams with a topic of their own. A sweep's transaction takes about 1 ms a topic that it touches.
   public var ownTopicsMax = 2_000
   /// Ids of ended streams that are remembered, so that a topic's name is not used twice. When one is

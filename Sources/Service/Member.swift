@@ -19,7 +19,7 @@ public struct MemberSettings: Sendable {
   public var drainInterval = Duration.milliseconds(100)
   /// Letters that the table's thread has not answered yet, at most. More than all streams that can be
   /// (`RegistrySettings.streamsMax`), since a restart begins all of them at once.
-  public var lettersMax = 100_000
+  public var lettersMax = 200_000
   /// Rows times streams that begin, in one turn of the table's thread: some tenths of a second, after which
   /// the leader has its turn, so that a restart with many streams holds up no commit and no poll.
   public var startWorkMax = 20_000_000
