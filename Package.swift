@@ -82,7 +82,7 @@ let package = Package(
     module("BusConformance", ["Base", "Bus"], path: "Tests/BusConformance"),
     .target(name: "CScan", path: "Benchmarks/Scan", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])]),
     .executableTarget(
-      name: "MatchingBench", dependencies: ["Base", "CScan", "Events", "Matching", "Query"],
+      name: "MatchingBenchmark", dependencies: ["Base", "CScan", "Events", "Matching", "Query"],
       path: "Benchmarks/Matching", swiftSettings: settings),
     .executableTarget(
       name: "CanonicalBench", dependencies: ["Base", "Events", "Query"], path: "Benchmarks/Canonical",

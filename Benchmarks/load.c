@@ -3,135 +3,26 @@
  *   cc -O2 -o load Benchmarks/load.c -lrdkafka
  *   load create  BOOTSTRAP TOPIC PARTITIONS
  *   load delete  BOOTSTRAP TOPIC
- *   load produce BOOTSTRAP TOPIC EVENTS ROWS BYTES SEED RATE   seeded events; RATE a second, 0: as fast as can be
- *   load follow  BOOTSTRAP GROUP TOPIC TIMEOUT_S               until the group's committed positions reach the end
- *   load size    BOOTSTRAP TOPIC RECORDS                       what the topic's records weigh
- *   load clients BOOTSTRAP CLUSTER CLIENTS REQUESTS LEASE_MS RENEW_MS TIMEOUT_S   registers, then renews until SIGTERM
+ *   load produce BOOTSTRAP TOPIC EVENTS ROWS BYTES SEED RATE     seeded events; RATE a second, 0: as fast as can be
+ *   load gate    BOOTSTRAP TOPIC EVENTS ROWS BYTES SEED TIME_MS  the same in one transaction, which is committed when
+ *       standard input ends or has a line; LastOccurrence from TIME_MS on
+ *   load follow  BOOTSTRAP GROUP TOPIC MARKERS TIMEOUT_S WINDOW_S PID    until the group's committed positions reach
+ *       the end, but for MARKERS offsets a partition (a transaction takes one), or for so long (0: no limit); tells what
+ *       CPU time PID took meanwhile
+ *   load size    BOOTSTRAP TOPIC RECORDS                         what the topic's records weigh
+ *   load clients BOOTSTRAP CLUSTER CLIENTS REQUESTS LEASE_MS RENEW_MS TIMEOUT_S    registers, renews until SIGTERM
  *
  * Results go to standard output as `name value` lines; errors end it with status 1. */
 #define _GNU_SOURCE
-#include <librdkafka/rdkafka.h>
-#include <math.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "common.h"
 
-enum { TEXT = 512, TIMEOUT_MS = 15000, PARTITIONS_MAX = 1024, EVENT_MAX = 65536, RECORD_MAX = 4096 };
-static volatile sig_atomic_t stopped;
+#include <unistd.h>
 
-static void on_signal(int signal) {
-  (void)signal;
-  stopped = 1;
-}
+#include "filters.h"
 
-static void fail(const char *what, const char *why) {
-  fprintf(stderr, "load: %s: %s\n", what, why);
-  exit(1);
-}
-
-static void check(rd_kafka_resp_err_t code, const char *what) {
-  if (code) fail(what, rd_kafka_err2str(code));
-}
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void sleep_s(double seconds) {
-  if (seconds <= 0) return;
-  struct timespec t = {(time_t)seconds, (long)(fmod(seconds, 1) * 1e9)};
-  nanosleep(&t, NULL);
-}
-
-static int64_t epoch_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_REALTIME, &t);
-  return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
-/* splitmix64: the same events from the same seed. */
+/* The same events from the same seed. */
 static uint64_t random_state;
-static uint64_t next_random(void) {
-  uint64_t z = random_state += 0x9e3779b97f4a7c15u;
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return z ^ z >> 31;
-}
-static uint64_t below(uint64_t limit) { return (uint64_t)(((unsigned __int128)next_random() * limit) >> 64); }
-
-/* MARK: librdkafka */
-
-static rd_kafka_t *client(rd_kafka_type_t type, const char *bootstrap, const char *group) {
-  char text[TEXT];
-  rd_kafka_conf_t *conf = rd_kafka_conf_new();
-  const char *common[] = {"bootstrap.servers", bootstrap, "socket.nagle.disable", "true", NULL};
-  const char *producer[] = {"enable.idempotence", "true", "linger.ms", "20", "queue.buffering.max.messages",
-                            "1000000", NULL};
-  const char *consumer[] = {"group.id", group ? group : "belfry-bench", "enable.auto.commit", "false",
-                            "enable.auto.offset.store", "false", "enable.partition.eof", "true",
-                            "isolation.level", group ? "read_uncommitted" : "read_committed", NULL};
-  const char **lists[] = {common, type == RD_KAFKA_PRODUCER ? producer : consumer};
-  for (int list = 0; list < 2; list++)
-    for (const char **p = lists[list]; *p; p += 2)
-      if (rd_kafka_conf_set(conf, p[0], p[1], text, sizeof text) != RD_KAFKA_CONF_OK) fail(p[0], text);
-  rd_kafka_t *made = rd_kafka_new(type, conf, text, sizeof text);
-  if (!made) fail("client", text);
-  if (type == RD_KAFKA_CONSUMER) rd_kafka_poll_set_consumer(made);
-  return made;
-}
-
-/* The partitioner is the one of Java's clients, so an event comes to its row's shard. */
-static rd_kafka_topic_t *topic_of(rd_kafka_t *producer, const char *name) {
-  char text[TEXT];
-  rd_kafka_topic_conf_t *conf = rd_kafka_topic_conf_new();
-  if (rd_kafka_topic_conf_set(conf, "partitioner", "murmur2_random", text, sizeof text) != RD_KAFKA_CONF_OK)
-    fail("partitioner", text);
-  return rd_kafka_topic_new(producer, name, conf);
-}
-
-static void send_record(rd_kafka_t *producer, rd_kafka_topic_t *topic, const char *key, size_t key_bytes, char *value,
-                 size_t value_bytes) {
-  while (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value, value_bytes, key, key_bytes,
-                          NULL)) {
-    if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-      fail("produce", rd_kafka_err2str(rd_kafka_last_error()));
-    rd_kafka_poll(producer, 10);
-  }
-}
-
-static int partitions_of(rd_kafka_t *client, const char *topic) {
-  const struct rd_kafka_metadata *metadata;
-  rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
-  check(rd_kafka_metadata(client, 0, handle, &metadata, TIMEOUT_MS), topic);
-  int count = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
-  rd_kafka_metadata_destroy(metadata);
-  rd_kafka_topic_destroy(handle);
-  if (count == 0) fail(topic, "no such topic");
-  return count;
-}
-
-/* All partitions of a topic, with their ends as offsets. */
-static rd_kafka_topic_partition_list_t *ends_of(rd_kafka_t *client, const char *topic) {
-  int count = partitions_of(client, topic);
-  rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
-  for (int32_t p = 0; p < count; p++) {
-    int64_t low, high;
-    check(rd_kafka_query_watermark_offsets(client, topic, p, &low, &high, TIMEOUT_MS), topic);
-    rd_kafka_topic_partition_list_add(list, topic, p)->offset = high;
-  }
-  return list;
-}
-
-static int64_t total(const rd_kafka_topic_partition_list_t *list) {
-  int64_t sum = 0;
-  for (int i = 0; i < list->cnt; i++) sum += list->elems[i].offset > 0 ? list->elems[i].offset : 0;
-  return sum;
-}
+static uint64_t below(uint64_t limit) { return draw(&random_state, limit); }
 
 /* MARK: create, delete */
 
@@ -169,9 +60,7 @@ static int delete(char **a) {
 
 /* One event of the `alerts` table. The row's number decides what stays the same; the rest is drawn. */
 static size_t write_event(char *out, size_t bytes, uint64_t row, int64_t time) {
-  static const char *groups[] = {"Link", "BGP", "Optics", "Power", "CPU", "Disk", "Process", "Fan"};
-  static const char *services[] = {"backbone", "access", "voice", "video", "hosting"};
-  const char *group = groups[row % 8];
+  const char *group = alert_groups[row % 8];
   int n = snprintf(
       out, EVENT_MAX,
       "{\"Identifier\":\"core-%06llu:%s:%llu\",\"Node\":\"core-%06llu\",\"Manager\":\"snmp\","
@@ -179,7 +68,7 @@ static size_t write_event(char *out, size_t bytes, uint64_t row, int64_t time) {
       "\"LastOccurrence\":%lld,\"Service\":\"%s\",\"Summary\":\"%s on port %llu: value %llu over its limit ",
       (unsigned long long)(row / 20), group, (unsigned long long)(row % 20), (unsigned long long)(row / 20),
       group, (unsigned long long)(row % 20), (int)(1 + below(5)), (int)(300 + row % 8), (long long)time,
-      services[row % 5], group, (unsigned long long)(row % 20), (unsigned long long)below(100000));
+      alert_services[row % 5], group, (unsigned long long)(row % 20), (unsigned long long)below(100000));
   size_t at = (size_t)n;
   for (; at + 2 < bytes; at++) out[at] = (char)('a' + (at * 7 + row) % 26);
   memcpy(out + at, "\"}", 2);
@@ -187,8 +76,7 @@ static size_t write_event(char *out, size_t bytes, uint64_t row, int64_t time) {
 }
 
 static size_t write_key(char *out, uint64_t row) {
-  static const char *groups[] = {"Link", "BGP", "Optics", "Power", "CPU", "Disk", "Process", "Fan"};
-  return (size_t)snprintf(out, TEXT, "core-%06llu:%s:%llu", (unsigned long long)(row / 20), groups[row % 8],
+  return (size_t)snprintf(out, TEXT, "core-%06llu:%s:%llu", (unsigned long long)(row / 20), alert_groups[row % 8],
                           (unsigned long long)(row % 20));
 }
 
@@ -217,15 +105,75 @@ static int produce(char **a) {
   return 0;
 }
 
+/* MARK: gate */
+
+static void check_transaction(rd_kafka_error_t *error, const char *what) {
+  if (error) fail(what, rd_kafka_error_string(error));
+}
+
+static rd_kafka_t *transactional(const char *bootstrap, const char *id) {
+  char text[TEXT];
+  rd_kafka_conf_t *conf = rd_kafka_conf_new();
+  const char *properties[] = {"bootstrap.servers", bootstrap, "transactional.id", id, "transaction.timeout.ms",
+                              "900000", "linger.ms", "20", "queue.buffering.max.messages", "1000000", NULL};
+  for (const char **p = properties; *p; p += 2)
+    if (rd_kafka_conf_set(conf, p[0], p[1], text, sizeof text) != RD_KAFKA_CONF_OK) fail(p[0], text);
+  rd_kafka_t *made = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+  if (!made) fail("client", text);
+  return made;
+}
+
+/* The events become visible to read_committed readers all at once. */
+static int gate(char **a) {
+  uint64_t events = strtoull(a[2], NULL, 10), rows = strtoull(a[3], NULL, 10);
+  size_t bytes = strtoull(a[4], NULL, 10);
+  random_state = strtoull(a[5], NULL, 10);
+  int64_t time = strtoll(a[6], NULL, 10);
+  if (rows == 0 || bytes < 16 || bytes >= EVENT_MAX) fail("gate", "ROWS or BYTES out of range");
+  rd_kafka_t *producer = transactional(a[0], a[1]);
+  rd_kafka_topic_t *topic = topic_of(producer, a[1]);
+  static char value[EVENT_MAX], key[TEXT];
+  check_transaction(rd_kafka_init_transactions(producer, TIMEOUT_MS), "init_transactions");
+  check_transaction(rd_kafka_begin_transaction(producer), "begin");
+  for (uint64_t sent = 0; sent < events; sent++) {
+    uint64_t row = events == rows ? sent : below(rows);
+    size_t key_bytes = write_key(key, row);
+    send_record(producer, topic, key, key_bytes, value,
+                write_event(value, bytes, row, time + (int64_t)(sent / 100)));
+    if (sent % 1024 == 0) rd_kafka_poll(producer, 0);
+  }
+  check(rd_kafka_flush(producer, 60000), "flush");
+  printf("events %llu\n", (unsigned long long)events);
+  fflush(stdout);
+  (void)getchar();
+  check_transaction(rd_kafka_commit_transaction(producer, 60000), "commit");
+  return 0;
+}
+
 /* MARK: follow */
+
+/* CPU seconds of a process so far. */
+static double cpu_of(const char *pid) {
+  char path[TEXT], text[TEXT * 4];
+  snprintf(path, sizeof path, "/proc/%s/stat", pid);
+  FILE *file = fopen(path, "r");
+  size_t count = file ? fread(text, 1, sizeof text - 1, file) : 0;
+  if (file) fclose(file);
+  text[count] = 0;
+  unsigned long user = 0, system = 0;
+  const char *rest = strrchr(text, ')');
+  if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+    fail(pid, "no such process");
+  return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
 
 /* Counts from the first committed positions that are seen to the last, so that starting up is left out. */
 static int follow(char **a) {
   rd_kafka_t *watcher = client(RD_KAFKA_CONSUMER, a[0], a[1]);
   rd_kafka_topic_partition_list_t *list = ends_of(watcher, a[2]);
-  int64_t end = total(list), first = 0, reached = 0;
-  double limit = now() + atof(a[3]), start = 0, seconds = 0;
-  while (!stopped && reached < end) {
+  int64_t end = total(list) - atol(a[3]) * list->cnt, first = 0, reached = 0;
+  double limit = now() + atof(a[4]), window = atof(a[5]), start = 0, seconds = 0, cpu = 0;
+  while (!stopped && reached < end && (seconds < window || window <= 0)) {
     if (now() > limit) fail(a[1], "its positions did not reach the end in time");
     sleep_s(0.02);
     check(rd_kafka_committed(watcher, list, TIMEOUT_MS), a[1]);
@@ -233,11 +181,14 @@ static int follow(char **a) {
     if (first == 0 && reached > 0) {
       first = reached;
       start = now();
+      cpu = cpu_of(a[6]);
     }
-    seconds = now() - start;
+    seconds = start > 0 ? now() - start : 0;
   }
-  double rate = seconds > 0 && end > first ? (double)(end - first) / seconds : 0;
-  printf("end %lld\nfirst %lld\nseconds %.3f\nrate %.0f\n", (long long)end, (long long)first, seconds, rate);
+  double done = (double)(reached - first), rate = seconds > 0 ? done / seconds : 0;
+  cpu = cpu_of(a[6]) - cpu;
+  printf("end %lld\nfirst %lld\nreached %lld\nseconds %.3f\nrate %.0f\ncpu %.2f\ncpu_million %.3f\n", (long long)end,
+         (long long)first, (long long)reached, seconds, rate, cpu, done > 0 ? cpu / done * 1e6 : 0);
   return 0;
 }
 
@@ -339,10 +290,6 @@ static void request(struct clients *c, long client, int ends) {
   send_record(c->producer, c->requests, key, (size_t)key_bytes, ends ? NULL : value, ends ? 0 : (size_t)bytes);
 }
 
-static int contains(const char *text, size_t count, const char *word) {
-  return text && memmem(text, count, word, strlen(word)) != NULL;
-}
-
 static void read_replies(struct clients *c, int wait_ms) {
   rd_kafka_message_t *reply;
   while ((reply = rd_kafka_consumer_poll(c->reader, wait_ms))) {
@@ -407,18 +354,9 @@ static int play_clients(char **a) {
 }
 
 int main(int count, char **arguments) {
-  static const struct {
-    const char *name;
-    int arguments;
-    int (*run)(char **);
-  } verbs[] = {
-      {"create", 3, create}, {"delete", 2, delete}, {"produce", 7, produce},
-      {"follow", 4, follow}, {"size", 3, size},     {"clients", 7, play_clients},
+  static const struct verb verbs[] = {
+      {"create", 3, create}, {"delete", 2, delete}, {"produce", 7, produce},      {"gate", 7, gate},
+      {"follow", 7, follow}, {"size", 3, size},     {"clients", 7, play_clients},
   };
-  signal(SIGTERM, on_signal);
-  signal(SIGINT, on_signal);
-  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-    if (count == verbs[i].arguments + 2 && !strcmp(arguments[1], verbs[i].name)) return verbs[i].run(arguments + 2);
-  fprintf(stderr, "load: unknown or incomplete command; see the head of Benchmarks/load.c\n");
-  return 2;
+  return run_verb(verbs, sizeof verbs / sizeof *verbs, count, arguments);
 }

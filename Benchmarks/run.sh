@@ -1,7 +1,8 @@
 #!/bin/bash
 # Belfry's figures on a throwaway Kafka (docs/benchmarks.md says what they mean).
-#   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore] [decode]      all without a name
-# Sizes come from the environment; the defaults are those of docs/benchmarks.md.
+#   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore] [matching] [decode] [endtoend]
+# All of them without a name; matching and decode need no Kafka. Sizes come from the environment; the defaults are
+# those of docs/benchmarks.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,14 +22,16 @@ CLIENT_ROUNDS=${CLIENT_ROUNDS:-2}
 RENEW_MS=${RENEW_MS:-10000}
 LEASE_MS=${LEASE_MS:-60000}
 RESTORE_ROWS=${RESTORE_ROWS:-1000000}
+E2E=${E2E:-1000:1000000 10000:400000 100000:200000}   # endtoend: counts:events, in turn
+E2E_ROWS=${E2E_ROWS:-100000}
+E2E_WINDOW=${E2E_WINDOW:-60}              # endtoend: seconds of one program at most
+E2E_ROUNDS=${E2E_ROUNDS:-1}
+E2E_INTERVAL_MS=${E2E_INTERVAL_MS:-1000}
 TIMEOUT=${TIMEOUT:-900}                   # seconds for any one step
 BELFRY=${BELFRY:-}                        # the program; empty: a release build is made
 
 die() { echo "bench: $*" >&2; exit 1; }
 say() { echo "bench: $*" >&2; }
-
-[ -n "${KAFKA_HOME:-}" ] || die "KAFKA_HOME is not set: it must name an unpacked Apache Kafka"
-[ -x "$KAFKA_HOME/bin/kafka-server-start.sh" ] || die "no bin/kafka-server-start.sh in KAFKA_HOME=$KAFKA_HOME"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/belfry-bench.XXXXXX")
 broker= serve= relay= background=
@@ -62,6 +65,14 @@ load() { "$work/load" "$@"; }
 value() { awk -v n="$1" '$1 == n { print $2 }' "$2"; }       # NAME FILE: of `name value` lines
 calc() { awk "BEGIN { printf \"$1\", $2 }"; }                # FORMAT EXPRESSION
 
+build_endtoend() {
+  cc -O2 -o "$work/counts" Benchmarks/counts.c -lrdkafka -lm
+  cc -O2 -c -IBenchmarks/Scan/include -o "$work/scan.o" Benchmarks/Scan/scan.c
+  g++ -std=c++17 -O2 -IBenchmarks/Scan/include -o "$work/peer" Benchmarks/peer.cpp "$work/scan.o" \
+    -lrdkafka -lsimdjson ||
+    die "the peer could not be built: it needs libsimdjson-dev"
+}
+
 # --- the broker
 
 free_port() {
@@ -74,6 +85,8 @@ free_port() {
 
 start_broker() {
   local port controller
+  [ -n "${KAFKA_HOME:-}" ] || die "KAFKA_HOME is not set: it must name an unpacked Apache Kafka"
+  [ -x "$KAFKA_HOME/bin/kafka-server-start.sh" ] || die "no bin/kafka-server-start.sh in KAFKA_HOME=$KAFKA_HOME"
   port=$(free_port); controller=$(free_port)
   mkdir -p "$work/kafka/data" "$work/kafka/logs"
   cat >"$work/kafka/server.properties" <<P
@@ -107,9 +120,10 @@ P
   "$KAFKA_HOME/bin/kafka-server-start.sh" "$work/kafka/server.properties" >>"$work/broker.log" 2>&1 </dev/null &
   broker=$!
   bootstrap=127.0.0.1:$port
-  for _ in $(seq 120); do
+  local try
+  for try in $(seq 120); do                      # a topic each: one whose answer came too late is there all the same
     kill -0 "$broker" 2>/dev/null || die "the broker ended"
-    load create "$bootstrap" bench-ready 1 2>/dev/null && return
+    load create "$bootstrap" "bench-ready-$try" 1 2>/dev/null && return
     sleep 0.5
   done
   die "the broker did not become ready"
@@ -174,7 +188,7 @@ median() { tr ' ' '\n' <<<"$*" | sort -g | awk 'NF { v[++n] = $1 } END { print n
 # CLUSTER: times Belfry over the cluster's events; leaves the rate in `rate`, CPU seconds in `spent`.
 time_serve() {
   start_serve "$1"
-  load follow "$bootstrap" "$1.table" "$1.events" "$TIMEOUT" >"$work/follow.$1"
+  load follow "$bootstrap" "$1.table" "$1.events" 0 "$TIMEOUT" 0 "$serve" >"$work/follow.$1"
   rate=$(value rate "$work/follow.$1"); spent=$(cpu "$serve")
   stop_serve
 }
@@ -183,7 +197,7 @@ time_relay() {
   load create "$bootstrap" "$1.relay.$3" "$PARTITIONS"
   "$work/relay" "$bootstrap" "$1.events" "$1.relay.$3" "$1.relay.$3" "$2" "$3" "$COMMIT_MS" >>"$work/relay.log" 2>&1 &
   relay=$!
-  load follow "$bootstrap" "$1.relay.$3" "$1.events" "$TIMEOUT" >"$work/follow.$1.relay"
+  load follow "$bootstrap" "$1.relay.$3" "$1.events" 0 "$TIMEOUT" 0 "$relay" >"$work/follow.$1.relay"
   rate=$(value rate "$work/follow.$1.relay"); spent=$(cpu "$relay")
   stop "$relay"; relay=
 }
@@ -243,7 +257,7 @@ bench_clients() {
   local few=() many=() times=() round
   prefill bench-clients "$ROWS" "$ROWS" "$SEED"
   start_serve bench-clients
-  load follow "$bootstrap" bench-clients.table bench-clients.events "$TIMEOUT" >/dev/null
+  load follow "$bootstrap" bench-clients.table bench-clients.events "$TIMEOUT" 0 "$serve" >/dev/null
   wait_ready
   "$work/load" produce "$bootstrap" bench-clients.events 0 "$ROWS" "$EVENT_BYTES" "$SEED" "$LOAD" >"$work/load.log" 2>&1 &
   background=$!
@@ -268,7 +282,7 @@ bench_restore() {
   local started empty seconds base full contents
   prefill bench-restore "$RESTORE_ROWS" "$RESTORE_ROWS" "$SEED"
   start_serve bench-restore
-  load follow "$bootstrap" bench-restore.table bench-restore.events "$TIMEOUT" >/dev/null
+  load follow "$bootstrap" bench-restore.table bench-restore.events "$TIMEOUT" 0 "$serve" >/dev/null
   stop_serve
   load size "$bootstrap" bench-restore.table.alerts "$RESTORE_ROWS" >"$work/size"
   contents=$(value contents "$work/size")
@@ -296,7 +310,12 @@ bench_restore() {
   result "memory: a row / its values" "$(calc %.2f "$row / $contents") x" ""
 }
 
-# --- decoding
+# --- matching, decoding: no Kafka
+
+bench_matching() {                                           # prints tables of its own
+  swift build -c release --product MatchingBenchmark >&2
+  "$(swift build -c release --show-bin-path)/MatchingBenchmark"
+}
 
 bench_decode() {
   swift build -c release --product DecodeBenchmark >&2
@@ -307,14 +326,115 @@ bench_decode() {
   result "decode: jansson / columns with codes" "$(value ratio_codes "$work/decode") x" ">= 10 (aim 15)"
 }
 
-build
-start_broker
-say "broker at $bootstrap"
-[ $# -gt 0 ] || set -- ingest clients restore decode
+# --- end to end
+
+# GROUP TOPIC MARKERS PID: leaves `rate`, `spent` (CPU seconds a million events) and `remaining` (events for which the
+# window was too short).
+follow_window() {
+  load follow "$bootstrap" "$1" "$2" "$3" "$TIMEOUT" "$E2E_WINDOW" "$4" >"$work/follow.e2e"
+  rate=$(value rate "$work/follow.e2e"); spent=$(value cpu_million "$work/follow.e2e")
+  remaining=$(calc %.0f "$(value end "$work/follow.e2e") - $(value reached "$work/follow.e2e")")
+}
+
+# CLUSTER NAME CHANGELOG|- FILTERS: times a peer; its counts are then in counts.NAME.
+time_peer() {
+  load create "$bootstrap" "$1.counts.$2" 1
+  [ "$3" = - ] || load create "$bootstrap" "$3" "$PARTITIONS"
+  "$work/peer" "$bootstrap" "$1.copy" "$1.$2" "$1.counts.$2" "$3" "$4" "$E2E_ROWS" "$SEED" "$E2E_INTERVAL_MS" \
+    "$COMMIT_MS" "$work/counts.$2" >>"$work/peer.log" 2>&1 &
+  relay=$!
+  follow_window "$1.$2" "$1.copy" 1 "$relay"
+  stop "$relay"; relay=
+}
+
+# CLUSTER FILTERS EVENTS SEED TIME EXPECTED: the same for Belfry. Its requests stand before it sees an event: the events
+# lie in a transaction until then. With EXPECTED, its published counts must become those of that file.
+time_belfry() {
+  load create "$bootstrap" "$1.events" "$PARTITIONS"
+  mkfifo "$work/gate.$1"
+  "$work/load" gate "$bootstrap" "$1.events" "$3" "$E2E_ROWS" "$EVENT_BYTES" "$4" "$5" \
+    <"$work/gate.$1" >"$work/gated.$1" 2>>"$work/load.log" &
+  background=$!
+  exec 9>"$work/gate.$1"                                       # opens when the events' writer does
+  start_serve "$1"
+  wait_ready
+  "$work/counts" register "$bootstrap" "$1" "$2" "$E2E_ROWS" "$SEED" "$E2E_INTERVAL_MS" "$TIMEOUT" \
+    >"$work/registered"
+  until [ -s "$work/gated.$1" ]; do
+    kill -0 "$background" 2>/dev/null || die "the events could not be written"
+    sleep 0.1
+  done
+  { sleep 1; echo >&9; } &                                     # once the watcher looks
+  follow_window "$1.table" "$1.events" 0 "$serve"
+  exec 9>&-
+  wait "$background"; background=
+  if [ -n "$6" ] && [ "$remaining" -eq 0 ]; then
+    "$work/counts" settled "$bootstrap" "$1.lanes.view" "$6" "$TIMEOUT" >"$work/settled" ||
+      die "Belfry's published counts are not the peer's"
+  fi
+  stop_serve
+}
+
+# FILTERS EVENTS
+bench_counts() {
+  local filters=$1 events=$2 round cluster expected time
+  local ours=() bare=() logged=() ours_cpu=() bare_cpu=() logged_cpu=() to_bare=() to_logged=()
+  for round in $(seq "$E2E_ROUNDS"); do
+    cluster=bench-e2e-$filters-$round
+    time=$(date +%s)000
+    load create "$bootstrap" "$cluster.copy" "$PARTITIONS"
+    load gate "$bootstrap" "$cluster.copy" "$events" "$E2E_ROWS" "$EVENT_BYTES" $((SEED + round)) "$time" \
+      </dev/null >>"$work/load.log"
+    time_peer "$cluster" bare - "$filters"
+    bare+=("$rate"); bare_cpu+=("$spent")
+    expected=; [ "$remaining" -gt 0 ] || expected=$work/counts.bare
+    time_peer "$cluster" logged "$cluster.changes" "$filters"
+    logged+=("$rate"); logged_cpu+=("$spent")
+    if [ -n "$expected" ] && [ "$remaining" -eq 0 ]; then
+      cmp -s "$work/counts.bare" "$work/counts.logged" || die "the two peers do not agree"
+    fi
+    discard "$cluster.copy" "$cluster.changes"
+    time_belfry "$cluster" "$filters" "$events" $((SEED + round)) "$time" "$expected"
+    ours+=("$rate"); ours_cpu+=("$spent")
+    to_bare+=("$(calc %.3f "${ours[-1]} / ${bare[-1]}")"); to_logged+=("$(calc %.3f "${ours[-1]} / ${logged[-1]}")")
+    discard "$cluster.events" "$cluster.table.alerts"
+    say "$filters counts, round $round: belfry ${ours[-1]}/s, peer ${bare[-1]}/s, with changelog ${logged[-1]}/s"
+  done
+  local target="" log_target=""
+  case $filters in
+    1000) target=">= 1 (aim 2)"; log_target=">= 1.5" ;;
+    10000) target=">= 3 (aim 15)" ;;
+  esac
+  result "endtoend: $filters counts: events a second, Belfry" "$(median "${ours[@]}")" ""
+  result "endtoend: $filters counts: peer that keeps nothing; that logs" \
+    "$(median "${bare[@]}"); $(median "${logged[@]}")" ""
+  result "endtoend: $filters counts: Belfry / peer that keeps nothing" "$(median "${to_bare[@]}") x" "$target"
+  result "endtoend: $filters counts: Belfry / peer that logs" "$(median "${to_logged[@]}") x" "$log_target"
+  result "endtoend: $filters counts: CPU s a million, Belfry; peers" \
+    "$(median "${ours_cpu[@]}"); $(median "${bare_cpu[@]}"); $(median "${logged_cpu[@]}")" ""
+  result "endtoend: $filters counts: published counts equal the peer's" \
+    "$([ -n "$expected" ] && echo yes || echo "not asked: window")" "yes"
+}
+
+bench_endtoend() {
+  local pair
+  build_endtoend
+  for pair in $E2E; do bench_counts "${pair%:*}" "${pair#*:}"; done
+}
+
+[ $# -gt 0 ] || set -- ingest clients restore matching decode endtoend
 for name in "$@"; do
   case $name in
-    ingest | clients | restore | decode) "bench_$name" ;;
-    *) die "no benchmark is called $name: ingest, clients, restore, decode" ;;
+    matching | decode) "bench_$name" ;;
+    ingest | clients | restore | endtoend)
+      if [ -z "$broker" ]; then
+        build
+        start_broker
+        say "broker at $bootstrap"
+      fi
+      "bench_$name"
+      ;;
+    *) die "no benchmark is called $name: ingest, clients, restore, matching, decode, endtoend" ;;
   esac
 done
-print_results
+if [ ${#rows[@]} -gt 0 ]; then print_results; fi

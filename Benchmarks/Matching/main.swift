@@ -1,5 +1,5 @@
 // The matching figures (docs/benchmarks.md): Belfry's engine beside a scan in C, same rows, filters, changes, run.
-//   MatchingBench        sizes from the environment: QUICK=1, FILTERS="10 1000", WORST_FILTERS, MIXES="mixed zipf",
+//   MatchingBenchmark        sizes from the environment: QUICK=1, FILTERS="10 1000", WORST_FILTERS, MIXES="mixed zipf",
 //                        MATCH_ROWS, CHANGES, SEED
 import CScan
 import Glibc

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { SCAN_ACCEPT = -1, SCAN_REJECT = -2, SCAN_WORDS = 8 };
 
 typedef enum { SCAN_EQUAL, SCAN_RANGE, SCAN_IN, SCAN_PREFIX, SCAN_CONTAINS } scan_kind;
@@ -55,4 +59,8 @@ long scan_changed(scan *s, const uint64_t *before, const uint64_t *after, size_t
 int64_t scan_now(void);
 /* Bytes of the heap that are in use. */
 size_t scan_heap_bytes(void);
+
+#ifdef __cplusplus
+}
+#endif
 #endif
