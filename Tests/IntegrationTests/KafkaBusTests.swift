@@ -74,6 +74,99 @@ extension Integration {
       #expect(error?.message.contains("\(place)") == true, "\(error?.message ?? "")")
     }
 
+    @Test func `a commit whose answers are lost is done once`() throws {
+      let broker = try Broker.running
+      let wire = try Wire(port: broker.wirePort, to: broker.wiredPort)
+      defer { wire.close() }
+      let onlooker = try makeBus()
+      let place = try makeTopic(onlooker, "t")
+      let bus = try KafkaBus(bootstrap: "127.0.0.1:\(broker.wirePort)")
+      let producer = try bus.makeProducer(transactionalID: "\(prefix).seat")
+      try producer.initialise()
+      // First what the broker says to a transaction's first request gets lost, then that it has committed.
+      for (number, isolation) in [Isolation.uncommitted, .committed].enumerated() {
+        let before = try onlooker.endOffset(place, isolation: .uncommitted)
+        let lost = wire.lostBytes
+        try producer.begin()
+        if isolation == .uncommitted { wire.loseAnswers() }
+        try producer.send(batch(place, ["\(number)a", "\(number)b"]))
+        if isolation == .committed {
+          try eventually("the records") {
+            try onlooker.endOffset(place, isolation: .uncommitted) >= before + 2
+          }
+          wire.loseAnswers()
+        }
+        let mender = Thread {
+          while wire.lostBytes == lost { usleep(10_000) }
+          while isolation == .committed, !onlooker.hasCommitted(place, before + 2) { usleep(10_000) }
+          wire.mend()
+        }
+        mender.start()
+        try producer.commit(attemptsMax: 5)
+        #expect(wire.lostBytes > lost)
+      }
+      var values: [String?] = []
+      try onlooker.readToEnd([place: earliestOffset], clock: SystemClock()) { batch in
+        values += batch.records.map { batch.valueText($0) }
+      }
+      #expect(values == ["0a", "0b", "1a", "1b"])
+    }
+
+    @Test func `a consumer that is not polled stays in its group, and holds what its queue may`() throws {
+      let bus = try makeBus([
+        "session.timeout.ms": "6000", "queued.max.messages.kbytes": "1024",
+        "fetch.message.max.bytes": "262144",
+      ])
+      let place = try makeTopic(bus, "t", partitions: 2)
+      let (paused, fetched) = (place, TopicPartition(place.topic, 1))
+      let handler = Positions()
+      let consumer = try bus.makeConsumer(
+        group: "\(prefix).group", instanceID: "\(prefix).seat", topics: [place.topic], handler: handler)
+      let polled = RecordBatch()
+      try eventually("the partitions") {
+        try consumer.poll(into: polled, max: 1, timeout: .milliseconds(100))
+        return handler.group != nil
+      }
+      try consumer.pause([paused])
+      let sender = try bus.makeProducer()
+      for (target, times) in [(paused, 8), (fetched, 32)] {
+        let values = Array(repeating: String(repeating: "x", count: 1000), count: 1000)
+        for _ in 0..<times { try sender.send(batch(target, values)) }
+      }
+      try sender.flush(timeout: .seconds(30))
+      // A report every 5 s: three take longer than two sessions. An idle producer's are served, too.
+      let producer = try bus.makeProducer(transactionalID: "\(prefix).idle")
+      var ages: [String: Set<Int64>] = [:]
+      var held: [Int64] = []
+      try eventually("three reports of each, while nobody polls: \(ages)") {
+        for text in bus.statistics().values {
+          let report = try JSON(parsing: text)
+          ages[report["type"]?.string ?? "", default: []].insert(report["age"]?.int ?? 0)
+          guard let queues = report["topics"]?[place.topic]?["partitions"] else { continue }
+          held.append(["0", "1"].reduce(0) { $0 + (queues[$1]?["fetchq_size"]?.int ?? 0) })
+        }
+        return ages["consumer"]?.count ?? 0 >= 3 && ages["producer"]?.count ?? 0 >= 3
+      }
+      #expect(held.max()! > 100_000, "it fetched ahead")
+      #expect(held.max()! < 8_000_000, "of 32 MB: the queue's limit and what single fetches bring besides")
+      var counts: [Int32: Int] = [:]
+      func poll(until total: Int) throws {
+        try eventually("\(total) records: \(counts)") {
+          polled.removeAll()
+          try consumer.poll(into: polled, max: 10_000, timeout: .milliseconds(100))
+          for record in polled.records { counts[record.partition, default: 0] += 1 }
+          return counts.values.reduce(0, +) >= total
+        }
+      }
+      try poll(until: 32_000)
+      #expect(counts == [1: 32_000])
+      try consumer.resume([paused])
+      try poll(until: 40_000)
+      #expect(counts == [0: 8000, 1: 32_000])
+      #expect(handler.revocations == [])
+      producer.close()
+    }
+
     @Test func `the topics of a cluster are made as the contract says`() throws {
       let town = try Town()
       try town.start()
@@ -123,5 +216,12 @@ extension Integration {
       try eventually("the warning: \(town.member!.errors)") { town.member!.errors.contains(words) }
       #expect(try town.bus.topicProperties([changelog])[changelog]?["cleanup.policy"] == "delete")
     }
+  }
+}
+
+extension KafkaBus {
+  /// Whether a committed reader's end is there, as far as can be told now.
+  fileprivate func hasCommitted(_ place: TopicPartition, _ offset: Int64) -> Bool {
+    (try? endOffset(place, isolation: .committed)).map { $0 >= offset } ?? false
   }
 }

@@ -53,6 +53,9 @@ public final class KafkaBus: Bus, @unchecked Sendable {
       "allow.auto.create.topics": "false",
       // A broker that is back is to be used at once; librdkafka's own limit is 10 s.
       "reconnect.backoff.max.ms": "1000",
+      // A broker that neither answers nor goes (a machine that vanished) is given up after this; librdkafka's
+      // own limit is 60 s, in which an open transaction of this age times out, too.
+      "socket.timeout.ms": "10000",
     ]
     all.merge(own) { $1 }
     all.merge(properties) { $1 }
