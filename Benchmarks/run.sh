@@ -257,7 +257,7 @@ bench_clients() {
   local few=() many=() times=() round
   prefill bench-clients "$ROWS" "$ROWS" "$SEED"
   start_serve bench-clients
-  load follow "$bootstrap" bench-clients.table bench-clients.events "$TIMEOUT" 0 "$serve" >/dev/null
+  load follow "$bootstrap" bench-clients.table bench-clients.events 0 "$TIMEOUT" 0 "$serve" >/dev/null
   wait_ready
   "$work/load" produce "$bootstrap" bench-clients.events 0 "$ROWS" "$EVENT_BYTES" "$SEED" "$LOAD" >"$work/load.log" 2>&1 &
   background=$!
@@ -282,7 +282,7 @@ bench_restore() {
   local started empty seconds base full contents
   prefill bench-restore "$RESTORE_ROWS" "$RESTORE_ROWS" "$SEED"
   start_serve bench-restore
-  load follow "$bootstrap" bench-restore.table bench-restore.events "$TIMEOUT" 0 "$serve" >/dev/null
+  load follow "$bootstrap" bench-restore.table bench-restore.events 0 "$TIMEOUT" 0 "$serve" >/dev/null
   stop_serve
   load size "$bootstrap" bench-restore.table.alerts "$RESTORE_ROWS" >"$work/size"
   contents=$(value contents "$work/size")
