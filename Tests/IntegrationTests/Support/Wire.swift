@@ -74,10 +74,10 @@ final class Wire: @unchecked Sendable {
 
   /// Cuts all connections, as a fault of the network would; on new ones answers arrive again.
   func mend() {
+    isLosing.store(false, ordering: .relaxed)
     sockets.withLock { sockets in
       for socket in sockets { shutdown(socket, Int32(SHUT_RDWR)) }
     }
-    isLosing.store(false, ordering: .relaxed)
   }
 
   func close() {
