@@ -50,7 +50,7 @@ simulate: setup ## the simulation with SEEDS=n seeds, from FIRST=n on; a seed th
 	  $(SWIFT_TEST) --filter SimulationTests
 
 # The suites that try BELFRY_FUZZ_CASES cases each.
-FUZZERS = EventsTests.DecoderAgreementTests
+FUZZERS = EventsTests.DecoderAgreementTests MatchingTests.EngineDifferentialTests FuzzTests
 
 fuzz: setup ## the fuzzers in a release build with CASES=n cases each, from SEED=n; FILTER=regex: some of them
 	@: $${CASES:?how many: make fuzz CASES=10000000}

@@ -82,6 +82,9 @@ let package = Package(
     module("BusConformance", ["Base", "Bus"], path: "Tests/BusConformance"),
     .target(name: "CScan", path: "Benchmarks/Scan", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])]),
     .executableTarget(
+      name: "AggregateBenchmark", dependencies: ["Base", "Events", "Matching", "Query"],
+      path: "Benchmarks/Aggregates", swiftSettings: settings),
+    .executableTarget(
       name: "MatchingBenchmark", dependencies: ["Base", "CScan", "Events", "Matching", "Query"],
       path: "Benchmarks/Matching", swiftSettings: settings),
     .executableTarget(
@@ -97,7 +100,9 @@ let package = Package(
     tests("QueryTests", ["Base", "Events", "Query"]),
     tests("FrontDoorTests", ["Configuration", "FrontDoor"]),
     tests("ConsoleTests", ["Console", "Base"]),
-    tests("MatchingTests", ["Base", "Events", "Query", "Matching", "CSQLite"]),
+    module("TestSeeds", [], path: "Tests/TestSeeds"),
+    tests("MatchingTests", ["Base", "Events", "Query", "Matching", "CSQLite", "TestSeeds"]),
+    tests("FuzzTests", ["Base", "Configuration", "Events", "Query", "Requests", "TestSeeds"]),
     tests("EventsTests", ["Base", "Events"]),
     tests("TableTests", ["Base", "Bus", "Events", "Table"]),
     module(
@@ -115,7 +120,9 @@ let package = Package(
         "Base", "Bus", "Client", "Configuration", "ConnectorKit", "Console", "Events", "Matching", "Notifier",
         "Query", "Requests", "Service", "Table",
       ]),
-    tests("SimulationTests", ["Base", "Bus", "Events", "Notifier", "Requests", "Service", "Table"]),
+    tests(
+      "SimulationTests",
+      ["Base", "Bus", "Events", "Notifier", "Requests", "Service", "Table", "TestSeeds"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

@@ -5,11 +5,6 @@ import Testing
 
 @testable import Matching
 
-/// A text whose equality is its bytes': Swift takes two spellings of one character for equal.
-func exact(_ text: String) -> String {
-  text.unicodeScalars.map { $0.escaped(asASCII: true) }.joined()
-}
-
 /// A table in small: rows that change by drains, streams, and what a reader of each has folded.
 final class World: Catalog {
   let schema: Schema
@@ -21,8 +16,8 @@ final class World: Catalog {
   private var slots: [String: RowStore.Slot] = [:]
   private(set) var values: [String: [Value]] = [:]
   private(set) var views: [String: View] = [:]
-  /// By stream: values by `exact` keys.
-  private(set) var folded: [String: [String: String]] = [:]
+  /// By stream: values by keys.
+  private(set) var folded: [String: [[UInt8]: [UInt8]]] = [:]
 
   init(_ schema: Schema = samples, limits: EngineLimits = EngineLimits()) {
     self.schema = schema
@@ -80,8 +75,10 @@ final class World: Catalog {
 
   // MARK: Streams
 
-  func add(_ id: String, _ sql: String) throws {
-    let view = try parseView(sql, in: self)
+  func add(_ id: String, _ sql: String, _ statements: [String] = []) throws {
+    var definitions = Definitions()
+    for statement in statements { definitions.apply(try parseStatement(statement, in: self, definitions)) }
+    let view = try parseView(sql, in: self, definitions)
     try engine.add(stream: id, set: view.filterText, view: view) { forEachRow($0) }
     views[id] = view
     folded[id] = [:]
@@ -97,15 +94,14 @@ final class World: Catalog {
   @discardableResult
   func collect(_ ids: String...) -> [String] { collect(ids) }
 
+  @discardableResult
   func collect(_ ids: [String]) -> [String] {
     let batch = SweepBatch()
     engine.collect(ids, into: batch, current: current)
     return batch.records.map { record in
       let id = batch.streams[Int(record.stream)].id
-      let key = batch.keyText(record)
-      let value = batch.valueText(record)
-      folded[id]?[exact(key)] = value
-      return "\(key) \(value ?? "-")"
+      folded[id]?[Array(batch.key(record))] = batch.value(record).map { Array($0) }
+      return "\(batch.keyText(record)) \(batch.valueText(record) ?? "-")"
     }
   }
 
@@ -114,10 +110,16 @@ final class World: Catalog {
       try parseView(sql, in: self), rows: rows, each: { forEachRow($0) }, limit: limit, now: engine.now)
   }
 
-  /// What a view is, computed from the rows as they are.
-  func evaluated(_ id: String) throws -> [JSON] {
-    let result = try Engine.query(
-      views[id]!, rows: rows, each: { forEachRow($0) }, limit: .max, now: engine.now)
-    return try result.rows.withUnsafeBytes { try JSON(parsing: $0) }.array!
+  /// What a stream of a view that began now would fold to: each record's key, a zero byte, its value.
+  func evaluated(_ view: View) -> [[UInt8]] {
+    let fresh = Engine(rows: rows)
+    fresh.now = engine.now
+    fresh.add([NewStream(id: "", set: "", view: view)]) { forEachRow($0) }
+    let batch = SweepBatch()
+    fresh.collect([""], into: batch, current: current)
+    defer { fresh.remove(stream: "") }
+    return batch.records.map {
+      Array(batch.key($0)) + [0] + Array(batch.value($0) ?? UnsafeRawBufferPointer(start: nil, count: 0))
+    }
   }
 }

@@ -1,5 +1,5 @@
 import Bus
-import Foundation
+import TestSeeds
 import Testing
 
 /// How one seed's run ended, and what it met.
@@ -48,19 +48,13 @@ struct Outcome {
   /// Lines of the bus's trace that a failing seed prints.
   private static let traceLinesMax = 400
 
-  private static func setting(_ name: String, _ otherwise: Int) -> Int {
-    ProcessInfo.processInfo.environment[name].flatMap { Int($0) } ?? otherwise
-  }
-
   @Test func `table and streams are the fold of the events, whatever befalls the member`() throws {
-    let first = UInt64(Self.setting("BELFRY_SIMULATION_FIRST", 1))
-    let count = Self.setting("BELFRY_SIMULATION_SEEDS", 200)
+    let seeds = Seeds(
+      count: "BELFRY_SIMULATION_SEEDS", first: "BELFRY_SIMULATION_FIRST", otherwise: 200)
+    let count = seeds.all.count
     var (failed, deaths, recreations, published, compared) = (0, 0, 0, 0, 0)
-    SeedAtWork.watch()
-    defer { SeedAtWork.unwatch() }
-    for seed in first..<first + UInt64(count) {
-      SeedAtWork.set(seed)
-      let outcome = try Outcome(seed: seed)
+    for seed in seeds.all {
+      let outcome = try SeedAtWork.run(seed, "make simulate SEEDS=1 FIRST=") { try Outcome(seed: seed) }
       deaths += outcome.deaths
       recreations += outcome.recreations
       published += outcome.published

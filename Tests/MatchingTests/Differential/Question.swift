@@ -1,0 +1,151 @@
+/// A view in two dialects.
+struct Question {
+  /// What stands behind SELECT; where SQLite cannot do it exactly it has none.
+  struct Output {
+    let ours: String
+    let theirs: String?
+  }
+
+  var isList: Bool
+  var outputs: [Output]
+  var groups: [String]
+  var filter: Written
+  /// Of a view that this one is over; nil: it is over the table.
+  var below: Written?
+  /// The filter is a named one.
+  var isNamed: Bool
+
+  /// Statements that come before `ours`.
+  var definitions: [String] {
+    (below.map { ["CREATE VIEW below AS SELECT * FROM samples WHERE \($0.ours)"] } ?? [])
+      + (isNamed ? ["CREATE FILTER named AS \(filter.ours)"] : [])
+  }
+
+  var ours: String {
+    "SELECT \((groups + outputs.map(\.ours)).joined(separator: ", ")) FROM \(below == nil ? "samples" : "below")"
+      + " WHERE \(isNamed ? "named" : filter.ours)\(groupText)"
+  }
+
+  /// nil: only our own answer from scratch can be compared.
+  var theirs: String? {
+    let outputs = outputs.compactMap(\.theirs)
+    if outputs.count < self.outputs.count { return nil }
+    let filter = below.map { Written("$0 AND $1", $0, self.filter) } ?? self.filter
+    return "SELECT \(((isList ? ["id"] : []) + groups + outputs).joined(separator: ", ")) FROM samples"
+      + " WHERE \(filter.theirs)\(groupText)"
+  }
+
+  private var groupText: String { groups.isEmpty ? "" : " GROUP BY " + groups.joined(separator: ", ") }
+
+  /// Questions that are this one without some part of it, the largest parts first.
+  var simpler: [Question] {
+    var all: [Question] = []
+    func add(_ change: (inout Question) -> Void) {
+      var copy = self
+      change(&copy)
+      all.append(copy)
+    }
+    if below != nil { add { $0.below = nil } }
+    if filter.ours != "TRUE" { add { $0.filter = Written("TRUE") } }
+    if isNamed { add { $0.isNamed = false } }
+    for i in outputs.indices where outputs.count > 1 { add { $0.outputs.remove(at: i) } }
+    for i in groups.indices { add { $0.groups.remove(at: i) } }
+    return all
+  }
+}
+
+extension Generator {
+  mutating func question() -> Question {
+    allowsClock = true
+    let filter =
+      below(3) == 0 ? Written(pick(["a > 0", "flag", "TRUE", "s = 'a'", "b IN (1, 2)"])) : condition(2)
+    let under = below(6) == 0 ? condition(1) : nil
+    allowsClock = false
+    let isList = below(3) == 0
+    var question = Question(
+      isList: isList, outputs: [], groups: [], filter: filter, below: under, isNamed: below(6) == 0)
+    if isList {
+      question.outputs = some(of: Self.columns, 1...4).map { .init(ours: $0, theirs: $0) } + computed()
+    } else {
+      question.outputs = some(of: Self.metrics, 1...4) + summaries()
+      question.groups = some(of: ["s", "flag", "at", "r", "t", "b"], 0...3)
+    }
+    return question
+  }
+
+  private mutating func some<T>(of choices: [T], _ count: ClosedRange<Int>) -> [T] {
+    Array(choices.shuffled(using: &random).prefix(Int.random(in: count, using: &random)))
+  }
+
+  private static let columns = ["a", "b", "r", "q", "s", "t", "flag", "up", "at"]
+
+  /// Columns with formulas of every construct.
+  private mutating func computed() -> [Question.Output] {
+    (0..<below(3)).map { i in
+      let value = below(2) == 0 ? number(2) : string(2)
+      return Question.Output(ours: "\(value.ours) AS c\(i)", theirs: "\(value.theirs) AS c\(i)")
+    }
+  }
+
+  /// Metrics of such formulas, as far as SQLite has one answer.
+  private mutating func summaries() -> [Question.Output] {
+    (0..<below(2)).map { i in
+      switch below(3) {
+      case 0:
+        let value = below(2) == 0 ? number(2) : string(2)
+        return Question.Output(
+          ours: "COUNT(DISTINCT \(value.ours)) AS f\(i)", theirs: "COUNT(DISTINCT \(value.theirs)) AS f\(i)")
+      case 1:
+        let (value, metric) = (string(2), pick(["MIN", "MAX"]))
+        return Question.Output(
+          ours: "\(metric)(\(value.ours)) AS f\(i)", theirs: "\(metric)(\(value.theirs)) AS f\(i)")
+      default:
+        return Self.histogram(
+          number(1), pick([["0"], ["-1.5", "2", "1e18"], ["-9e18", "0.5", "3", "1e19"]]), "f\(i)")
+      }
+    }
+  }
+
+  /// Sums of `a` and `r` are exact in doubles, so that SQLite's are; `b` and `q` are anything.
+  private static let metrics: [Question.Output] = [
+    both("COUNT(*)", "m0"), both("SUM(a)", "m1", "COALESCE(SUM(a), 0)"), both("SUM(r)", "m2", "TOTAL(r)"),
+    both("AVG(a)", "m3"), both("AVG(r)", "m4"), both("MIN(b)", "m5"), both("MAX(q)", "m6"),
+    both("MIN(s)", "m7"), both("MAX(t)", "m8"), both("MAX(at)", "m9"), both("MIN(LOWER(s) || t)", "m10"),
+    both("SUM(a * 3 + LENGTH(s))", "m11", "COALESCE(SUM(a * 3 + LENGTH(s)), 0)"),
+    both("AVG(r * 2)", "m12"), both("MAX(a + r)", "m13"),
+    both("COUNT(DISTINCT b)", "m14"), both("COUNT(DISTINCT q)", "m15"), both("COUNT(DISTINCT s)", "m16"),
+    both("COUNT(DISTINCT up)", "m17"), both("COUNT(DISTINCT UPPER(s) || t)", "m18"),
+    both("COUNT(DISTINCT b * b / 4)", "m19"), both("COUNT(DISTINCT a > r)", "m20"),
+    both("SUM(CASE WHEN flag THEN a END)", "m21", "COALESCE(SUM(CASE WHEN flag THEN a ELSE 0 END), 0)"),
+    histogram(Written("a"), ["-500", "-1.5", "0", "100", "1e30"], "m22"),
+    histogram(
+      Written("b"), ["-9223372036854775808", "0", "9007199254740992.5", "9223372036854775807"], "m23"),
+    histogram(Written("q"), ["-1e300", "0", "0.5", "9007199254740993", "9223372036854775807"], "m24"),
+    histogram(Written("b * 2"), ["-1e19", "0", "9223372036854775807", "9223372036854775808"], "m25"),
+    histogram(Written("at"), ["1000", "3000"], "m26"),
+    ours("SUM(b)", "m27"), ours("SUM(q)", "m28"), ours("AVG(q)", "m29"), ours("AVG(b + a)", "m30"),
+    ours("SUM(b * a)", "m31"), ours("MIN(b + a)", "m32"), ours("MAX(b * a)", "m33"),
+    ours("QUANTILE(a, 0.5)", "m34"), ours("QUANTILE(q, 0.95)", "m35"), ours("QUANTILE(b, 0.25)", "m36"),
+    ours("QUANTILE(at, 1)", "m37"), ours("QUANTILE(b * a, 0.1)", "m38"), ours("QUANTILE(a, 0)", "m39"),
+  ]
+
+  private static func both(_ metric: String, _ name: String, _ theirs: String? = nil) -> Question.Output {
+    Question.Output(ours: "\(metric) AS \(name)", theirs: "\(theirs ?? metric) AS \(name)")
+  }
+
+  private static func ours(_ metric: String, _ name: String) -> Question.Output {
+    Question.Output(ours: "\(metric) AS \(name)", theirs: nil)
+  }
+
+  /// SQLite compares integers with reals exactly, as we do.
+  private static func histogram(_ value: Written, _ bounds: [String], _ name: String) -> Question.Output {
+    let conditions =
+      ["\(value.theirs) < \(bounds[0])"]
+      + zip(bounds, bounds.dropFirst()).map { "\(value.theirs) >= \($0) AND \(value.theirs) < \($1)" }
+      + ["\(value.theirs) >= \(bounds.last!)"]
+    let counts = conditions.map { "COALESCE(SUM(CASE WHEN \($0) THEN 1 ELSE 0 END), 0)" }
+    return Question.Output(
+      ours: "HISTOGRAM(\(value.ours), \(bounds.joined(separator: ", "))) AS \(name)",
+      theirs: "'[' || \(counts.joined(separator: " || ',' || ")) || ']' AS \(name)")
+  }
+}
