@@ -145,6 +145,8 @@ public protocol Bus: AnyObject, Sendable {
   func topicProperties(_ topics: [String]) throws(BusError) -> [String: [String: String]]
   /// One past the last record, for a reader of that isolation (committed: the last stable offset).
   func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64
+  /// The first offset that is still there.
+  func startOffset(_ partition: TopicPartition) throws(BusError) -> Int64
   /// The group's stable committed positions; waits for transactions that are about to end. Partitions
   /// without one are left out.
   func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)

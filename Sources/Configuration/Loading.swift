@@ -129,8 +129,17 @@ private struct Reading {
     Setting.readProperties(&configuration, Node(.map([entry]), at: place), &problems)
   }
 
+  /// Keys that are for versions to come: who sets one hears that it changes nothing.
+  private static let withoutEffect = [
+    "member.priority": "a cluster has one member for now",
+    "sweep.interval_max_ms": "the interval does not grow under load yet",
+  ]
+
   /// What must hold between keys.
   mutating func compare() {
+    for (path, reason) in Self.withoutEffect.sorted(by: { $0.key < $1.key }) {
+      if let place = places[path] { problems.warning(place, "\(path) has no effect: \(reason)") }
+    }
     let sweep = configuration.sweep
     atMost("sweep.interval_ms", sweep.interval, "sweep.interval_max_ms", sweep.intervalMax)
     atMost("sweep.drain_ms", sweep.drain, "sweep.interval_ms", sweep.interval)

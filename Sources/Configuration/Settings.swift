@@ -7,7 +7,9 @@ extension Setting {
     .name(
       "member.id", \.member.id,
       "This member's name; unique in its cluster, the same over restarts (the seat in Kafka hangs on it)."),
-    .integer("member.priority", \.member.priority, 0...1000, "The highest stands for master first."),
+    .integer(
+      "member.priority", \.member.priority, 0...1000,
+      "The highest stands for master first. Without effect while a cluster has one member."),
     .integer("members", \.members, 1...64, "Members that the cluster is meant to have, for the quorum."),
     .scalar(
       "kafka.bootstrap", \.kafka.bootstrap, type: "`host:port`, several with commas, or `embedded`",
@@ -35,7 +37,7 @@ extension Setting {
     .milliseconds("sweep.drain_ms", \.sweep.drain, 1...60_000, "How often changed rows are matched."),
     .milliseconds(
       "sweep.interval_max_ms", \.sweep.intervalMax, 10...3_600_000,
-      "How far the interval may grow under load."),
+      "How far the interval may grow under load; it does not grow yet."),
     .milliseconds(
       "sweep.grace_ms", \.sweep.grace, 0...86_400_000,
       "How long a stream outlives its last request."),

@@ -12,13 +12,20 @@ final class Dispatcher: Sendable {
   private let oneEnded = Signal()
   private let connections = Mutex(Connections())
 
+  private let clock: any Clock
+  private let watchEnd = Signal()
+  /// How often connections are looked at that take too long.
+  private static let watchInterval = Duration.milliseconds(200)
+
   private struct Connections {
-    var descriptors: Set<Int32> = []
+    /// With the time by which their request must be answered.
+    var descriptors: [Int32: Duration] = [:]
     /// From here on no answer is given to libmicrohttpd any more.
     var isCut = false
   }
 
-  init(router: Router, limits: HTTPLimits, metrics: Metrics) {
+  init(router: Router, limits: HTTPLimits, metrics: Metrics, clock: any Clock) {
+    self.clock = clock
     self.router = router
     self.limits = limits
     self.metrics = metrics
@@ -76,15 +83,37 @@ final class Dispatcher: Sendable {
   }
 
   /// Requests from now on are answered with 503.
-  func close() { isClosed.store(true, ordering: .releasing) }
+  func close() {
+    isClosed.store(true, ordering: .releasing)
+    watchEnd.raise()
+  }
+
+  /// Cuts connections whose request takes too long, until `close`. A thread of its own runs it: libmicrohttpd
+  /// knows idle connections only, and one that sends a byte now and then is never idle.
+  func watch() {
+    while !isClosed.load(ordering: .acquiring) {
+      let now = clock.elapsed()
+      connections.withLock {
+        for (descriptor, end) in $0.descriptors where end < now { shutDown(descriptor) }
+      }
+      watchEnd.wait(atMost: Self.watchInterval)
+    }
+  }
+
+  /// The connection's next request begins.
+  func answered(_ descriptor: Int32) {
+    let end = clock.elapsed() + limits.total
+    connections.withLock { if $0.descriptors[descriptor] != nil { $0.descriptors[descriptor] = end } }
+  }
 
   func waitForRequests(atMost limit: Duration) {
     wait(atMost: limit) { underWay.withLock { $0 } == 0 }
   }
 
   func connection(_ descriptor: Int32, isOpen: Bool) {
+    let end = clock.elapsed() + limits.total
     connections.withLock {
-      if isOpen { $0.descriptors.insert(descriptor) } else { $0.descriptors.remove(descriptor) }
+      $0.descriptors[descriptor] = isOpen ? end : nil
       if isOpen, $0.isCut { shutDown(descriptor) }
     }
     oneEnded.raise()
@@ -98,7 +127,7 @@ final class Dispatcher: Sendable {
   func cutConnections(atMost limit: Duration) {
     connections.withLock {
       $0.isCut = true
-      for descriptor in $0.descriptors { shutDown(descriptor) }
+      for descriptor in $0.descriptors.keys { shutDown(descriptor) }
     }
     wait(atMost: limit) { connections.withLock { $0.descriptors.isEmpty } }
   }

@@ -13,6 +13,9 @@ public struct HTTPLimits: Equatable, Sendable {
   public var headerBytesMax = 64 << 10
   /// A connection on which nothing moves for so long is closed; whole seconds.
   public var idle = Duration.seconds(15)
+  /// How long a request may take from its connection's beginning, or the end of the answer before it, to the
+  /// end of its own answer, however busy the connection is: past it the connection is cut.
+  public var total = Duration.seconds(60)
   /// How long `stop` waits for requests under way.
   public var stopWait = Duration.seconds(10)
 
@@ -27,6 +30,7 @@ public final class HTTPServer: Sendable {
   private let daemon: Mutex<Daemon?>
   private let dispatcher: Dispatcher
   private let limits: HTTPLimits
+  private let watch: Mutex<JoinedThread?>
 
   /// - Parameters:
   ///   - host: a numeric address (`127.0.0.1`, `::1`, without brackets) or `localhost`.
@@ -34,13 +38,16 @@ public final class HTTPServer: Sendable {
   ///   - metrics: gets `belfry_http_requests_total{path,status}`.
   /// - Throws: when the address cannot be listened on, with the system's reason.
   public init(
-    host: String, port: Int, router: Router, limits: HTTPLimits = HTTPLimits(), metrics: Metrics = Metrics()
+    host: String, port: Int, router: Router, limits: HTTPLimits = HTTPLimits(), metrics: Metrics = Metrics(),
+    clock: any Clock = SystemClock()
   ) throws(ConsoleError) {
     let socket = try ListeningSocket(host: host, port: port)
     self.port = socket.port
     self.limits = limits
-    dispatcher = Dispatcher(router: router, limits: limits, metrics: metrics)
+    let dispatcher = Dispatcher(router: router, limits: limits, metrics: metrics, clock: clock)
+    self.dispatcher = dispatcher
     daemon = Mutex(try Daemon(socket, dispatcher, limits))
+    watch = Mutex(JoinedThread { dispatcher.watch() })
   }
 
   deinit { stop() }
@@ -51,6 +58,7 @@ public final class HTTPServer: Sendable {
   public func stop() {
     guard let running = daemon.withLock({ $0.take() }) else { return }
     dispatcher.close()
+    watch.withLock { $0?.join() }
     let listening = running.quiesce()
     dispatcher.waitForRequests(atMost: limits.stopWait)
     dispatcher.cutConnections(atMost: limits.stopWait)
@@ -155,8 +163,10 @@ private typealias Completed =
     MHD_RequestTerminationCode
   ) -> Void
 
-private let completed: Completed = { context, _, slot, _ in
-  guard let context, let pointer = slot?.pointee else { return }
+private let completed: Completed = { context, connection, slot, _ in
+  guard let context else { return }
+  if let connection { Dispatcher.from(context).answered(CMicroHTTPD_descriptor(connection)) }
+  guard let pointer = slot?.pointee else { return }
   slot?.pointee = nil
   let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue()
   if exchange.isUnderWay { Dispatcher.from(context).ended() }

@@ -73,6 +73,8 @@ public final class Publisher {
     /// Streams that began again since: what was collected under their ids is of their former lives.
     var begunAgain: Set<String> = []
     var asked = Duration.zero
+    /// Since when something is over, and how far the requests must be read before it ends.
+    var ending: (since: Timestamp, requests: Int64)?
   }
 
   /// The streams' counts; a class, since the registry asks for them while it writes replies.
@@ -122,8 +124,8 @@ public final class Publisher {
   /// Waits at most `wait`, for requests; then does what is due.
   public func turn(wait: Duration) throws(BusError) {
     if running == nil { running = try start() }
-    // While requests wait that were sent long ago, renewals may be among them: nothing ends before.
-    if try readInput(wait: min(wait, untilNextWork)) { try carryOut(running!.registry.tick(now: time)) }
+    try readInput(wait: min(wait, untilNextWork))
+    try endWhatIsOver()
     for collected in mail.takeAll() { try publish(collected) }
     askForSweep()
     if hasLostLetter { throw BusError(.recreate, code: Self.mailboxFull, "the table's mailbox is full") }
@@ -139,8 +141,19 @@ public final class Publisher {
 
   // MARK: Requests
 
-  /// Reads what there is, up to a limit; true when that was all.
-  private func readInput(wait: Duration) throws(BusError) -> Bool {
+  /// Leases and grace periods end when the requests are read that were there when they ran out: renewals may
+  /// be among them, where this thread was held up.
+  private func endWhatIsOver() throws(BusError) {
+    let partition = TopicPartition(settings.topics.requests, 0)
+    if running!.ending == nil, running!.registry.isEnding(now: time) {
+      running!.ending = (time, try bus.endOffset(partition, isolation: .committed))
+    }
+    guard let (since, end) = running!.ending, running!.input.position(partition) >= end else { return }
+    running!.ending = nil
+    try carryOut(running!.registry.tick(now: since))
+  }
+
+  private func readInput(wait: Duration) throws(BusError) {
     batch.removeAll()
     try running!.input.poll(into: batch, max: settings.requestsPerTurnMax, timeout: wait)
     var all: [Effects] = []
@@ -154,7 +167,6 @@ public final class Publisher {
       if !effects.isEmpty { all.append(effects) }
     }
     try carryOut(all)
-    return batch.count < settings.requestsPerTurnMax
   }
 
   private func carryOut(_ effects: Effects) throws(BusError) {

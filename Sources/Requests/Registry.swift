@@ -104,6 +104,15 @@ public final class Registry {
     return read(value, fingerprint, name, entry, now)
   }
 
+  /// Whether a lease or a grace period is over: there is something for `tick`.
+  public func isEnding(now: Timestamp) -> Bool {
+    while let entry = leases.first, entry.due <= now, entry.leaseEnd > now {
+      entry.due = entry.leaseEnd
+      leases.postponed(entry)
+    }
+    return leases.first.map { $0.due <= now } ?? false || graces.first.map { $0.due <= now } ?? false
+  }
+
   /// Ends what ran out: leases, and grace periods. To be called a few times a second; costs nothing while
   /// nothing is due.
   public func tick(now: Timestamp) -> Effects {

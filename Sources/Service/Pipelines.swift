@@ -38,6 +38,7 @@ public final class Pipelines: Sendable {
     let wake = wake
     let queue = EventQueue(eventsMax: Self.queueEventsMax, bytesMax: Self.queueBytesMax) { wake.raise() }
     self.queue = queue
+    try Self.checkNames(nodes)
     probes = try nodes.map { node in
       try Self.probe(node) { name in
         ProbeContext(
@@ -112,6 +113,18 @@ public final class Pipelines: Sendable {
   }
 
   // MARK: From the configuration
+
+  /// Metrics, log lines and events are told apart by the name.
+  private static func checkNames(_ nodes: [Node]) throws(ConnectorError) {
+    var first: [String: Place] = [:]
+    for node in nodes {
+      guard let name = node["name"], let text = name.text else { continue }
+      if let place = first[text] {
+        throw ConnectorError(place: "\(name.place)", "the pipeline at \(place) has the name \(text) already")
+      }
+      first[text] = name.place
+    }
+  }
 
   private static func probe(_ node: Node, _ context: (String) -> ProbeContext) throws -> any Probe {
     guard let name = node["name"]?.text, let sources = node["source"]?.map, let source = sources.first else {

@@ -33,6 +33,9 @@ extension EventTable {
     }
   }
 
+  /// The next offset of the shard's events partition; nil where it is not led.
+  public func eventsPosition(_ shard: Int32) -> Int64? { self.shard(shard)?.state.events }
+
   /// The shard's events partition has been read up to this offset although no record says so: behind the
   /// last record there can be a transaction's marker, aborted records, or nothing any more. Without this a
   /// clear that waits for that offset would wait for the next event.

@@ -46,6 +46,8 @@ public final class Leader: AssignmentHandler {
   private var backoff: Backoff
   private let commits: Metric
   private let aborts: Metric
+  private let resets: Metric
+  private let lost: Metric
   private let commitTime: Metric
 
   /// `pause` waits before what was aborted is done again.
@@ -63,6 +65,10 @@ public final class Leader: AssignmentHandler {
     self.log = log.named("leader")
     commits = metrics.counter("belfry_table_commits_total", "Transactions of the table that were committed")
     aborts = metrics.counter("belfry_table_aborts_total", "Transactions of the table that were aborted")
+    resets = metrics.counter(
+      "belfry_input_resets_total", "Partitions of events and inbox that were found made again")
+    lost = metrics.counter(
+      "belfry_input_lost_total", "Offsets of events and inbox that retention removed before they were read")
     commitTime = metrics.counter(
       "belfry_table_commit_milliseconds_total", "Time spent in the table's transactions, ms")
     readiness.set("table", "waiting for its shards")
@@ -82,10 +88,13 @@ public final class Leader: AssignmentHandler {
       timeout: table.hasOpenWork ? max(.zero, min(wait, untilCommit)) : wait)
     if isRevoked { throw Self.revoked }
     guard isServing else { return false }
-    if !batch.isEmpty { table.apply(batch, now: clock.now()) }
-    for (partition, offset) in consumer.takeEnds() where partition.topic == settings.topics.events {
-      table.eventsReached(partition.partition, offset: offset)
+    let ends = consumer.takeEnds().filter { $0.key.topic == settings.topics.events }
+    for (partition, offset) in ends where offset < table.eventsPosition(partition.partition) ?? 0 {
+      throw BusError(
+        .recreate, code: "MADE_AGAIN", "\(partition) ends at \(offset), before what was read of it")
     }
+    if !batch.isEmpty { table.apply(batch, now: clock.now()) }
+    for (partition, offset) in ends { table.eventsReached(partition.partition, offset: offset) }
     if clock.elapsed() >= nextCommit || table.openBytes >= settings.transactionBytesMax {
       table.applyPendingClears { eventsEnd($0) }
       table.runTimers(now: clock.now())
@@ -207,9 +216,8 @@ public final class Leader: AssignmentHandler {
       let events = TopicPartition(topics.events, shard)
       let inbox = TopicPartition(topics.inbox, shard)
       let consumed = table.consumedByChangelog(shard)
-      // A group's offsets expire; the changelog says what it had consumed. The larger is true.
-      start[events] = max(committed[events] ?? 0, consumed?.events ?? 0)
-      start[inbox] = max(committed[inbox] ?? 0, consumed?.inbox ?? 0)
+      start[events] = try position(events, [committed[events], consumed?.events])
+      start[inbox] = try position(inbox, [committed[inbox], consumed?.inbox])
       table.startServing(shard, events: start[events]!, inbox: start[inbox]!)
     }
     self.group = group
@@ -217,6 +225,29 @@ public final class Leader: AssignmentHandler {
     readiness.set("table", nil)
     log.info("serving", ("shards", "\(shards.count)"), ("rows", "\(table.rowCount)"))
     return start
+  }
+
+  /// Where to read on. A group's offsets expire, and the changelog says, too, what was consumed: the larger
+  /// is true. One beyond the partition's end is of a log that is gone, since the topic was made again: then
+  /// all of what is there is new. What retention has removed unread is lost. Both are said, and it goes on.
+  private func position(_ partition: TopicPartition, _ known: [Int64?]) throws(BusError) -> Int64 {
+    let known = known.compactMap { $0 }
+    let end = try bus.endOffset(partition, isolation: .uncommitted)
+    if let gone = known.max(), gone > end {
+      resets.add()
+      log.error(
+        "the topic was made again: it is read from its start", ("partition", "\(partition)"),
+        ("position", "\(gone)"), ("end", "\(end)"))
+    }
+    let position = known.filter { $0 <= end }.max() ?? 0
+    let first = try bus.startOffset(partition)
+    if !known.isEmpty, position < first {
+      lost.add(Int(clamping: first - position))
+      log.error(
+        "records were removed before they were read", ("partition", "\(partition)"),
+        ("position", "\(position)"), ("first", "\(first)"))
+    }
+    return position
   }
 
   private func restore(_ shards: [Int32]) throws(BusError) {

@@ -51,24 +51,6 @@ extension EventTable {
     shard.committed = shard.state
   }
 
-  /// Forgets all shards with their rows, the open transaction and what was not drained: who follows the
-  /// rows by `drain` begins again with `forEachRow`.
-  public func dropAllShards() {
-    open.releaseAll()
-    dirty.releaseAll()
-    for slot in 0..<rows.slotLimit where slots[Int(slot)].key != 0 {
-      if slots[Int(slot)].isLive { rows.releaseStrings(rows.row(slot)) }
-      freeSlot(slot)
-    }
-    liveCount = 0
-    led.removeAll()
-    shards = Array(repeating: nil, count: settings.partitions)
-    counts.forget()
-    counts.rows.set(0)
-    out.removeAll()
-    isFinished = false
-  }
-
   private func restoreRow(_ record: RecordBatch.Record, _ batch: RecordBatch, _ shard: Shard) {
     guard let key = batch.key(record), key.count > 0 else {
       return skip(record, shard, "no key")

@@ -57,6 +57,16 @@ import Testing
     #expect(port.place.description == "b.yaml:15:30")
   }
 
+  @Test func `keys that have no effect yet say so at their place`() throws {
+    let loaded = try load("sweep: { interval_max_ms: 90000 }\nmember: { priority: 20 }")
+    #expect(
+      loaded.warnings.map(\.description) == [
+        "b.yaml:2:21: member.priority has no effect: a cluster has one member for now",
+        "b.yaml:1:27: sweep.interval_max_ms has no effect: the interval does not grow under load yet",
+      ])
+    #expect(try load("sweep: { interval_ms: 900 }").warnings.isEmpty)
+  }
+
   @Test func `the embedded broker is a bootstrap of its own`() throws {
     #expect(try load("kafka: { bootstrap: embedded }").configuration.kafka.bootstrap == .embedded)
   }

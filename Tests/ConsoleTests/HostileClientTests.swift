@@ -1,6 +1,15 @@
 import Base
 import Console
+import Synchronization
 import Testing
+
+/// A clock that a test moves.
+private final class HandClock: Clock {
+  private let time = Mutex(Duration.zero)
+  func now() -> Timestamp { .zero + elapsed() }
+  func elapsed() -> Duration { time.withLock { $0 } }
+  func advance(by duration: Duration) { time.withLock { $0 += duration } }
+}
 
 @Suite struct HostileClientTests {
   private static func server(_ change: (inout HTTPLimits) -> Void = { _ in }) throws -> HTTPServer {
@@ -48,6 +57,29 @@ import Testing
     }
     #expect(Self.serves(server))
     for client in clients { #expect([0, 408].contains(status(client.readToEnd()))) }
+  }
+
+  @Test func `a request that takes too long is cut off, however busy its connection is`() throws {
+    let clock = HandClock()
+    var limits = HTTPLimits()
+    limits.idle = .seconds(3_600)
+    let server = try HTTPServer(
+      host: "127.0.0.1", port: 0, router: .console(Backend()), limits: limits, clock: clock)
+    let halves = ["", "GET /li", "POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nSEL"]
+    let clients = try halves.map { half in
+      let client = try #require(RawClient(port: server.port))
+      client.send(half)
+      return client
+    }
+    #expect(Self.serves(server))
+    clock.advance(by: limits.total - .seconds(1))
+    let young = try #require(RawClient(port: server.port))
+    young.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    #expect(status(young.readUntil("alive\"}\n")) == 200)
+    clock.advance(by: .seconds(2))
+    for client in clients { #expect([0, 408].contains(status(client.readToEnd()))) }
+    young.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    #expect(status(young.readUntil("alive\"}\n")) == 200)
   }
 
   @Test func `a client that goes in the middle is forgotten`() throws {

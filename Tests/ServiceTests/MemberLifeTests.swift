@@ -221,6 +221,78 @@ import Testing
     #expect(!house.life.remakePublisher(after: BusError(.recreate, code: Publisher.mailboxFull, "")))
   }
 
+  @Test func `nothing is published or answered from a part of the table`() throws {
+    let house = try House()
+    for n in 0..<9 { house.send("e\(n)", severity: 5) }
+    house.ask("core", core)
+    house.cluster.partitionsElsewhere = [2]
+    try house.run()
+    let led = house.rows.count
+    #expect((1..<9).contains(led), "rows of two of three shards")
+    #expect(house.readiness.list == ["shards: leads 2 of 3; the others are another member's still"])
+    #expect(house.reply("core")["status"]?.string == "active")
+    #expect(house.records("core").isEmpty)
+    house.life.letters.send(.query(try house.view("SELECT Severity FROM alerts"), rowsMax: 9) { _ in })
+    try house.run()
+    #expect(!house.life.letters.isEmpty, "the question waits")
+    house.cluster.partitionsElsewhere = []
+    house.restart()
+    try house.run()
+    #expect(house.readiness.list == [])
+    #expect(house.folded("core").count == 9)
+  }
+
+  @Test func `an events topic that was made again is read from its start, and that is said`() throws {
+    let house = try House()
+    for n in 0..<30 { house.send("e\(n)", severity: 5) }
+    house.ask("core", core)
+    try house.run()
+    let spec = try #require(house.cluster.spec(house.topics.events))
+    let bus = house.cluster.connect(member: "operator")
+    try bus.deleteTopics([spec.name])
+    try bus.createTopics([spec])
+    house.send("new", severity: 5)
+    house.restart()
+    try house.run()
+    #expect(house.folded("core").count == 31)
+    #expect(house.metrics.value("belfry_input_resets_total") > 0)
+    #expect(house.warnings.contains { $0.contains("made again") })
+    house.send("newer", severity: 5)
+    house.restart()
+    try house.run()
+    #expect(house.folded("core").count == 32)
+    #expect(house.rows["new"]?["Tally"]?.int == 1, "read once")
+  }
+
+  @Test func `a topic that is made again while it is read is noticed`() throws {
+    let house = try House()
+    for n in 0..<30 { house.send("e\(n)", severity: 5) }
+    try house.run()
+    let spec = try #require(house.cluster.spec(house.topics.events))
+    let bus = house.cluster.connect(member: "operator")
+    try bus.deleteTopics([spec.name])
+    try bus.createTopics([spec])
+    #expect { try house.run() } throws: { ($0 as? BusError)?.code == "MADE_AGAIN" }
+  }
+
+  @Test func `what retention removed unread is counted and said`() throws {
+    let house = try House()
+    for n in 0..<9 { house.send("e\(n)", severity: 5) }
+    try house.run()
+    house.bus.close()
+    for n in 10..<40 { house.send("e\(n)", severity: 5) }
+    for shard in Int32(0)..<3 {
+      house.cluster.truncate(
+        house.topics.events, shard,
+        below: house.cluster.endOffset(house.topics.events, shard, .uncommitted)! - 1)
+    }
+    house.restart()
+    try house.run()
+    #expect(house.rows.count == 12)
+    #expect(house.metrics.value("belfry_input_lost_total") == 27)
+    #expect(house.warnings.contains { $0.contains("removed before they were read") })
+  }
+
   @Test func `what a former publisher asked is not answered any more`() throws {
     let house = try House()
     house.send("e1", severity: 5)

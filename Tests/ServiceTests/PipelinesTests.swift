@@ -63,6 +63,17 @@ import Testing
     #expect(error?.place == "b.yaml:3:26")
   }
 
+  @Test func `a second pipeline of one name is refused at its place`() throws {
+    let yaml = """
+      pipelines:
+        - { name: a, source: { syslog: { udp: "127.0.0.1:0", tcp: off } } }
+        - { name: b, source: { host_monitor: } }
+        - { name: a, source: { host_monitor: } }
+      """
+    let error = #expect(throws: ConnectorError.self) { _ = try pipelines(yaml) }
+    #expect(error?.description == "b.yaml:4:13: the pipeline at b.yaml:2:13 has the name a already")
+  }
+
   @Test func `what a probe took before the stop is on the events topic`() throws {
     let cluster = SimulatedCluster(seed: 1)
     try cluster.connect().createTopics([TopicSpec("belfry.events", partitions: 4, properties: [:])])

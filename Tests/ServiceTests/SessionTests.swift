@@ -169,6 +169,7 @@ private final class TurningBus: Bus, @unchecked Sendable {
   func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64 {
     try bus.endOffset(partition, isolation: isolation)
   }
+  func startOffset(_ partition: TopicPartition) throws(BusError) -> Int64 { try bus.startOffset(partition) }
   func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)
     -> [TopicPartition: Int64]
   {

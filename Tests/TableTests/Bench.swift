@@ -165,3 +165,13 @@ final class Bench {
     return other
   }
 }
+
+extension EventTable {
+  /// Gives back what all rows hold, when nothing is open or dirty: then no string may be left.
+  func releaseRows() {
+    for slot in 0..<rows.slotLimit where slots[Int(slot)].key != 0 {
+      if slots[Int(slot)].isLive { rows.releaseStrings(rows.row(slot)) }
+      freeSlot(slot)
+    }
+  }
+}

@@ -125,21 +125,4 @@ import Testing
     bench.commit()
     #expect(bench.lastChanges[0].timestamp == 1_060_000)
   }
-
-  @Test func `dropping all shards forgets an open transaction and what was not drained`() {
-    let bench = Bench()
-    bench.send(#"{"Identifier":"a"}"#, #"{"Identifier":"b"}"#)
-    bench.add(#"{"Identifier":"a"}"#)
-    bench.add(#"{"Identifier":"c"}"#)
-    bench.apply()
-    bench.table.dropAllShards()
-    #expect(bench.table.strings.count == 0)
-    #expect(bench.table.rowCount == 0)
-    bench.table.drain { _, _, _ in Issue.record("nothing is left to drain") }
-    bench.table.addShard(0)
-    bench.table.startServing(0, events: 0, inbox: 0)
-    bench.offsets = [:]
-    bench.send(#"{"Identifier":"a"}"#)
-    #expect(bench.value("a", "Tally") == .int(1))
-  }
 }

@@ -180,9 +180,9 @@ struct Town {
       #expect(restored.table.changeNumber(shard) == table.changeNumber(shard))
     }
     #expect(restored.table.strings.bytesHeld == table.strings.bytesHeld)
-    restored.table.dropAllShards()
+    restored.table.releaseRows()
     #expect(restored.table.strings.count == 0)
-    table.dropAllShards()
+    table.releaseRows()
     #expect(table.strings.count == 0)
     #expect(table.strings.bytesHeld == 0)
   }

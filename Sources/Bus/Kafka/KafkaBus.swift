@@ -149,14 +149,24 @@ public final class KafkaBus: Bus, @unchecked Sendable {
   }
 
   public func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64 {
+    try watermarks(partition, isolation).high
+  }
+
+  public func startOffset(_ partition: TopicPartition) throws(BusError) -> Int64 {
+    try watermarks(partition, .uncommitted).low
+  }
+
+  private func watermarks(_ partition: TopicPartition, _ isolation: Isolation) throws(BusError)
+    -> (low: Int64, high: Int64)
+  {
     let client = try asker(isolation)
     var low: Int64 = 0
     var high: Int64 = 0
-    try ask(client, "end of \(partition)") {
+    try ask(client, "the ends of \(partition)") {
       rd_kafka_query_watermark_offsets(
         client.handle, partition.topic, partition.partition, &low, &high, $0)
     }
-    return high
+    return (low, high)
   }
 
   public func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)

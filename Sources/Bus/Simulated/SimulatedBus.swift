@@ -51,7 +51,7 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
     try call("makeReader \(start.keys.sorted())", []) { _ in
       let fetcher = SimulatedFetcher(bus: self, isolation: isolation)
       fetcher.start(start)
-      return SimulatedReader(bus: self, fetcher: fetcher)
+      return SimulatedReader(bus: self, fetcher: fetcher, gather: gather)
     }
   }
 
@@ -88,6 +88,12 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
   public func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64 {
     try call("endOffset \(partition)", [.retriable]) { _ throws(BusError) in
       try cluster.log(partition).end(isolation)
+    }
+  }
+
+  public func startOffset(_ partition: TopicPartition) throws(BusError) -> Int64 {
+    try call("startOffset \(partition)", [.retriable]) { _ throws(BusError) in
+      try cluster.log(partition).firstOffset
     }
   }
 

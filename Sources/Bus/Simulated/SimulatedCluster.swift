@@ -24,6 +24,9 @@ public final class SimulatedCluster: @unchecked Sendable {
   /// How far the brokers' clock, by which they stamp records, is ahead of the processes'.
   public var stampSkew = Duration.zero
 
+  /// Partitions, by number, that another member of every group has.
+  public var partitionsElsewhere: Set<Int32> = []
+
   static let misusesMax = 100
   /// How long a call waits for an answer that does not come: that of a commit that touches a deleted topic
   /// (measured on Kafka 4.2), and that of a group whose positions are about to change.
@@ -128,6 +131,11 @@ extension SimulatedCluster {
       topic.logs[partition].compact(youngest: youngest, keepTombstones: keepTombstones)
     }
     trace.add("compact \(topic.spec.name)")
+  }
+
+  /// The brokers' retention removes all records of a partition below an offset.
+  public func truncate(_ topic: String, _ partition: Int32, below offset: Int64) {
+    topics[topic]?.logs[Int(partition)].truncate(below: offset)
   }
 
   /// Forgets what a group has committed, as Kafka does when nobody has been there for a week.

@@ -42,7 +42,7 @@ final class SimulatedConsumer: GroupConsumer {
   private func assign() throws(BusError) {
     let partitions = topics.sorted().flatMap { topic in
       (0..<(cluster.topics[topic]?.spec.partitions ?? 0)).map { TopicPartition(topic, Int32($0)) }
-    }
+    }.filter { !cluster.partitionsElsewhere.contains($0.partition) }
     guard !partitions.isEmpty else { return }  // the topics are not made yet: the group looks again
     let generation = cluster.groups[group]!.generation
     handlerFailed = true

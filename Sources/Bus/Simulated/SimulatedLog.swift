@@ -16,6 +16,8 @@ struct SimulatedLog {
   static let recordsMax: Int64 = 10_000_000
 
   private var entries: [Entry] = []
+  /// The first offset that retention has left.
+  private(set) var firstOffset: Int64 = 0
   private var firstOffsetOfOpen: [Int: Int64] = [:]
   private var aborted: Set<Int> = []
   /// One past the last offset that was given out: the high watermark.
@@ -77,6 +79,12 @@ struct SimulatedLog {
       if entries[middle].offset < offset { low = middle + 1 } else { high = middle }
     }
     return low
+  }
+
+  /// Retention: what lies below the offset goes.
+  mutating func truncate(below offset: Int64) {
+    firstOffset = max(firstOffset, min(offset, nextOffset))
+    entries.removeAll { $0.offset < firstOffset }
   }
 
   /// Keeps of each key the last committed record, at its own offset; markers and aborted records go.

@@ -83,16 +83,29 @@ final class SimulatedFetcher {
 final class SimulatedReader: Reader {
   private let bus: SimulatedBus
   private let fetcher: SimulatedFetcher
+  /// The broker holds back what comes so soon after all that there was has been given.
+  private let gather: Duration
+  private var heldUntil = Duration.zero
   private var isClosed = false
 
-  init(bus: SimulatedBus, fetcher: SimulatedFetcher) {
+  init(bus: SimulatedBus, fetcher: SimulatedFetcher, gather: Duration) {
     self.bus = bus
     self.fetcher = fetcher
+    self.gather = gather
   }
 
   func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError) {
     if isClosed { throw .closed }
-    try bus.call("read", [.retriable]) { _ in fetcher.poll(into: batch, max: max, timeout: timeout) }
+    try bus.call("read", [.retriable]) { _ in
+      let clock = bus.cluster.clock
+      let wait = heldUntil - clock.elapsed()
+      if wait > .zero { return clock.advance(by: Swift.max(.zero, min(wait, timeout))) }
+      let before = batch.count
+      fetcher.poll(into: batch, max: max, timeout: timeout)
+      let isAll = fetcher.ends.count == fetcher.positions.count
+      _ = fetcher.takeEnds()
+      if batch.count > before, isAll { heldUntil = clock.elapsed() + gather }
+    }
   }
 
   func position(_ partition: TopicPartition) -> Int64 { fetcher.position(partition) }

@@ -54,9 +54,9 @@ extension SimulatedCluster {
   /// there is nothing (the topic was made again): from the earliest then, as `auto.offset.reset` has it.
   func resolve(_ offset: Int64, in log: SimulatedLog, _ isolation: Isolation) -> Int64 {
     switch offset {
-    case earliestOffset: 0
+    case earliestOffset: log.firstOffset
     case latestOffset: log.end(isolation)
-    default: offset > log.end(.uncommitted) ? 0 : offset
+    default: offset > log.end(.uncommitted) ? log.firstOffset : max(offset, log.firstOffset)
     }
   }
 
