@@ -25,7 +25,8 @@ class Names {
     for (size_t number = 0; number < count; number++) {
       std::string name(reinterpret_cast<const char *>(bytes), counts[number]);
       bytes += counts[number];
-      const Ends ends(name);
+      const std::string padded = name + std::string(8, ' ');
+      const Ends ends(std::string_view(padded.data(), name.size()));
       size_t at = ends.hash() & (size - 1);
       while (places_[at].number >= 0) at = (at + 1) & (size - 1);
       places_[at] = Place{std::move(name), ends, intptr_t(number)};
@@ -51,12 +52,13 @@ class Names {
     uint32_t count = 0;
 
     Ends() = default;
+    // Eight bytes of the name can be read, however short it is: simdjson's strings have space behind them.
     explicit Ends(std::string_view name) : count(uint32_t(name.size())) {
+      memcpy(&first, name.data(), 8);
       if (count >= 8) {
-        memcpy(&first, name.data(), 8);
         memcpy(&last, name.data() + count - 8, 8);
       } else {
-        for (const char letter : name) first = first << 8 | uint8_t(letter);
+        first &= (uint64_t(1) << count * 8) - 1;
       }
     }
     size_t hash() const { return ((first * 0x9E3779B97F4A7C15u) ^ (last * 0xD6E8FEB86659FD93u) ^ count) >> 40; }

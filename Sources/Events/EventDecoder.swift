@@ -25,7 +25,8 @@ public final class EventDecoder {
   let extended: Int?
   let unknown: UnknownFields
   private let bytesMax: Int
-  let types: [ColumnType]
+  /// By column. Bare memory: an array's own counting is a good part of what an event costs.
+  private let types: UnsafeMutablePointer<ColumnType>
   var parser: ObjectParser
   /// By column, of strings.
   private let hashes: UnsafeMutablePointer<UInt32>
@@ -36,14 +37,18 @@ public final class EventDecoder {
   public init(_ schema: Schema, bytesMax: Int, unknownFields: UnknownFields) {
     self.schema = schema
     self.bytesMax = bytesMax
-    types = schema.columns.map(\.type)
     extended = schema.index(of: "ExtendedAttr").flatMap { schema.columns[$0].type == .string ? $0 : nil }
     unknown = unknownFields == .keep && extended == nil ? .drop : unknownFields
     parser = ObjectParser(names: schema.columns.map(\.name), others: unknown != .drop)
-    hashes = .allocate(capacity: types.count)
+    hashes = .allocate(capacity: schema.columns.count)
+    types = .allocate(capacity: schema.columns.count)
+    for (index, column) in schema.columns.enumerated() { (types + index).initialize(to: column.type) }
   }
 
-  deinit { hashes.deallocate() }
+  deinit {
+    hashes.deallocate()
+    types.deallocate()
+  }
 
   /// The columns that the event has a value for, each once; in the order of the text.
   public var present: UnsafeBufferPointer<Int> { parser.found }

@@ -1,3 +1,5 @@
+import CSimdJSON
+
 /// The memory of a dictionary's strings: blocks in slabs, told apart by 32-bit references.
 ///
 /// Blocks are whole words, in classes of size (up to 256 bytes one a word, above them eight a doubling); a freed
@@ -49,7 +51,9 @@ struct StringArena: ~Copyable {
     let (number, size) = Self.sizeClass(words)
     let again = free[number]
     if again != 0 {
-      free[number] = self[again].load(as: Reference.self)
+      let next = self[again].load(as: Reference.self)
+      free[number] = next
+      belfry_prefetch(self[next])  // freed long ago, as a rule
       return again
     }
     if used + size > Self.slabWords {

@@ -178,6 +178,7 @@ public final class StringTable {
     if freeCode != 0 {
       let code = freeCode
       freeCode = blocks[Int(code)]
+      belfry_prefetch(blocks + Int(freeCode))
       return code
     }
     if codeLimit == blocksCapacity {
@@ -245,16 +246,23 @@ public final class StringTable {
       state = mix(word(start + count - 16) ^ 0xE703_7ED1_A0B4_28DB, word(start + count - 8) ^ state)
     } else if count >= 8 {
       state = mix(word(start) ^ 0xE703_7ED1_A0B4_28DB, word(start + count - 8) ^ state)
+    } else if count >= 4 {
+      let ends = UInt64(half(start)) << 32 | UInt64(half(start + count - 4))
+      state = mix(ends ^ 0xE703_7ED1_A0B4_28DB, state)
     } else {
-      var rest: UInt64 = 0
-      for at in 0..<count { rest = rest << 8 | UInt64(start.load(fromByteOffset: at, as: UInt8.self)) }
-      state = mix(rest ^ 0xE703_7ED1_A0B4_28DB, state)
+      let first = UInt64(start.load(as: UInt8.self))
+      let middle = UInt64(start.load(fromByteOffset: count / 2, as: UInt8.self))
+      let last = UInt64(start.load(fromByteOffset: count - 1, as: UInt8.self))
+      state = mix((first << 16 | middle << 8 | last) ^ 0xE703_7ED1_A0B4_28DB, state)
     }
     return UInt32(truncatingIfNeeded: state ^ (state >> 32))
   }
 
   @inline(__always)
   private static func word(_ pointer: UnsafeRawPointer) -> UInt64 { pointer.loadUnaligned(as: UInt64.self) }
+
+  @inline(__always)
+  private static func half(_ pointer: UnsafeRawPointer) -> UInt32 { pointer.loadUnaligned(as: UInt32.self) }
 
   @inline(__always)
   private static func mix(_ a: UInt64, _ b: UInt64) -> UInt64 {
