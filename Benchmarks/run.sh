@@ -1,6 +1,6 @@
 #!/bin/bash
 # Belfry's figures on a throwaway Kafka (docs/benchmarks.md says what they mean).
-#   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore] [matching] [decode] [endtoend]
+#   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore] [matching] [aggregates] [decode] [endtoend]
 # All of them without a name; matching and decode need no Kafka. Sizes come from the environment; the defaults are
 # those of docs/benchmarks.md.
 set -euo pipefail
@@ -317,6 +317,11 @@ bench_matching() {                                           # prints tables of 
   "$(swift build -c release --show-bin-path)/MatchingBenchmark"
 }
 
+bench_aggregates() {
+  swift build -c release --product AggregateBenchmark >&2
+  "$(swift build -c release --show-bin-path)/AggregateBenchmark"
+}
+
 bench_decode() {
   swift build -c release --product DecodeBenchmark >&2
   "$(swift build -c release --show-bin-path)/DecodeBenchmark" >"$work/decode"
@@ -422,10 +427,10 @@ bench_endtoend() {
   for pair in $E2E; do bench_counts "${pair%:*}" "${pair#*:}"; done
 }
 
-[ $# -gt 0 ] || set -- ingest clients restore matching decode endtoend
+[ $# -gt 0 ] || set -- ingest clients restore matching aggregates decode endtoend
 for name in "$@"; do
   case $name in
-    matching | decode) "bench_$name" ;;
+    matching | aggregates | decode) "bench_$name" ;;
     ingest | clients | restore | endtoend)
       if [ -z "$broker" ]; then
         build
@@ -434,7 +439,7 @@ for name in "$@"; do
       fi
       "bench_$name"
       ;;
-    *) die "no benchmark is called $name: ingest, clients, restore, matching, decode, endtoend" ;;
+    *) die "no benchmark is called $name: ingest, clients, restore, matching, aggregates, decode, endtoend" ;;
   esac
 done
 if [ ${#rows[@]} -gt 0 ]; then print_results; fi
