@@ -23,14 +23,22 @@ extension Expression {
 struct Canonicaliser {
   let writer: Writer
   let schema: Schema
+  /// Whether the parts of an AND or OR are merged, sorted and compared, and not just put together.
+  private var merges = true
 
   init(_ schema: Schema) {
     self.schema = schema
     writer = Writer(schema)
   }
 
+  /// The diagram needs atoms only in their canonical form: what is merged, sorted and found by texts is for what
+  /// has no diagram, or no need of one.
   func filter(_ filter: Filter) -> Filter {
-    let merged = self.filter(filter, negated: false)
+    var reader = self
+    reader.merges = false
+    let flat = reader.filter(filter, negated: false)
+    if let form = diagramForm(of: flat) { return form }
+    let merged = self.filter(flat, negated: false)
     return diagramForm(of: merged) ?? merged
   }
 
@@ -171,6 +179,7 @@ struct Canonicaliser {
     let (y, flippedY) = positive(b)
     let negated = negated != (flippedX != flippedY)
     if x == y { return .constant(!negated) }
+    if !merges { return negated ? .not(.same(x, y)) : .same(x, y) }
     let pair: Filter = precedes(writer.text(y), writer.text(x)) ? .same(y, x) : .same(x, y)
     return negated ? .not(pair) : pair
   }
@@ -191,6 +200,7 @@ struct Canonicaliser {
 
   /// The conjunction or disjunction of canonical parts.
   func junction(_ parts: [Filter], isAnd: Bool) -> Filter {
+    if !merges { return flattened(parts, isAnd: isAnd) }
     var merger = Merger(isAnd: isAnd)
     for part in parts { merger.add(part) }
     guard let merged = merger.merged(self) else { return .constant(!isAnd) }
@@ -198,11 +208,27 @@ struct Canonicaliser {
     for part in merged { byText[writer.text(part)] = part }
     if hasOpposites(byText) { return .constant(!isAnd) }
     let kept = byText.filter { !isAbsorbed($0.value, by: byText, isAnd: isAnd) }
-    let sorted = kept.sorted { precedes($0.key, $1.key) }.map(\.value)
-    switch sorted.count {
-    case 0: return .constant(isAnd)
-    case 1: return sorted[0]
-    default: return isAnd ? .and(sorted) : .or(sorted)
+    return joined(kept.sorted { precedes($0.key, $1.key) }.map(\.value), isAnd: isAnd)
+  }
+
+  private func flattened(_ parts: [Filter], isAnd: Bool) -> Filter {
+    var flat: [Filter] = []
+    for part in parts {
+      switch part {
+      case .constant(let answer): if answer != isAnd { return part }
+      case .and(let inner) where isAnd: flat += inner
+      case .or(let inner) where !isAnd: flat += inner
+      default: flat.append(part)
+      }
+    }
+    return joined(flat, isAnd: isAnd)
+  }
+
+  private func joined(_ parts: [Filter], isAnd: Bool) -> Filter {
+    switch parts.count {
+    case 0: .constant(isAnd)
+    case 1: parts[0]
+    default: isAnd ? .and(parts) : .or(parts)
     }
   }
 

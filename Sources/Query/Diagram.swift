@@ -57,27 +57,38 @@ struct Diagram {
       let next = branch(&self, value)
       pending.append(next)
     }
-    defer { pending.removeSubrange(first...) }
     return finished(level, first)
   }
 
+  /// The node with the branches that are pending from `first` on, which are taken off.
   private mutating func finished(_ level: Int, _ first: Int) -> Node {
+    defer { pending.removeLast(pending.count - first) }
     if isExhausted { return Self.never }
-    if pending[first...].allSatisfy({ $0 == pending[first] }) { return pending[first] }
     var hash = UInt64(level)
-    for next in pending[first...] { hash = HashIndex.mixed(hash ^ UInt64(next)) }
-    let width = widths[level]
-    let found = nodes.find(hash) { candidate in
-      levels[candidate] == level
-        && (0..<width).allSatisfy { branches[starts[candidate] + $0] == pending[first + $0] }
+    var isSame = true
+    for at in first..<pending.count {
+      hash = HashIndex.mixed(hash ^ UInt64(pending[at]))
+      if pending[at] != pending[first] { isSame = false }
     }
-    if let found { return Node(found) }
+    if isSame { return pending[first] }
+    var slot = nodes.slot(hash)
+    while let candidate = nodes[slot] {
+      if nodes.hashes[slot] == hash, isPending(candidate, level, first) { return Node(candidate) }
+      slot = nodes.next(slot)
+    }
     if levels.count == QueryLimits.diagramNodesMax { isExhausted = true }
     nodes.insert(hash, levels.count)
     levels.append(level)
     starts.append(branches.count)
-    branches += pending[first...]
+    for at in first..<pending.count { branches.append(pending[at]) }
     return Node(levels.count - 1)
+  }
+
+  private func isPending(_ candidate: Int, _ level: Int, _ first: Int) -> Bool {
+    if levels[candidate] != level { return false }
+    let start = starts[candidate]
+    for value in 0..<widths[level] where branches[start + value] != pending[first + value] { return false }
+    return true
   }
 
   // MARK: Operations
@@ -107,13 +118,21 @@ struct Diagram {
     if isExhausted { return Self.never }
     let key = operation.rawValue << 62 | UInt64(a) << 31 | UInt64(b)
     let hash = HashIndex.mixed(key)
-    if let known = results.find(hash, { resultKeys[$0] == key }) { return resultNodes[known] }
-    let level = min(levels[Int(a)], levels[Int(b)])
-    steps += widths[level]
-    if steps > QueryLimits.diagramStepsMax { isExhausted = true }
-    let result = node(level) { diagram, value in
-      diagram.apply(operation, diagram.branch(a, level, value), diagram.branch(b, level, value))
+    var slot = results.slot(hash)
+    while let known = results[slot] {
+      if resultKeys[known] == key { return resultNodes[known] }
+      slot = results.next(slot)
     }
+    let level = min(levels[Int(a)], levels[Int(b)])
+    let first = pending.count
+    let width = widths[level]
+    steps += width
+    if steps > QueryLimits.diagramStepsMax { isExhausted = true }
+    for value in 0..<width {
+      let next = apply(operation, branch(a, level, value), branch(b, level, value))
+      pending.append(next)
+    }
+    let result = finished(level, first)
     results.insert(hash, resultKeys.count)
     resultKeys.append(key)
     resultNodes.append(result)
@@ -200,40 +219,47 @@ struct Diagram {
 
 /// Numbers that are found again by their hashes; what they stand for lies elsewhere.
 private struct HashIndex {
-  private var slots = [Int32](repeating: -1, count: 64)
-  private var hashes = [UInt64](repeating: 0, count: 64)
+  private var numbers: [Int32]
+  private(set) var hashes: [UInt64]
   private var count = 0
 
+  init() {
+    numbers = [Int32](repeating: -1, count: 256)
+    hashes = [UInt64](repeating: 0, count: 256)
+  }
+
+  @inline(__always)
   static func mixed(_ value: UInt64) -> UInt64 {
     let product = value &* 0x9E37_79B9_7F4A_7C15
     return product ^ (product >> 29)
   }
 
-  func find(_ hash: UInt64, _ isIt: (Int) -> Bool) -> Int? {
-    var at = Int(truncatingIfNeeded: hash) & (slots.count - 1)
-    while slots[at] >= 0 {
-      if hashes[at] == hash, isIt(Int(slots[at])) { return Int(slots[at]) }
-      at = (at + 1) & (slots.count - 1)
-    }
-    return nil
-  }
+  /// Where to begin to look; `next` is where to go on, until there is no number.
+  @inline(__always)
+  func slot(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (numbers.count - 1) }
+
+  @inline(__always)
+  func next(_ slot: Int) -> Int { (slot + 1) & (numbers.count - 1) }
+
+  @inline(__always)
+  subscript(slot: Int) -> Int? { numbers[slot] < 0 ? nil : Int(numbers[slot]) }
 
   mutating func insert(_ hash: UInt64, _ number: Int) {
-    if (count + 1) * 2 > slots.count { grow() }
+    if (count + 1) * 2 > numbers.count { grow() }
     count += 1
     place(hash, Int32(number))
   }
 
   private mutating func place(_ hash: UInt64, _ number: Int32) {
-    var at = Int(truncatingIfNeeded: hash) & (slots.count - 1)
-    while slots[at] >= 0 { at = (at + 1) & (slots.count - 1) }
-    (slots[at], hashes[at]) = (number, hash)
+    var at = slot(hash)
+    while numbers[at] >= 0 { at = next(at) }
+    (numbers[at], hashes[at]) = (number, hash)
   }
 
   private mutating func grow() {
-    let old = (slots, hashes)
-    slots = [Int32](repeating: -1, count: old.0.count * 2)
-    hashes = [UInt64](repeating: 0, count: old.0.count * 2)
+    let old = (numbers, hashes)
+    numbers = [Int32](repeating: -1, count: old.0.count * 4)
+    hashes = [UInt64](repeating: 0, count: old.0.count * 4)
     for (i, number) in old.0.enumerated() where number >= 0 { place(old.1[i], number) }
   }
 }

@@ -4,7 +4,7 @@ extension Canonicaliser {
   /// The form that all filters with the same answers have, as far as those follow from how its atoms stand to
   /// each other, and from how sets of one value do; nil for a filter that has it already, and past a limit.
   ///
-  /// `filter` has the form that its parts alone give it. Each value that is compared with constants is one variable of
+  /// The atoms of `filter` are canonical. Each value that is compared with constants is one variable of
   /// a diagram, each other atom too. The diagram depends on what the filter means and not on how it is written,
   /// and so does what is read from it.
   func diagramForm(of filter: Filter) -> Filter? {

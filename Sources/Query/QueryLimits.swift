@@ -26,11 +26,11 @@ public enum QueryLimits {
   /// values and so many sets of one value, with so many nodes, steps and terms. Beyond these, only equal parts
   /// are found. All within a millisecond.
   public static let diagramAtomsMax = 128
-  static let diagramVariablesMax = 64
+  static let diagramVariablesMax = 32
   static let diagramCutsMax = 4_096
   static let diagramSetsMax = 64
-  static let diagramNodesMax = 4_096
-  static let diagramStepsMax = 16_384
+  static let diagramNodesMax = 1_024
+  static let diagramStepsMax = 4_096
   static let diagramTermsMax = 32
   /// Atoms and ends of sets that the form may have, unless the filter has more.
   static let diagramWeightMax = 512

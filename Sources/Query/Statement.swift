@@ -93,7 +93,7 @@ private struct StatementReader {
     let select = try parser.selectStatement()
     var reader = ViewReader(catalog: catalog, definitions: definitions)
     let view = try reader.view(select, parser.source)
-    try view.checkWritten(in: catalog)
+    try view.checkWritten()
     return reader.budget.uses.sorted()
   }
 
@@ -116,7 +116,7 @@ private struct StatementReader {
 
 extension Parser {
   /// Words that are no keywords of queries are taken so.
-  fileprivate mutating func take(word: String) -> Bool {
+  mutating func take(word: String) -> Bool {
     guard case .word(let found) = token.kind, found.uppercased() == word else { return false }
     advance()
     return true

@@ -104,6 +104,17 @@ public struct View: Sendable {
     text = writer.text(body) + " FROM " + filterText + writer.groupText(body)
   }
 
+  /// The numbers of the table's columns that its filter or its records read, ascending.
+  public var columnsUsed: [Int] {
+    let values: [Int] =
+      switch body {
+      case .pure(let columns): columns.flatMap(\.expression.columnsUsed)
+      case .metric(let metrics, let groupBy):
+        groupBy.map(\.column) + metrics.flatMap { $0.argument?.columnsUsed ?? [] }
+      }
+    return Set(filter.columnsUsed + values).sorted()
+  }
+
   /// The fields of its records, in their order.
   public var recordColumns: [RecordColumn] {
     switch body {
@@ -117,11 +128,12 @@ public struct View: Sendable {
 
 extension View {
   /// Its text must be readable as the same view.
-  func checkWritten(in catalog: any Catalog) throws(SQLError) {
+  func checkWritten() throws(SQLError) {
     do throws(SQLError) {
       var parser = try Parser(text)
-      var reader = ViewReader(catalog: catalog, definitions: Definitions())
-      _ = try reader.view(try parser.selectStatement(), parser.source)
+      let select = try parser.selectStatement()
+      var checker = Checker(source: parser.source, schema: schema)
+      _ = try checker.view(select)
     } catch {
       throw SQLError(.limit, "the canonical form is too large: \(error.message)", line: 1, column: 1)
     }
@@ -135,9 +147,15 @@ public func parseView(
   _ sql: String, in catalog: some Catalog, _ definitions: Definitions = Definitions()
 ) throws(SQLError) -> View {
   var parser = try Parser(sql)
+  return try readView(&parser, catalog, definitions)
+}
+
+func readView(_ parser: inout Parser, _ catalog: any Catalog, _ definitions: Definitions) throws(SQLError)
+  -> View
+{
   var reader = ViewReader(catalog: catalog, definitions: definitions)
   let view = try reader.view(try parser.selectStatement(), parser.source)
-  try view.checkWritten(in: catalog)
+  try view.checkWritten()
   return view
 }
 

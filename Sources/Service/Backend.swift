@@ -5,6 +5,7 @@ import Events
 import Matching
 import Notifier
 import Query
+import Requests
 import Synchronization
 
 /// Answers the console's paths from a running member.
@@ -36,14 +37,15 @@ public final class Backend: ConsoleBackend {
   }
 
   public func query(_ sql: String) -> QueryAnswer {
-    let view: View
+    let question: Question
     do throws(SQLError) {
-      view = try parseView(sql, in: catalog, member.definitions.current)
+      question = try parseQuestion(sql, in: catalog, member.definitions.current)
     } catch {
       return .rejected(
         code: error.code.rawValue, message: error.message, line: error.line, column: error.column)
     }
-    switch ask(view) {
+    if question.isExplained { return .rows(json: Self.json(Explanation(question.view))) }
+    switch ask(question.view) {
     case .success(let result): return .rows(json: Self.json(result))
     case .failure(let error):
       return .rejected(code: "limit", message: "\(error)", line: 1, column: 1)
@@ -60,6 +62,18 @@ public final class Backend: ConsoleBackend {
       result.columns.map { .object(of: ["name": .string($0.name), "type": .string($0.type.rawValue)]) })
     return "{\"columns\":\(columns.text),\"rows\":\(String(decoding: result.rows, as: UTF8.self)),"
       + "\"count\":\(result.count),\"matched\":\(result.matched),\"truncated\":\(result.count < result.matched)}"
+  }
+
+  /// In the form of a result, a row a line; and as one object.
+  private static func json(_ explanation: Explanation) -> String {
+    let lines = explanation.lines
+    let columns = ["what", "value"].map { JSON.object(of: ["name": .string($0), "type": .string("string")]) }
+    return JSON.object(of: [
+      "columns": .array(columns),
+      "rows": .array(lines.map { .object(of: ["what": .string($0.what), "value": .string($0.value)]) }),
+      "count": .int(Int64(lines.count)), "matched": .int(Int64(lines.count)), "truncated": .bool(false),
+      "explanation": explanation.json,
+    ]).text
   }
 
   /// Asks the table's thread and waits; nil when it does not serve or does not answer in time.

@@ -66,14 +66,7 @@ func query(_ invocation: Invocation, _ output: Output) throws {
 func explain(_ invocation: Invocation, _ output: Output) throws {
   let schema = try Schema.of(try loadConfiguration(invocation))
   let view = try parseView(invocation.argument(0)!, in: OneTable(schema))
-  let identity = Explanation(view)
-  let columns = identity.columns.map { "\($0.name) \($0.type.rawValue)" }.joined(separator: ", ")
+  let index = ("index", "scan: every changed row is tested against this filter")
   output.rows(
-    ["what", "value"],
-    [
-      [.text("canonical"), .text(view.text)], [.text("filter"), .text(view.filterText)],
-      [.text("stream"), .text(identity.stream)], [.text("set"), .text(identity.set)],
-      [.text("placement"), .text(identity.placement.rawValue)], [.text("columns"), .text(columns)],
-      [.text("index"), .text("scan: every changed row is tested against this filter")],
-    ])
+    ["what", "value"], (Explanation(view).lines + [index]).map { [.text($0.0), .text($0.1)] })
 }

@@ -78,6 +78,19 @@ struct CanonicalFormTests {
     #expect(met > 60)
   }
 
+  @Test(arguments: 0..<UInt64(4))
+  func `a filter that is too large for a diagram keeps its meaning and its form`(_ seed: UInt64) throws {
+    var generator = Generator(seed: 7_000 + seed)
+    let oracle = Oracle(generator.rows(40))
+    for _ in 0..<8 {
+      let written = generator.condition(8)
+      let filter = try parseFilter(written.ours, on: samples)
+      let form = canonical(filter, on: samples)
+      #expect(oracle.answers(form) == oracle.answers(filter), "\(written.ours)")
+      #expect(canonical(form, on: samples) == form, "\(written.ours)")
+    }
+  }
+
   /// A filter against itself, rewritten by laws of logic that do not change it.
   @Test(arguments: 0..<UInt64(4))
   func `a rewritten filter has the text of the first`(_ seed: UInt64) throws {

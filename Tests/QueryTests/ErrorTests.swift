@@ -18,6 +18,7 @@ struct ErrorTests {
                                                     | syntax         | 1:1  | found the end where SELECT was expected
     SELEKT a FROM samples                           | syntax         | 1:1  | found SELEKT where SELECT was expected
     DELETE FROM samples                             | unsupported    | 1:1  | DELETE is no question
+    EXPLAIN SELECT a FROM samples                   | unsupported    | 1:1  | EXPLAIN is no question
     SELECT a                                        | syntax         | 1:9  | found the end where FROM was expected
     SELECT a b FROM samples                         | syntax         | 1:10 | found b where AS, a comma or FROM was expected
     SELECT a, FROM samples                          | syntax         | 1:11 | found FROM where a column, a value or ( was expected
@@ -174,7 +175,8 @@ struct ErrorTests {
       let inner = (0..<48).reduce("flag") { inner, i in "(\(inner)) = (a > \(i))" }
       let nots = String(repeating: "NOT (", count: 49) + "flag" + String(repeating: ")", count: 49)
       let sums = (0..<98).reduce("a") { inner, _ in "\(inner) + b" } + " > 3"
-      for filter in [inner, nots, sums] { _ = try? view(start + filter).text }
+      let cases = (0..<48).reduce("a") { inner, i in "CASE WHEN \(inner) > \(i) THEN b ELSE a END" } + " > 3"
+      for filter in [inner, nots, sums, cases] { _ = try? view(start + filter).text }
       finished.signal()
     }
     thread.stackSize = 2 << 20

@@ -54,6 +54,21 @@ import Testing
     #expect(!message.isEmpty)
   }
 
+  @Test func `EXPLAIN says what would become of a request, whether the member serves or not`() throws {
+    let answer = try rows("EXPLAIN SELECT Summary FROM alerts WHERE 3 < Severity AND LastOccurrence < NOW()")
+    let rows = answer?["rows"]?.array ?? []
+    func value(_ what: String) -> String? { rows.first { $0["what"]?.string == what }?["value"]?.string }
+    #expect(
+      value("canonical")
+        == "SELECT Identifier, Summary FROM alerts WHERE LastOccurrence <= NOW() - 1 AND Severity >= 4")
+    #expect(value("columns") == "Identifier string, Summary string")
+    #expect(value("reads") == "Identifier, Severity, Summary, LastOccurrence")
+    #expect(value("time") == "LastOccurrence beside NOW()")
+    let explanation = answer?["explanation"]
+    #expect(explanation?["time"]?.array?.count == 1)
+    #expect(explanation?["stream"]?.string == value("stream"))
+  }
+
   @Test func `a good question has to wait for a member that serves`() {
     guard case .unavailable(let reason) = backend.query("SELECT Node FROM alerts") else {
       Issue.record("answered")
