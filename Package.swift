@@ -88,7 +88,7 @@ let package = Package(
       name: "MatchingBenchmark", dependencies: ["Base", "CScan", "Events", "Matching", "Query"],
       path: "Benchmarks/Matching", swiftSettings: settings),
     .executableTarget(
-      name: "CanonicalBench", dependencies: ["Base", "Events", "Query"], path: "Benchmarks/Canonical",
+      name: "CanonicalBenchmark", dependencies: ["Base", "Events", "Query"], path: "Benchmarks/Canonical",
       swiftSettings: settings),
 
     .executableTarget(

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Belfry's figures on a throwaway Kafka (docs/benchmarks.md says what they mean).
-#   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore] [matching] [aggregates] [decode] [endtoend]
+#   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore] [matching] [aggregates] [canonical] [decode]
+#     [endtoend]
 # All of them without a name; matching and decode need no Kafka. Sizes come from the environment; the defaults are
 # those of docs/benchmarks.md.
 set -euo pipefail
@@ -322,6 +323,11 @@ bench_aggregates() {
   "$(swift build -c release --show-bin-path)/AggregateBenchmark"
 }
 
+bench_canonical() {
+  swift build -c release --product CanonicalBenchmark >&2
+  "$(swift build -c release --show-bin-path)/CanonicalBenchmark"
+}
+
 bench_decode() {
   swift build -c release --product DecodeBenchmark >&2
   "$(swift build -c release --show-bin-path)/DecodeBenchmark" >"$work/decode"
@@ -427,10 +433,10 @@ bench_endtoend() {
   for pair in $E2E; do bench_counts "${pair%:*}" "${pair#*:}"; done
 }
 
-[ $# -gt 0 ] || set -- ingest clients restore matching aggregates decode endtoend
+[ $# -gt 0 ] || set -- ingest clients restore matching aggregates canonical decode endtoend
 for name in "$@"; do
   case $name in
-    matching | aggregates | decode) "bench_$name" ;;
+    matching | aggregates | canonical | decode) "bench_$name" ;;
     ingest | clients | restore | endtoend)
       if [ -z "$broker" ]; then
         build
@@ -439,7 +445,7 @@ for name in "$@"; do
       fi
       "bench_$name"
       ;;
-    *) die "no benchmark is called $name: ingest, clients, restore, matching, aggregates, decode, endtoend" ;;
+    *) die "no benchmark is called $name: ingest, clients, restore, matching, aggregates, canonical, decode, endtoend" ;;
   esac
 done
 if [ ${#rows[@]} -gt 0 ]; then print_results; fi

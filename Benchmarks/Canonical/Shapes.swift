@@ -12,7 +12,7 @@ struct Tables: Catalog {
 /// Random filters on `alerts`.
 struct Shapes {
   static let all: [(name: String, make: @Sendable (inout Shapes) -> String)] = [
-    ("4 comparisons, AND", { $0.some(4, "AND") { $0.atom() } }),
+    ("4, AND", { $0.some(4, "AND") { $0.atom() } }),
     ("100, AND", { $0.some(100, "AND") { $0.atom() } }),
     ("100, OR of 25 ANDs", { $0.some(25, "OR") { $0.some(4, "AND") { $0.atom() } } }),
     ("100, OR of 25 ANDs of the same 4 columns", { $0.some(25, "OR") { $0.ofFourColumns() } }),

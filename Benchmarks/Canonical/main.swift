@@ -1,6 +1,6 @@
-// How long a filter's canonical form takes (docs/benchmarks.md). Prints one line a shape: the median and the
-// worst of many random filters, in microseconds, and of reading a whole view with such a filter.
-//   CanonicalBench [FILTERS [SEED]]
+// How long a filter's canonical form takes (docs/benchmarks.md). Prints one line a shape: the median and the worst
+// of many random filters, in microseconds of processor time, and of reading a whole view with such a filter.
+//   CanonicalBenchmark [FILTERS [SEED]]
 import Glibc
 import Query
 
@@ -22,9 +22,11 @@ func microseconds(_ body: () -> Void) -> Double {
 
 func text(_ times: [Double]) -> String {
   let sorted = times.sorted()
-  return "median \(Int(sorted[sorted.count / 2])) µs, worst \(Int(sorted[sorted.count - 1])) µs"
+  return "\(Int(sorted[sorted.count / 2])) | \(Int(sorted[sorted.count - 1]))"
 }
 
+print("| comparisons | canonical form, us: median | worst | whole view, us: median | worst |")
+print("| --- | --- | --- | --- | --- |")
 for shape in Shapes.all {
   var forms: [Double] = []
   var views: [Double] = []
@@ -34,5 +36,5 @@ for shape in Shapes.all {
     forms.append(microseconds { _ = canonical(filter, on: alerts) })
     views.append(microseconds { _ = try? parseView("SELECT * FROM alerts WHERE " + sql, in: Tables()) })
   }
-  print("\(shape.name): canonical form \(text(forms)); whole view \(text(views))")
+  print("| \(shape.name) | \(text(forms)) | \(text(views)) |")
 }
