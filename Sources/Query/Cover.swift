@@ -5,8 +5,6 @@ struct Cover {
   var terms: [Term]
   /// What they make together.
   var node: Diagram.Node
-
-  var literals: Int { terms.reduce(0) { $0 + $1.count } }
 }
 
 extension Diagram {
