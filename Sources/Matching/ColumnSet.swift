@@ -28,6 +28,11 @@ struct ColumnSet: Equatable {
 
   mutating func insert(_ column: Int) { words[column >> 6] |= 1 << UInt64(column & 63) }
 
+  mutating func remove(_ column: Int) { words[column >> 6] &= ~(1 << UInt64(column & 63)) }
+
+  @inline(__always)
+  func contains(_ column: Int) -> Bool { words[column >> 6] >> UInt64(column & 63) & 1 != 0 }
+
   mutating func formUnion(_ other: ColumnSet) { words |= other.words }
 
   var isEmpty: Bool { words == .zero }

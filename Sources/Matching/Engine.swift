@@ -4,15 +4,16 @@ import Query
 /// Matches changed rows against all streams' views and keeps what each has yet to publish (DESIGN section 7,
 /// net streams).
 ///
-/// Streams with the same filter are of one set, whose filter is evaluated once a row for all of them. It
-/// belongs to the thread of its table: no call may come from elsewhere. It holds shares in the table's
-/// strings, which `remove` gives back.
+/// Streams with the same filter are of one set. All sets' filters are in one index, which leads from a
+/// changed row to the sets that it enters, leaves or changes in. It belongs to the thread of its table: no
+/// call may come from elsewhere. It holds shares in the table's strings, which `remove` gives back.
 public final class Engine {
   private let rows: RowStore
   private let strings: StringTable
   private let limits: EngineLimits
-  /// In the order of their making, which is the order of work; and by their ids.
-  private var sets: [RequestSet] = []
+  private let index: FilterIndex
+  /// By their filters' numbers, and by their ids.
+  private var sets: [RequestSet?] = []
   private var setsByID: [String: RequestSet] = [:]
   private var places: [String: (set: RequestSet, stream: Stream)] = [:]
 
@@ -20,31 +21,50 @@ public final class Engine {
     self.rows = rows
     strings = rows.strings
     self.limits = limits
+    index = FilterIndex(rows: rows)
   }
 
   /// What NOW() is, in ms since 1970: to be set before `add` and `apply`.
-  public var now: Int64 = 0
+  public var now: Int64 {
+    get { index.now }
+    set { index.now = newValue }
+  }
 
   /// How often a sum became null when it was collected, because no 64-bit number holds it.
   public private(set) var sumOverflows = 0
 
+  /// Streams that passed a limit since they were added. They stand still until they are removed.
+  public private(set) var streamsOverLimit: [(id: String, error: EngineError)] = []
+
   public var streamCount: Int { places.count }
-  public var setCount: Int { sets.count }
+  /// Filters that are matched.
+  public var setCount: Int { setsByID.count }
+  /// An estimate of the memory that the index of all filters takes.
+  public var indexBytes: Int { index.bytesHeld }
+  /// How often a filter was evaluated for a changed row, since the index alone did not tell.
+  public var candidatesEvaluated: Int { index.candidates }
 
   public func contains(stream id: String) -> Bool { places[id] != nil }
+
+  /// How the index leads from a changed row to a filter, for people: as it would be now.
+  public func accessPath(of filter: Filter) -> String {
+    let number = index.insert(filter, observed: nil, count: 0)
+    defer { index.remove(number) }
+    return index.accessPath(of: number)
+  }
 
   // MARK: Streams
 
   /// Begins streams: evaluates their views over all rows, as they are committed, in one pass; after it
-  /// everything in them is pending. Streams with one `set` must have the same canonical filter. O(rows x sets).
+  /// everything in them is pending. Streams with one `set` must have the same canonical filter. O(rows).
   ///
   /// `rows` calls its argument once for each row that is there. A stream whose view is over a limit is not
-  /// there afterwards, and is in what is returned; to try again makes sense only with fewer rows.
+  /// there afterwards, and is in what is returned; to try again makes sense only with fewer rows or filters.
   @discardableResult
   public func add(
     _ new: [NewStream], rows forEachRow: ((StringTable.Code, Row) -> Void) -> Void
   ) -> [String: EngineError] {
-    var begun: [RequestSet] = []
+    var begun: [Beginning] = []
     var placesOfSets: [String: Int] = [:]
     for entry in new {
       let stream = Stream(id: entry.id, entry.view, limits: limits)
@@ -52,14 +72,13 @@ public final class Engine {
       let place = placesOfSets[entry.set] ?? begun.count
       if place == begun.count {
         placesOfSets[entry.set] = place
-        begun.append(RequestSet(id: entry.set, filter: entry.view.filter))
+        begun.append(Beginning(set: entry.set, filter: entry.view.filter))
       }
-      begun[place].add(stream)
+      begun[place].streams.append(stream)
     }
-    forEachRow { key, row in
-      for set in begun { set.begin(key, row, strings, now) }
-    }
-    return begun.reduce(into: [:]) { failures, set in take(set, &failures) }
+    var failures: [String: EngineError] = [:]
+    for (set, count) in zip(begun, evaluate(begun, forEachRow)) { take(set, count, &failures) }
+    return failures
   }
 
   /// The same for one stream; throws where its view is over a limit.
@@ -69,20 +88,91 @@ public final class Engine {
     if let failure = add([NewStream(id: id, set: set, view: view)], rows: forEachRow)[id] { throw failure }
   }
 
+  /// Streams with one filter that begin together.
+  private struct Beginning {
+    let set: String
+    let filter: Filter
+    var streams: [Stream] = []
+
+    var observed: ColumnSet? {
+      let wanted = streams.compactMap(\.columns)
+      return wanted.first.map { first in wanted.reduce(into: first) { $0.formUnion($1) } }
+    }
+
+    /// A row that is there when they begin.
+    func show(_ key: StringTable.Code, _ row: Row, _ strings: StringTable) {
+      for stream in streams {
+        stream.apply(key, before: nil, after: row, changed: ColumnSet(), strings)
+      }
+    }
+  }
+
+  /// Shows all rows to streams that begin; returns how many rows each filter has. Many filters get an index
+  /// of their own for it.
+  private func evaluate(
+    _ begun: [Beginning], _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void
+  ) -> [Int64] {
+    if begun.count < Self.scanMax { return scan(begun, forEachRow) }
+    let theirs = FilterIndex(rows: rows)
+    theirs.now = now
+    for set in begun { _ = theirs.insert(set.filter, observed: set.observed, count: 0) }
+    forEachRow { key, row in
+      theirs.apply(before: nil, after: row, changed: ColumnSet()) { move in
+        begun[Int(move.filter)].show(key, row, strings)
+      }
+    }
+    return begun.indices.map { theirs.counts[$0] }
+  }
+
+  /// Fewer filters than that are evaluated row by row.
+  private static let scanMax = 8
+
+  private func scan(
+    _ begun: [Beginning], _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void
+  ) -> [Int64] {
+    let filters = begun.map { CompiledFilter($0.filter) }
+    var counts = begun.map { _ in Int64(0) }
+    forEachRow { key, row in
+      for i in begun.indices where filters[i].matches(row, strings, now) {
+        counts[i] += 1
+        begun[i].show(key, row, strings)
+      }
+    }
+    return counts
+  }
+
   /// Takes streams that began over into the set of their name.
-  private func take(_ begun: RequestSet, _ failures: inout [String: EngineError]) {
+  private func take(_ begun: Beginning, _ count: Int64, _ failures: inout [String: EngineError]) {
     for stream in begun.streams {
       precondition(places[stream.id] == nil, "stream \(stream.id) is there already")
-      if let failure = stream.failure {
+      if let failure = stream.failure ?? limit(adding: begun) {
         stream.removeAll(strings)
         failures[stream.id] = failure
         continue
       }
-      let set = setsByID[begun.id] ?? RequestSet(id: begun.id, filter: begun.filter)
-      if setsByID.updateValue(set, forKey: begun.id) == nil { sets.append(set) }
-      set.add(stream)
+      let set = setsByID[begun.set] ?? makeSet(begun, count)
+      set.streams.append(stream)
       places[stream.id] = (set, stream)
     }
+    if let set = setsByID[begun.set] { observe(set) }
+  }
+
+  /// The limit that one more filter would pass.
+  private func limit(adding begun: Beginning) -> EngineError? {
+    if setsByID[begun.set] != nil { return nil }
+    if setsByID.count >= limits.filtersMax { return .tooManyFilters(max: limits.filtersMax) }
+    if index.homeCount < limits.indexEntriesMax { return nil }
+    return .tooManyIndexEntries(max: limits.indexEntriesMax)
+  }
+
+  private func makeSet(_ begun: Beginning, _ count: Int64) -> RequestSet {
+    let number = index.insert(begun.filter, observed: begun.observed, count: count)
+    let set = RequestSet(id: begun.set, number: number)
+    set.observed = begun.observed
+    setsByID[begun.set] = set
+    while sets.count <= Int(number) { sets.append(nil) }
+    sets[Int(number)] = set
+    return set
   }
 
   private func withBlankRow(_ body: (Row) -> Void) {
@@ -92,36 +182,56 @@ public final class Engine {
     }
   }
 
+  /// Has the index tell what the set's streams want to know.
+  private func observe(_ set: RequestSet) {
+    let wanted = set.streams.compactMap(\.columns)
+    let columns = wanted.first.map { first in wanted.reduce(into: first) { $0.formUnion($1) } }
+    if columns == set.observed { return }
+    set.observed = columns
+    index.observe(set.number, columns)
+  }
+
   /// Ends all streams.
   public func removeAll() {
     for (_, stream) in places.values { stream.removeAll(strings) }
+    for set in sets { if let set { index.remove(set.number) } }
     places = [:]
     sets = []
     setsByID = [:]
+    streamsOverLimit = []
   }
 
   /// Ends a stream, what was pending with it. A stream that is not there is no error.
   public func remove(stream id: String) {
     guard let (set, stream) = places.removeValue(forKey: id) else { return }
+    if stream.failure != nil { streamsOverLimit.removeAll { $0.id == id } }
     stream.removeAll(strings)
-    set.remove(stream)
-    if set.streams.isEmpty {
-      setsByID[set.id] = nil
-      sets.removeAll { $0 === set }
-    }
+    set.streams.removeAll { $0 === stream }
+    if !set.streams.isEmpty { return observe(set) }
+    setsByID[set.id] = nil
+    sets[Int(set.number)] = nil
+    index.remove(set.number)
   }
 
   // MARK: Rows
 
   /// One dirty row of a drain: how it was at the last drain, and how it is. Nil: there was, or is, none. The
-  /// cells' codes must be valid during the call. O(sets).
+  /// cells' codes must be valid during the call. What it costs grows with the sets that the row enters or
+  /// leaves, and those with streams of more than counts that it changes in.
   public func apply(key: StringTable.Code, before: Row?, after: Row?) {
     var changed = ColumnSet()
     if let before, let after {
       changed = ColumnSet(changedBetween: before, after, width: rows.width)
       if changed.isEmpty { return }
     }
-    for set in sets { set.apply(key, before, after, changed, strings, now) }
+    index.apply(before: before, after: after, changed: changed) { move in
+      guard let set = sets[Int(move.filter)] else { return }
+      for stream in set.streams where stream.failure == nil {
+        stream.apply(
+          key, before: move.wasIn ? before : nil, after: move.isIn ? after : nil, changed: changed, strings)
+        if let failure = stream.failure { streamsOverLimit.append((stream.id, failure)) }
+      }
+    }
   }
 
   // MARK: Collecting
@@ -140,28 +250,28 @@ public final class Engine {
     let (end, overflow) = out.byteCount.addingReportingOverflow(bytesMax)
     let bytesEnd = overflow ? .max : end
     for id in ids {
-      guard let stream = places[id]?.stream, stream.failure == nil else { continue }
+      guard let (set, stream) = places[id], stream.failure == nil else { continue }
       out.begin(stream: id)
       let overflows = stream.overflows
-      stream.collect(into: out, bytesMax: bytesEnd, strings, current)
+      stream.collect(
+        into: out, bytesMax: bytesEnd, strings, rowsIn: index.counts[Int(set.number)], current)
       sumOverflows += stream.overflows - overflows
       if out.byteCount > bytesEnd {
         out.dropLastStream()
         stream.isTooLarge(.tooManyBytes(max: bytesMax), strings)
       }
+      if let failure = stream.failure { streamsOverLimit.append((id, failure)) }
     }
   }
 
   /// Keys that wait to be collected for a stream, those included that will turn out unchanged.
-  public func pendingCount(stream id: String) -> Int { places[id]?.stream.pendingCount ?? 0 }
+  public func pendingCount(stream id: String) -> Int {
+    guard let (set, stream) = places[id] else { return 0 }
+    return stream.pendingCount(rowsIn: index.counts[Int(set.number)])
+  }
 
   /// How often a sum of a stream became null when it was collected.
   public func sumOverflows(stream id: String) -> Int { places[id]?.stream.overflows ?? 0 }
-
-  /// Streams that passed a limit since they were added. They stand still until they are removed.
-  public var streamsOverLimit: [(id: String, error: EngineError)] {
-    sets.flatMap(\.streams).compactMap { stream in stream.failure.map { (stream.id, $0) } }
-  }
 }
 
 /// A stream that is to begin (`Engine.add`).
@@ -181,73 +291,38 @@ public struct NewStream: Sendable {
 /// All streams with one filter.
 private final class RequestSet {
   let id: String
-  let filter: CompiledFilter
-  private let filterColumns: ColumnSet
-  /// Those that the filter or any of the streams reads: a change of others is nobody's business.
-  private var columns = ColumnSet()
-  private(set) var streams: [Stream] = []
+  /// Its filter's, in the index.
+  let number: Int32
+  /// In the order of their making, which is the order of work.
+  var streams: [Stream] = []
+  /// The columns that those read which want to know the rows; nil where all merely count.
+  var observed: ColumnSet?
 
-  convenience init(id: String, filter: Filter) { self.init(id: id, filter: CompiledFilter(filter)) }
-
-  init(id: String, filter: CompiledFilter) {
+  init(id: String, number: Int32) {
     self.id = id
-    self.filter = filter
-    filterColumns = ColumnSet(filter.columnsUsed)
-  }
-
-  func add(_ stream: Stream) {
-    streams.append(stream)
-    setColumns()
-  }
-
-  func remove(_ stream: Stream) {
-    streams.removeAll { $0 === stream }
-    setColumns()
-  }
-
-  private func setColumns() {
-    columns = streams.reduce(into: filterColumns) { $0.formUnion($1.columns) }
-  }
-
-  /// A row that is there when its streams begin.
-  @inline(__always)
-  func begin(_ key: StringTable.Code, _ row: Row, _ strings: StringTable, _ now: Int64) {
-    guard filter.matches(row, strings, now) else { return }
-    for stream in streams { stream.apply(key, before: nil, after: row, changed: columns, strings) }
-  }
-
-  @inline(__always)
-  func apply(
-    _ key: StringTable.Code, _ before: Row?, _ after: Row?, _ changed: ColumnSet, _ strings: StringTable,
-    _ now: Int64
-  ) {
-    let isUpdate = before != nil && after != nil
-    if isUpdate && !changed.intersects(columns) { return }
-    let isIn = after.map { filter.matches($0, strings, now) } ?? false
-    let wasIn =
-      isUpdate && !changed.intersects(filterColumns)
-      ? isIn : before.map { filter.matches($0, strings, now) } ?? false
-    if !wasIn && !isIn { return }
-    for stream in streams {
-      stream.apply(
-        key, before: wasIn ? before : nil, after: isIn ? after : nil, changed: changed, strings)
-    }
+    self.number = number
   }
 }
 
-/// A stream's view, of either kind.
+/// A stream's view, of one of the kinds.
 private final class Stream {
   enum State {
     case pure(PureState)
     case metric(MetricState)
+    case count(CountState)
   }
 
   let id: String
   let state: State
-  let columns: ColumnSet
+  /// What it reads of the rows that pass; nil: it does not look at them.
+  let columns: ColumnSet?
 
   init(id: String, _ view: View, limits: EngineLimits) {
     self.id = id
+    if let count = CountState(view.body) {
+      (state, columns) = (.count(count), nil)
+      return
+    }
     switch view.body {
     case .pure(let outputs):
       let pure = PureState(outputs, limits: limits)
@@ -270,15 +345,18 @@ private final class Stream {
     case .pure(let pure):
       pure.apply(key, wasIn: before != nil, isIn: after != nil, changed: changed, strings)
     case .metric(let metric): metric.apply(before: before, after: after, changed: changed, strings)
+    case .count: break
     }
   }
 
   func collect(
-    into out: SweepBatch, bytesMax: Int, _ strings: StringTable, _ current: (StringTable.Code) -> Row?
+    into out: SweepBatch, bytesMax: Int, _ strings: StringTable, rowsIn: Int64,
+    _ current: (StringTable.Code) -> Row?
   ) {
     switch state {
     case .pure(let pure): pure.collect(into: out, bytesMax: bytesMax, strings, current)
     case .metric(let metric): metric.collect(into: out, strings)
+    case .count(let count): count.collect(rowsIn, into: out)
     }
   }
 
@@ -287,6 +365,7 @@ private final class Stream {
     switch state {
     case .pure(let pure): pure.failure = error
     case .metric(let metric): metric.failure = error
+    case .count(let count): count.failure = error
     }
     removeAll(strings)
   }
@@ -295,6 +374,7 @@ private final class Stream {
     switch state {
     case .pure(let pure): pure.removeAll(strings)
     case .metric(let metric): metric.removeAll(strings)
+    case .count: break
     }
   }
 
@@ -302,13 +382,15 @@ private final class Stream {
     switch state {
     case .pure(let pure): pure.failure
     case .metric(let metric): metric.failure
+    case .count(let count): count.failure
     }
   }
 
-  var pendingCount: Int {
+  func pendingCount(rowsIn: Int64) -> Int {
     switch state {
     case .pure(let pure): pure.pendingCount
     case .metric(let metric): metric.pendingCount
+    case .count(let count): count.pendingCount(rowsIn)
     }
   }
 

@@ -12,6 +12,12 @@ public struct EngineLimits: Sendable {
   /// Keys of one pure view that changed since it was collected last. 16 bytes each: 16,000,000 keys, 256 MB.
   public var pendingKeysMax = 16_000_000
 
+  /// Filters that are matched: 1,000,000 take some 1 GB with their streams.
+  public var filtersMax = 1_000_000
+  /// Entries of filters in the index; a filter has one for each of its ways, such as the values of an IN.
+  /// Some 100 bytes each: 10,000,000 entries, 1 GB.
+  public var indexEntriesMax = 10_000_000
+
   public init() {}
 }
 
@@ -22,6 +28,8 @@ public enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
   case tooManyPendingKeys(max: Int)
   /// What is published together with it counted.
   case tooManyBytes(max: Int)
+  case tooManyFilters(max: Int)
+  case tooManyIndexEntries(max: Int)
 
   public var description: String {
     switch self {
@@ -29,6 +37,9 @@ public enum EngineError: Error, Sendable, Equatable, CustomStringConvertible {
     case .tooManyValues(let max): "a metric of the view has more than \(max) distinct values"
     case .tooManyBytes(let max): "what is to be published at once has more than \(max) bytes"
     case .tooManyPendingKeys(let max): "more than \(max) keys of the view wait to be published"
+    case .tooManyFilters(let max): "there are \(max) filters, and no more may be added"
+    case .tooManyIndexEntries(let max):
+      "the filters take \(max) entries of the index, and no more may be added"
     }
   }
 }

@@ -175,7 +175,7 @@ public struct ValueSet: Hashable, Sendable {
   }
 
   /// The one value, or the two neighbouring integers, between two cuts.
-  static func values(between low: Cut, _ high: Cut) -> [Constant]? {
+  public static func values(between low: Cut, _ high: Cut) -> [Constant]? {
     guard case .int(let first) = low.value, !low.above, !high.above, case .int(let last) = high.value
     else { return low.value == high.value ? [low.value] : nil }
     // The distance of two integers may be beyond their range.

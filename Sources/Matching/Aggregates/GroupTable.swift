@@ -93,9 +93,12 @@ struct GroupTable {
 
   // MARK: Texts
 
+  /// The key of the record of a view without groups.
+  static let ungroupedKey = UInt8(ascii: "*")
+
   /// A record's key: the value as text; several, a JSON array of them; of no columns `*`.
   func writeKey(_ group: Int, _ strings: StringTable, to buffer: inout ByteBuffer) {
-    if columns.isEmpty { return buffer.append(UInt8(ascii: "*")) }
+    if columns.isEmpty { return buffer.append(Self.ungroupedKey) }
     if columns.count == 1, types[0] == .string {
       return buffer.append(strings.bytes(cells[group].code))
     }

@@ -1,0 +1,194 @@
+import Events
+import Query
+
+/// Takes filters apart into what the index can use: a conjunction of tests that is the whole filter, and a
+/// few conjunctions, its *paths*, of which one holds wherever the filter does.
+struct Conjunctions {
+  let rows: RowStore
+  /// A filter with more paths has one without tests: it is evaluated for each change of what it reads.
+  let pathsMax: Int
+
+  /// A path in the making.
+  struct Path {
+    var atoms: [Filter]
+    var columns: ColumnSet { ColumnSet(atoms.flatMap(\.columnsUsed)) }
+  }
+
+  // MARK: The whole
+
+  /// The parts of its AND, or itself.
+  func atoms(of filter: Filter) -> [Filter] {
+    switch filter {
+    case .constant(true): []
+    case .and(let parts): parts.flatMap { atoms(of: $0) }
+    default: [filter]
+    }
+  }
+
+  /// Tests that together are the atoms, cheap ones first. Who takes them frees them.
+  func tests(of atoms: [Filter]) -> Run<RowTest> {
+    let tests = atoms.compactMap { test(of: $0, orElse: { .program(CompiledFilter($0)) }) }
+    return Run(tests.sorted { $0.kind.rawValue < $1.kind.rawValue })
+  }
+
+  // MARK: Paths
+
+  /// The paths of a filter, and whether their OR is the filter and not merely implied by it.
+  func paths(of filter: Filter) -> (paths: [Path], areExact: Bool) {
+    let cover = cover(filter)
+    guard cover.count > 1, cover.count <= pathsMax else { return ([], false) }
+    return (cover, isExact(filter))
+  }
+
+  private func isExact(_ filter: Filter) -> Bool {
+    guard case .or(let parts) = filter else { return false }
+    return parts.allSatisfy { part in atoms(of: part).allSatisfy { isUsable($0) } }
+  }
+
+  /// The AND: its own comparisons where one of them leads somewhere, else the best of its ORs with them.
+  private func cover(_ filter: Filter) -> [Path] {
+    let parts = atoms(of: filter)
+    let own = parts.filter { isUsable($0) }
+    if own.contains(where: { isSelective($0) }) { return [Path(atoms: own)] }
+    var best: [Path]?
+    for case .or(let branches) in parts {
+      let paths = branches.flatMap { cover($0) }
+      let isBetter = paths.count < best?.count ?? pathsMax + 1
+      if isBetter, paths.allSatisfy({ !$0.atoms.isEmpty }) { best = paths }
+    }
+    guard let best else { return [Path(atoms: own)] }
+    if !own.isEmpty, !best.allSatisfy({ $0.atoms.contains { isSelective($0) } }) { return [Path(atoms: own)] }
+    return best.map { Path(atoms: $0.atoms + own) }
+  }
+
+  private func isUsable(_ atom: Filter) -> Bool {
+    switch atom {
+    case .within(.column, let set): set.domain != .strings || Self.points(set) != nil
+    case .like(.column, _), .holds(.column): true
+    case .not(.holds(.column)): true
+    default: false
+    }
+  }
+
+  /// Whether it tells most rows apart, whatever the others are.
+  private func isSelective(_ atom: Filter) -> Bool {
+    switch atom {
+    case .within(.column, let set): Self.points(set).map { !$0.isNegated } ?? false
+    case .like(.column, let pattern): pattern.code.contains { $0 < LikePattern.one }
+    default: false
+    }
+  }
+
+  // MARK: Tests
+
+  /// nil where it always holds.
+  private func test(of atom: Filter, orElse: (Filter) -> RowTest) -> RowTest? {
+    switch atom {
+    case .constant(true): nil
+    case .within(.column(let column, let type), let set): within(column, type, set) ?? orElse(atom)
+    case .holds(.column(let column, _)): RowTest(kind: .integers, column: UInt16(column), low: 1, high: 1)
+    case .not(.holds(.column(let column, _))): RowTest(kind: .integers, column: UInt16(column))
+    case .like(.column(let column, _), let pattern): Self.like(column, pattern, isNegated: false)
+    case .not(.like(.column(let column, _), let pattern)): Self.like(column, pattern, isNegated: true)
+    default: orElse(atom)
+    }
+  }
+
+  private static func like(_ column: Int, _ pattern: LikePattern, isNegated: Bool) -> RowTest {
+    let code = pattern.code
+    let isText = { (bytes: ArraySlice<UInt8>) in bytes.allSatisfy { $0 < LikePattern.one } }
+    if code.last == LikePattern.many {
+      if isText(code.dropLast()) { return .text(.prefix, code.dropLast(), column, isNegated: isNegated) }
+      let middle = code.dropFirst().dropLast()
+      if code.first == LikePattern.many, isText(middle) {
+        return .text(.contains, middle, column, isNegated: isNegated)
+      }
+    }
+    return .text(.like, code, column, isNegated: isNegated)
+  }
+
+  private func within(_ column: Int, _ type: ColumnType, _ set: ValueSet) -> RowTest? {
+    switch type {
+    case .string: strings(column, set)
+    case .int, .time:
+      interval(.integers, column, set) { $0.value.number?.truncated ?? 0 } ?? bits(column, set)
+    case .real: interval(.reals, column, set, Self.key)
+    case .bool: nil
+    }
+  }
+
+  private func strings(_ column: Int, _ set: ValueSet) -> RowTest? {
+    guard let (points, isNegated) = Self.points(set) else { return nil }
+    let codes = points.map { point in
+      Cell((point.bytes ?? []).withUnsafeBytes { rows.strings.intern($0) })
+    }
+    if codes.count != 1 { return .elements(codes, column, isNegated: isNegated) }
+    return RowTest(
+      kind: .integers, isNegated: isNegated, column: UInt16(column), low: codes[0].int, high: codes[0].int)
+  }
+
+  /// A set that is one interval, or the outside of one.
+  private func interval(
+    _ kind: RowTest.Kind, _ column: Int, _ set: ValueSet, _ place: (ValueSet.Cut) -> Int64
+  ) -> RowTest? {
+    let cuts = set.cuts.map(place)
+    var test = RowTest(kind: kind, column: UInt16(column), low: .min, high: .max)
+    switch (cuts.count, set.startsInside) {
+    case (1, true): test.high = cuts[0] - 1
+    case (1, false): test.low = cuts[0]
+    case (2, let isOutside): (test.low, test.high, test.isNegated) = (cuts[0], cuts[1] - 1, isOutside)
+    default: return nil
+    }
+    return test
+  }
+
+  /// A set of integers that lie close together, or the outside of one; any other set of single ones.
+  private func bits(_ column: Int, _ set: ValueSet) -> RowTest? {
+    guard let (points, isNegated) = Self.points(set) else { return nil }
+    let values = points.compactMap { $0.number?.truncated }
+    guard let first = values.first, let last = values.last else { return nil }
+    let (width, overflow) = last.subtractingReportingOverflow(first)
+    guard !overflow, width < 64 else {
+      return .elements(values.map { Cell(int: $0) }, column, isNegated: isNegated)
+    }
+    let bits = values.reduce(into: UInt64(0)) { $0 |= 1 << UInt64($1 - first) }
+    return RowTest(
+      kind: .bits, isNegated: isNegated, column: UInt16(column), low: first, high: Int64(bitPattern: bits))
+  }
+
+  /// The key of the first real behind a cut.
+  private static func key(_ cut: ValueSet.Cut) -> Int64 {
+    let number = cut.value.number ?? .int(0)
+    let nearest = RowTest.key(ofReal: number.real.bitPattern)
+    let order = Number.order(number, .real(number.real))
+    if order == 0 { return cut.above ? nearest + 1 : nearest }
+    return order > 0 ? nearest + 1 : nearest
+  }
+
+  // MARK: Points
+
+  /// The single values of a set that has no others, or that has all others.
+  static func points(_ set: ValueSet) -> (values: [Constant], isNegated: Bool)? {
+    if set.isEmpty || set.isFull { return nil }
+    if let values = points(set, inside: true) { return (values, false) }
+    return points(set, inside: false).map { ($0, true) }
+  }
+
+  /// The parts that are inside, or those that are not, if each is one value or two neighbouring integers.
+  private static func points(_ set: ValueSet, inside: Bool) -> [Constant]? {
+    var values: [Constant] = []
+    for part in 0...set.cuts.count where (set.startsInside != (part % 2 == 1)) == inside {
+      guard let those = Self.values(set, part) else { return nil }
+      values += those
+    }
+    return values
+  }
+
+  private static func values(_ set: ValueSet, _ part: Int) -> [Constant]? {
+    if part == set.cuts.count { return nil }
+    let end = set.cuts[part]
+    // The least string has nothing before it.
+    if part == 0 { return end.value == .string([]) ? [end.value] : nil }
+    return ValueSet.values(between: set.cuts[part - 1], end)
+  }
+}

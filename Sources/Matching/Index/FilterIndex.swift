@@ -1,0 +1,178 @@
+import Events
+import Query
+
+/// All filters of a table as one structure, and how many rows each has: what a changed row costs grows with
+/// the filters that it enters or leaves, hardly with those that there are.
+///
+/// The index is a tree (`IndexNode`). It is walked once for a change, with the row before and after: what reads
+/// none of the changed columns is passed by, since both images go the same way there and stay what they
+/// are; where they part, the one is walked as leaving and the other as entering. At the end of a way whose
+/// tests are the whole filter nothing is evaluated: one is added to a count.
+///
+/// It belongs to one thread. It holds shares in the strings that filters compare with.
+final class FilterIndex {
+  /// A row went into a filter that is observed, out of it, or changed in it.
+  struct Move: BitwiseCopyable {
+    let filter: Int32
+    let wasIn: Bool
+    let isIn: Bool
+  }
+
+  let rows: RowStore
+  let conjunctions: Conjunctions
+  /// What NOW() is, in ms since 1970.
+  var now: Int64 = 0
+  let root: NodePointer
+  /// By a filter's number; nil: the number is free.
+  var records = Run<RecordPointer?>()
+  private var freeNumbers: [Int32] = []
+  /// By a filter's number, the rows that are in it.
+  private(set) var counts = Run<Int64>()
+
+  var context: MatchContext { MatchContext(strings: rows.strings, now: now) }
+
+  // Of the change under way:
+  var change: UInt64 = 0
+  var changed = ColumnSet()
+  var moves = Run<Move>()
+  /// Children that grams led to, a stack of them over all levels.
+  var found = Run<NodePointer>()
+
+  /// Filters whose tests were evaluated for a change, since they could not be told by the index alone.
+  var candidates = 0
+  private(set) var filterCount = 0
+  var nodeCount = 1
+  var homeCount = 0
+  private var testBytes = 0
+
+  /// At most so many ways lead to a filter.
+  static let pathsMax = 256
+
+  init(rows: RowStore) {
+    self.rows = rows
+    conjunctions = Conjunctions(rows: rows, pathsMax: Self.pathsMax)
+    root = .allocate(capacity: 1)
+    root.initialize(to: IndexNode())
+  }
+
+  deinit {
+    for number in records.indices where records[number] != nil { remove(Int32(number)) }
+    clear(root)
+    root.deallocate()
+    records.free()
+    counts.free()
+    moves.free()
+    found.free()
+  }
+
+  /// An estimate of the memory that it takes.
+  var bytesHeld: Int {
+    let home = MemoryLayout<FilterRecord.Home>.stride + MemoryLayout<Entry>.stride
+    let filter = MemoryLayout<FilterRecord>.stride + 16
+    let node = MemoryLayout<IndexNode>.stride + 24
+    return nodeCount * node + homeCount * home * 4 / 3 + filterCount * filter + testBytes
+  }
+
+  // MARK: Filters
+
+  /// Adds a filter and returns its number. `observed` are the columns whose changes are to be told of rows
+  /// that are in it; nil: it is enough to count them. `count` rows are in it.
+  func insert(_ filter: Filter, observed: ColumnSet?, count: Int64) -> Int32 {
+    let number = freeNumbers.popLast() ?? append()
+    let record = RecordPointer.allocate(capacity: 1)
+    record.initialize(to: makeRecord(filter, observed))
+    records[Int(number)] = record
+    counts[Int(number)] = count
+    filterCount += 1
+    testBytes += record.pointee.testBytes
+    placeAll(number)
+    return number
+  }
+
+  private func append() -> Int32 {
+    records.append(nil)
+    counts.append(0)
+    return records.count - 1
+  }
+
+  private func makeRecord(_ filter: Filter, _ observed: ColumnSet?) -> FilterRecord {
+    let atoms = conjunctions.atoms(of: filter)
+    var columns = ColumnSet(filter.columnsUsed)
+    if let observed { columns.formUnion(observed) }
+    var record = FilterRecord(
+      columns: columns, whole: conjunctions.tests(of: atoms), isObserved: observed != nil)
+    let (paths, areExact) = conjunctions.paths(of: filter)
+    record.isShared = !paths.isEmpty
+    record.isExact = paths.isEmpty || areExact
+    record.paths = Run(
+      paths.map {
+        FilterRecord.Path(
+          tests: conjunctions.tests(of: $0.atoms), columns: $0.columns)
+      })
+    return record
+  }
+
+  /// Forgets a filter; its number may be used again.
+  func remove(_ number: Int32) {
+    guard let record = records[Int(number)] else { return }
+    for home in record.pointee.homes.elements { displace(number, home) }
+    testBytes -= record.pointee.testBytes
+    record.pointee.free(rows)
+    record.deallocate()
+    records[Int(number)] = nil
+    freeNumbers.append(number)
+    filterCount -= 1
+  }
+
+  /// What is to be told of rows in a filter from now on, as in `insert`.
+  func observe(_ number: Int32, _ columns: ColumnSet?) {
+    guard let record = records[Int(number)] else { return }
+    for home in record.pointee.homes.elements { displace(number, home) }
+    record.pointee.homes.truncate(to: 0)
+    record.pointee.isObserved = columns != nil
+    record.pointee.isShared = !record.pointee.paths.isEmpty
+    if let columns { record.pointee.columns.formUnion(columns) }
+    placeAll(number)
+  }
+
+  private func placeAll(_ number: Int32) {
+    let paths = max(records[Int(number)]!.pointee.paths.count, 1)
+    for path in 0..<paths { place(number, UInt16(path), in: root) }
+  }
+
+  // MARK: Changes
+
+  /// Brings all counts up to date, and calls for each filter that is observed and that the row entered, left
+  /// or changed in. Nil: there was, or is, no row. `changed` are the columns that differ, where there are both.
+  func apply(before: Row?, after: Row?, changed: ColumnSet, _ body: (Move) -> Void) {
+    change += 1
+    self.changed = changed
+    moves.truncate(to: 0)
+    let walk = Walk(index: self, before: before, after: after)
+    switch (before, after) {
+    case (let before?, let after?): walk.both(root, before, after)
+    case (let before?, nil): walk.one(root, before, .leaving)
+    case (nil, let after?): walk.one(root, after, .entering)
+    case (nil, nil): break
+    }
+    for move in moves.elements { body(move) }
+  }
+}
+
+extension FilterRecord {
+  var testBytes: Int {
+    let all = [whole] + paths.elements.map(\.tests)
+    return all.reduce(0) { $0 + $1.elements.reduce(0) { $0 + $1.bytesHeld } }
+  }
+
+  mutating func free(_ rows: RowStore) {
+    for test in whole.elements { test.free(rows) }
+    whole.free()
+    for var path in paths.elements {
+      for test in path.tests.elements { test.free(rows) }
+      path.tests.free()
+    }
+    paths.free()
+    homes.free()
+  }
+}

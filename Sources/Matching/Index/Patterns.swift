@@ -1,0 +1,64 @@
+import Events
+import Query
+
+/// Short pieces of text as exact 64-bit keys: the bytes and, in the highest byte, how many they are.
+enum TextKey {
+  /// Bytes of a piece of a beginning.
+  static let pieceMax = 7
+  /// Bytes of a piece of the inside: four tell texts apart well, and fewer serve short patterns.
+  static let gramMax = 4
+
+  @inline(__always)
+  static func make(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ count: Int) -> UInt64 {
+    var key: UInt64 = 0
+    for i in 0..<count { key = key << 8 | UInt64(bytes[start + i]) }
+    return key | UInt64(count) << 56
+  }
+
+  /// The key of the last `count` bytes that were shifted into `window`.
+  @inline(__always)
+  static func gram(_ window: UInt32, _ count: Int) -> UInt64 {
+    UInt64(window & (~0 >> UInt32(32 - 8 * count))) | UInt64(count) << 56
+  }
+
+  /// How many bytes a key holds.
+  @inline(__always)
+  static func count(_ key: UInt64) -> Int { Int(key >> 56) }
+
+  static func bytes(_ key: UInt64) -> [UInt8] {
+    (0..<count(key)).reversed().map { UInt8(truncatingIfNeeded: key >> UInt64(8 * $0)) }
+  }
+}
+
+extension RowTest {
+  /// The text that every match begins with; nil where there is none.
+  var beginning: UnsafeRawBufferPointer? {
+    if isNegated { return nil }
+    switch kind {
+    case .prefix: return bytes
+    case .like:
+      let end = bytes.firstIndex { $0 >= LikePattern.one } ?? bytes.count
+      return end > 0 ? UnsafeRawBufferPointer(rebasing: bytes[..<end]) : nil
+    default: return nil
+    }
+  }
+
+  /// The longest grams of the texts that every match has within.
+  var grams: [UInt64] {
+    if isNegated { return [] }
+    switch kind {
+    case .contains: return Self.grams(bytes)
+    case .like:
+      return bytes.split { $0 >= LikePattern.one }.flatMap {
+        Self.grams(UnsafeRawBufferPointer(rebasing: $0))
+      }
+    default: return []
+    }
+  }
+
+  private static func grams(_ text: UnsafeRawBufferPointer) -> [UInt64] {
+    if text.isEmpty { return [] }
+    let size = min(text.count, TextKey.gramMax)
+    return (0...text.count - size).map { TextKey.make(text, $0, size) }
+  }
+}

@@ -1,0 +1,349 @@
+import Events
+
+/// Where filters go in the tree, and how it grows and shrinks.
+extension FilterIndex {
+  /// A way from a node to a child of it: a partition, and the keys in it (of an IN, several).
+  private struct Way {
+    let name: Partition.Name
+    let keys: [UInt64]
+    /// How many filters share it: the fewer the better.
+    var crowd = 0
+
+    /// What it costs besides: an entry for each key; looking up each byte of a text.
+    var toll: Int { keys.count - 1 + (name.kind == .grams ? 4 : 0) }
+  }
+
+  /// So many entries at most are looked at again at once, which bounds what one filter more may cost.
+  private static let splitMax: Int32 = 512
+
+  // MARK: Down
+
+  /// Puts a path of a filter into a node or below.
+  func place(_ number: Int32, _ path: UInt16, in node: NodePointer) {
+    node.pointee.homes += 1
+    let record = records[Int(number)]!
+    node.pointee.columns.formUnion(record.pointee.columns(path))
+    if let way = bestWay(record, path, in: node) { return descend(number, path, way, from: node) }
+    let entry = makeEntry(number, path, node)
+    if !node.pointee.ranges.isEmpty, hasNoWays(record, path, node), let sorting = sorting(record, path, node)
+    {
+      return sort(entry, sorting, node)
+    }
+    node.pointee.entries.append(entry)
+    record.pointee.homes.append(FilterRecord.Home(node: node, path: path))
+    homeCount += 1
+    if node.pointee.entries.count > node.pointee.splitAt { split(node) }
+  }
+
+  private func descend(_ number: Int32, _ path: UInt16, _ way: Way, from node: NodePointer) {
+    let record = records[Int(number)]!
+    if way.keys.count > 1 { record.pointee.isShared = true }
+    let partition = node.pointee.partition(way.name) ?? makePartition(way.name, in: node)
+    partition.pointee.columns.formUnion(record.pointee.columns(path))
+    node.pointee.homes += Int32(way.keys.count) - 1
+    for key in way.keys {
+      place(number, path, in: partition.pointee.children.find(key) ?? makeChild(key, partition, of: node))
+    }
+    var above = node.pointee.parent
+    while let ancestor = above {
+      ancestor.pointee.homes += Int32(way.keys.count) - 1
+      above = ancestor.pointee.parent
+    }
+  }
+
+  /// Of the ways that are there, the one to the fewest filters, if those are few.
+  private func bestWay(_ record: RecordPointer, _ path: UInt16, in node: NodePointer) -> Way? {
+    if node.pointee.partitions.isEmpty || node.pointee.depth >= IndexNode.depthMax { return nil }
+    var best: Way?
+    forEachWay(record, path, node) { way in
+      guard let partition = node.pointee.partition(way.name) else { return }
+      var way = way
+      way.crowd = way.toll
+      for key in way.keys { way.crowd += Int(partition.pointee.children.find(key)?.pointee.homes ?? 0) }
+      if way.crowd < best?.crowd ?? .max { best = way }
+    }
+    guard let best, best.crowd <= max(Int(IndexNode.entriesMax), Int(node.pointee.homes) / 2) else {
+      return nil
+    }
+    return best
+  }
+
+  private func hasNoWays(_ record: RecordPointer, _ path: UInt16, _ node: NodePointer) -> Bool {
+    var hasNone = true
+    forEachWay(record, path, node) { _ in hasNone = false }
+    return hasNone
+  }
+
+  /// All ways that a path's tests offer which did not lead to the node already.
+  private func forEachWay(_ record: RecordPointer, _ path: UInt16, _ node: NodePointer, _ body: (Way) -> Void)
+  {
+    let links = node.pointee.links
+    for test in record.pointee.tests(path).elements {
+      let linked = { (kind: Partition.Kind) in
+        links.filter { $0.name.kind == kind && $0.name.column == test.column }
+      }
+      if let keys = test.points(rows), linked(.points).isEmpty {
+        body(Way(name: Partition.Name(kind: .points, column: test.column), keys: keys))
+      }
+      if let text = test.beginning {
+        let offset = linked(.pieces).reduce(0) { $0 + TextKey.count($1.key) }
+        let count = min(text.count - offset, TextKey.pieceMax)
+        if count > 0 {
+          body(
+            Way(
+              name: Partition.Name(kind: .pieces, column: test.column, offset: UInt16(clamping: offset)),
+              keys: [TextKey.make(text, offset, count)]))
+        }
+      }
+      let grams = Set(linked(.grams).map(\.key))
+      for gram in test.grams where !grams.contains(gram) {
+        body(Way(name: Partition.Name(kind: .grams, column: test.column), keys: [gram]))
+      }
+    }
+  }
+
+  // MARK: Splitting
+
+  /// Hands the node's latest entries down, each by what the fewest share; those with ranges are sorted.
+  private func split(_ node: NodePointer) {
+    let count = node.pointee.entries.count
+    let first = Int(max(0, count - Self.splitMax))
+    let moved = (first..<Int(count)).map { node.pointee.entries[$0] }
+    let ways = node.pointee.depth < IndexNode.depthMax ? bestWays(moved, node) : moved.map { _ in nil }
+    node.pointee.entries.truncate(to: first)
+    for (entry, way) in zip(moved, ways) {
+      let record = records[Int(entry.filter)]!
+      if let way {
+        dropHome(record, node, entry.path)
+        descend(entry.filter, entry.path, way, from: node)
+      } else if let sorting = sorting(record, entry.path, node) {
+        dropHome(record, node, entry.path)
+        sort(entry, sorting, node)
+      } else {
+        node.pointee.entries.append(entry)
+      }
+    }
+    let kept = node.pointee.entries.count
+    node.pointee.splitAt = kept + max(IndexNode.entriesMax, min(kept, Self.splitMax / 2))
+  }
+
+  private func bestWays(_ entries: [Entry], _ node: NodePointer) -> [Way?] {
+    var crowds: [IndexNode.Link: Int] = [:]
+    let choices = entries.map { entry in
+      var ways: [Way] = []
+      forEachWay(records[Int(entry.filter)]!, entry.path, node) { ways.append($0) }
+      return ways
+    }
+    for ways in choices {
+      for way in ways {
+        for key in way.keys { crowds[IndexNode.Link(name: way.name, key: key), default: 0] += 1 }
+      }
+    }
+    return choices.map { ways in
+      var best: Way?
+      for var way in ways {
+        way.crowd = way.keys.reduce(way.toll) { $0 + crowds[IndexNode.Link(name: way.name, key: $1)]! }
+        if way.crowd < best?.crowd ?? .max { best = way }
+      }
+      return best.flatMap { $0.crowd <= entries.count / 2 ? $0 : nil }
+    }
+  }
+
+  private func dropHome(_ record: RecordPointer, _ node: NodePointer, _ path: UInt16) {
+    let at = record.pointee.homes.elements.firstIndex { $0.node == node && $0.path == path }!
+    record.pointee.homes.remove(at: at)
+    homeCount -= 1
+  }
+
+  // MARK: Ranges
+
+  /// How a path's entry is sorted by intervals at a node.
+  private struct Sorting {
+    /// What is left to be known there.
+    let left: [RowTest]
+    /// Which of them it is sorted by: all, if all are intervals and nothing else matters, else one.
+    let intervals: [Int]
+    let isMixed: Bool
+
+    func rest(without interval: Int) -> [RowTest] { left.indices.filter { $0 != interval }.map { left[$0] } }
+  }
+
+  /// nil where no interval is left.
+  private func sorting(_ record: RecordPointer, _ path: UInt16, _ node: NodePointer) -> Sorting? {
+    let links = node.pointee.links
+    let left = record.pointee.tests(path).elements.filter { !isKnown($0, links) }
+    let intervals = left.indices.filter {
+      (left[$0].kind == .integers || left[$0].kind == .reals) && !left[$0].isNegated
+    }
+    guard let main = intervals.min(by: { left[$0].width < left[$1].width }) else { return nil }
+    let areAll = intervals.count == left.count && Set(left.map(\.column)).count == left.count
+    if areAll && !record.pointee.isShared && !record.pointee.isObserved {
+      return Sorting(left: left, intervals: [main] + intervals.filter { $0 != main }, isMixed: false)
+    }
+    return Sorting(left: left, intervals: [main], isMixed: true)
+  }
+
+  private func sort(_ entry: Entry, _ sorting: Sorting, _ node: NodePointer) {
+    let record = records[Int(entry.filter)]!
+    for at in sorting.intervals {
+      let interval = sorting.left[at]
+      let lists = rangeLists(interval, isMixed: sorting.isMixed, node)
+      var sorted = entry
+      (sorted.rest, sorted.test) = remainder(record, sorting.rest(without: at))
+      lists.pointee.insert(
+        RangeEntry(
+          low: interval.low, high: interval.high, entry: sorted, isMain: at == sorting.intervals[0]))
+      if sorting.isMixed {
+        lists.pointee.restColumns.formUnion(restColumns(record, entry.path, interval))
+      }
+    }
+    record.pointee.homes.append(FilterRecord.Home(node: node, path: entry.path, isRanged: true))
+    homeCount += 1
+  }
+
+  /// Changes that concern an entry although its interval's answer stays.
+  private func restColumns(_ record: RecordPointer, _ path: UInt16, _ interval: RowTest) -> ColumnSet {
+    var columns = record.pointee.columns(path)
+    let readers = record.pointee.tests(path).elements.filter {
+      $0.kind == .program || $0.column == interval.column
+    }
+    let isOnlyReader = readers.count == 1 && record.pointee.isExact && !record.pointee.isObserved
+    if isOnlyReader { columns.remove(Int(interval.column)) }
+    return columns
+  }
+
+  private func rangeLists(_ test: RowTest, isMixed: Bool, _ node: NodePointer)
+    -> UnsafeMutablePointer<RangeLists>
+  {
+    let there = node.pointee.ranges.elements.first {
+      $0.pointee.column == test.column && $0.pointee.isMixed == isMixed
+    }
+    if let there { return there }
+    let lists = UnsafeMutablePointer<RangeLists>.allocate(capacity: 1)
+    lists.initialize(
+      to: RangeLists(column: test.column, hasReals: test.kind == .reals, isMixed: isMixed))
+    node.pointee.ranges.append(lists)
+    return lists
+  }
+
+  // MARK: Entries
+
+  private func makeEntry(_ number: Int32, _ path: UInt16, _ node: NodePointer) -> Entry {
+    let record = records[Int(number)]!
+    let links = node.pointee.links
+    let left = record.pointee.tests(path).elements.filter { !isKnown($0, links) }
+    let (rest, test) = remainder(record, left)
+    return Entry(filter: number, path: path, rest: rest, test: test)
+  }
+
+  private func remainder(_ record: RecordPointer, _ left: [RowTest]) -> (Entry.Rest, RowTest) {
+    let none = RowTest(kind: .integers)
+    if record.pointee.isShared { return (.shared, none) }
+    if record.pointee.isObserved { return (.whole, none) }
+    switch left.count {
+    case 0: return (.nothing, none)
+    case 1 where left[0].kind != .program: return (.test, left[0])
+    default: return (.whole, none)
+    }
+  }
+
+  /// Whether the way to a node has shown that a test holds.
+  private func isKnown(_ test: RowTest, _ links: [IndexNode.Link]) -> Bool {
+    if test.kind == .program { return false }
+    for link in links where link.name.column == test.column {
+      switch link.name.kind {
+      case .points: if test.holds(point: link.key, context) { return true }
+      case .pieces: break
+      case .grams: if test.kind == .contains, !test.isNegated, [link.key] == test.grams { return true }
+      }
+    }
+    if test.kind != .prefix || test.isNegated { return false }
+    let pieces = links.filter { $0.name.kind == .pieces && $0.name.column == test.column }
+    return pieces.reversed().flatMap { TextKey.bytes($0.key) }.starts(with: test.bytes)
+  }
+
+  // MARK: Growing and shrinking
+
+  private func makePartition(_ name: Partition.Name, in node: NodePointer) -> UnsafeMutablePointer<Partition>
+  {
+    let partition = UnsafeMutablePointer<Partition>.allocate(capacity: 1)
+    let column = Int(name.column)
+    partition.initialize(
+      to: Partition(
+        name: name, columns: ColumnSet([column]), hasReals: rows.schema.columns[column].type == .real))
+    node.pointee.partitions.append(partition)
+    return partition
+  }
+
+  private func makeChild(_ key: UInt64, _ partition: UnsafeMutablePointer<Partition>, of node: NodePointer)
+    -> NodePointer
+  {
+    let child = NodePointer.allocate(capacity: 1)
+    child.initialize(
+      to: IndexNode(parent: node, partition: partition.pointee.name, key: key, depth: node.pointee.depth + 1))
+    partition.pointee.children.insert(key, child)
+    if partition.pointee.name.kind != .points { partition.pointee.sizes |= 1 << UInt8(TextKey.count(key)) }
+    nodeCount += 1
+    return child
+  }
+
+  /// Takes an entry out, and with it what is empty then.
+  func displace(_ number: Int32, _ home: FilterRecord.Home) {
+    let node = home.node
+    if home.isRanged {
+      unsort(number, home)
+    } else {
+      let at = node.pointee.entries.elements.firstIndex { $0.filter == number && $0.path == home.path }!
+      node.pointee.entries.remove(at: at)
+      node.pointee.splitAt = max(
+        IndexNode.entriesMax, min(node.pointee.splitAt, node.pointee.entries.count * 2))
+    }
+    homeCount -= 1
+    var at: NodePointer? = node
+    while let place = at {
+      at = place.pointee.parent
+      place.pointee.homes -= 1
+      if place.pointee.homes == 0, place != root { drop(place) }
+    }
+    if root.pointee.homes == 0 { clear(root) }
+  }
+
+  private func unsort(_ number: Int32, _ home: FilterRecord.Home) {
+    let sorting = sorting(records[Int(number)]!, home.path, home.node)!
+    for interval in sorting.intervals.map({ sorting.left[$0] }) {
+      let at = home.node.pointee.ranges.elements.firstIndex {
+        $0.pointee.column == interval.column && $0.pointee.isMixed == sorting.isMixed
+      }!
+      let lists = home.node.pointee.ranges[at]
+      lists.pointee.remove(interval.low, interval.high, filter: number, path: home.path)
+      if lists.pointee.count > 0 { continue }
+      lists.pointee.free()
+      lists.deallocate()
+      home.node.pointee.ranges.remove(at: at)
+    }
+  }
+
+  private func drop(_ node: NodePointer) {
+    let parent = node.pointee.parent!
+    let at = parent.pointee.partitions.elements.firstIndex { $0.pointee.name == node.pointee.partition }!
+    let partition = parent.pointee.partitions[at]
+    partition.pointee.children.remove(node.pointee.key)
+    if partition.pointee.children.count == 0 {
+      partition.pointee.children.free()
+      partition.deallocate()
+      parent.pointee.partitions.remove(at: at)
+    }
+    clear(node)
+    node.deallocate()
+    nodeCount -= 1
+  }
+
+  /// Frees what an empty node holds.
+  func clear(_ node: NodePointer) {
+    node.pointee.entries.free()
+    node.pointee.partitions.free()
+    node.pointee.ranges.free()
+    node.pointee.columns = ColumnSet()
+    node.pointee.splitAt = IndexNode.entriesMax
+  }
+}

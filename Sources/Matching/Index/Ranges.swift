@@ -1,0 +1,274 @@
+import Events
+
+/// An interval of a column's values, and the filter whose test it is.
+struct RangeEntry: BitwiseCopyable {
+  /// Both ends belong to it.
+  var low: Int64
+  var high: Int64
+  /// Its rest does not contain the interval.
+  var entry: Entry
+  /// It is found here by a row, not only by a change of this column.
+  var isMain: Bool
+
+  @inline(__always)
+  func contains(_ value: Int64) -> Bool { value >= low && value <= high }
+}
+
+/// Entries in the order of a key, in blocks: a place is found by two searches, and little is moved.
+struct SortedBlocks: BitwiseCopyable {
+  private struct Block: BitwiseCopyable {
+    /// The first entry's.
+    var key: Int64
+    var keys = Run<Int64>()
+    var entries = Run<RangeEntry>()
+  }
+
+  private static let blockMax = 128
+  private var blocks = Run<Block>()
+  private(set) var count = 0
+
+  var isEmpty: Bool { count == 0 }
+
+  /// Calls for each entry whose key is within the bounds, ascending.
+  @inline(__always)
+  func forEach(from low: Int64, through high: Int64, _ body: (RangeEntry) -> Void) {
+    if count == 0 || low > high { return }
+    var at = block(of: low)
+    while at < Int(blocks.count), blocks[at].key <= high {
+      let block = blocks.base.unsafelyUnwrapped + at
+      let keys = block.pointee.keys
+      let end = keys[Int(keys.count) - 1] <= high ? Int(keys.count) : Self.first(keys, above: high)
+      for i in Self.first(keys, notBelow: low)..<end { body(block.pointee.entries[i]) }
+      at += 1
+    }
+  }
+
+  mutating func insert(_ key: Int64, _ entry: RangeEntry) {
+    count += 1
+    if blocks.isEmpty { blocks.append(Block(key: key)) }
+    let at = block(of: key)
+    let place = blocks.base! + at
+    let index = Self.first(place.pointee.keys, notBelow: key)
+    place.pointee.keys.insert(key, at: index)
+    place.pointee.entries.insert(entry, at: index)
+    place.pointee.key = place.pointee.keys[0]
+    if place.pointee.keys.count > Self.blockMax { split(at) }
+  }
+
+  private mutating func split(_ at: Int) {
+    let place = blocks.base! + at
+    let half = Int(place.pointee.keys.count) / 2
+    var upper = Block(key: place.pointee.keys[half])
+    for i in half..<Int(place.pointee.keys.count) {
+      upper.keys.append(place.pointee.keys[i])
+      upper.entries.append(place.pointee.entries[i])
+    }
+    place.pointee.keys.truncate(to: half)
+    place.pointee.entries.truncate(to: half)
+    blocks.insert(upper, at: at + 1)
+  }
+
+  /// The filter must be there under this key.
+  mutating func remove(_ key: Int64, filter: Int32, path: UInt16) {
+    var at = block(of: key)
+    while true {
+      let place = blocks.base! + at
+      var index = Self.first(place.pointee.keys, notBelow: key)
+      while index < Int(place.pointee.keys.count), place.pointee.keys[index] == key {
+        let entry = place.pointee.entries[index].entry
+        if entry.filter == filter && entry.path == path { return remove(at, index) }
+        index += 1
+      }
+      at += 1
+    }
+  }
+
+  private mutating func remove(_ at: Int, _ index: Int) {
+    let place = blocks.base! + at
+    count -= 1
+    place.pointee.keys.remove(at: index)
+    place.pointee.entries.remove(at: index)
+    if !place.pointee.keys.isEmpty {
+      place.pointee.key = place.pointee.keys[0]
+      return
+    }
+    place.pointee.keys.free()
+    place.pointee.entries.free()
+    blocks.remove(at: at)
+    if blocks.isEmpty { blocks.free() }
+  }
+
+  mutating func free() {
+    for var block in blocks.elements {
+      block.keys.free()
+      block.entries.free()
+    }
+    blocks.free()
+  }
+
+  /// The last block that begins below the key, else the first: equal keys may begin in it.
+  @inline(__always)
+  private func block(of key: Int64) -> Int {
+    var (first, end) = (0, Int(blocks.count))
+    while first < end {
+      let middle = (first + end) / 2
+      if blocks[middle].key < key { first = middle + 1 } else { end = middle }
+    }
+    return max(first - 1, 0)
+  }
+
+  @inline(__always)
+  private static func first(_ keys: Run<Int64>, notBelow key: Int64) -> Int {
+    var (first, end) = (0, Int(keys.count))
+    while first < end {
+      let middle = (first + end) / 2
+      if keys[middle] < key { first = middle + 1 } else { end = middle }
+    }
+    return first
+  }
+
+  @inline(__always)
+  private static func first(_ keys: Run<Int64>, above key: Int64) -> Int {
+    key == .max ? Int(keys.count) : first(keys, notBelow: key + 1)
+  }
+}
+
+/// The intervals of one column at one node: which contain a value, and which of two values exactly one is
+/// in, is found in time that grows with the answer, not with the intervals.
+///
+/// They are kept by how wide they are. Between two values that are less apart than an interval is wide lies
+/// at most one of its ends: there each end is an answer. Where the values are farther apart than it is wide,
+/// no interval contains both, and those around each value are the answer; they begin near it.
+struct RangeLists: BitwiseCopyable {
+  let column: UInt16
+  let hasReals: Bool
+  /// Entries have a rest that reads more than what is sorted here and in the lists beside it.
+  let isMixed: Bool
+  /// What those rests read.
+  var restColumns = ColumnSet()
+  private var widths = Run<UnsafeMutablePointer<Width>>()
+  private(set) var count = 0
+
+  /// Intervals that are alike wide. Those without an upper end are only in `byLow`, those without a lower
+  /// end only in `byHigh`.
+  private struct Width: BitwiseCopyable {
+    /// The interval's `high - low` has so many bits; 65: no upper end; 66: no lower end.
+    let bits: Int
+    var byLow = SortedBlocks()
+    var byHigh = SortedBlocks()
+  }
+
+  private static let rising = 65
+  private static let falling = 66
+
+  init(column: UInt16, hasReals: Bool, isMixed: Bool) {
+    self.column = column
+    self.hasReals = hasReals
+    self.isMixed = isMixed
+  }
+
+  @inline(__always)
+  func value(_ row: Row) -> Int64 {
+    let cell = row[Int(column)]
+    return hasReals ? RowTest.key(ofReal: cell) : cell.int
+  }
+
+  private static func bits(_ low: Int64, _ high: Int64) -> Int {
+    if high == .max { return rising }
+    if low == .min { return falling }
+    return 64 - (UInt64(bitPattern: high) &- UInt64(bitPattern: low)).leadingZeroBitCount
+  }
+
+  // MARK: Questions
+
+  /// Calls for each interval that contains the value.
+  @inline(__always)
+  func forEach(around value: Int64, _ body: (RangeEntry) -> Void) {
+    for i in widths.indices { Self.forEach(widths[i], around: value, body) }
+  }
+
+  @inline(__always)
+  private static func forEach(
+    _ width: UnsafeMutablePointer<Width>, around value: Int64, _ body: (RangeEntry) -> Void
+  ) {
+    switch width.pointee.bits {
+    case rising: width.pointee.byLow.forEach(from: .min, through: value, body)
+    case falling: width.pointee.byHigh.forEach(from: value, through: .max, body)
+    case let bits:
+      let reach = bits >= 63 ? Int64.max : (1 << Int64(bits)) - 1
+      let (least, overflow) = value.subtractingReportingOverflow(reach)
+      width.pointee.byLow.forEach(from: overflow || bits >= 63 ? .min : least, through: value) {
+        if $0.high >= value { body($0) }
+      }
+    }
+  }
+
+  /// Calls for each interval that exactly one of two different values is in; true: the second.
+  @inline(__always)
+  func forEach(between a: Int64, _ b: Int64, _ body: (RangeEntry, Bool) -> Void) {
+    let (low, high, isUp) = a < b ? (a, b, true) : (b, a, false)
+    let apart = 64 - (UInt64(bitPattern: high) &- UInt64(bitPattern: low)).leadingZeroBitCount
+    for i in widths.indices {
+      let width = widths[i]
+      if width.pointee.bits > apart || width.pointee.bits >= Self.rising {
+        width.pointee.byLow.forEach(from: low + 1, through: high) { if $0.high >= high { body($0, isUp) } }
+        width.pointee.byHigh.forEach(from: low, through: high - 1) { if $0.low <= low { body($0, !isUp) } }
+      } else {
+        Self.forEach(width, around: a) { if !$0.contains(b) { body($0, false) } }
+        Self.forEach(width, around: b) { if !$0.contains(a) { body($0, true) } }
+      }
+    }
+  }
+
+  // MARK: Changes
+
+  mutating func insert(_ entry: RangeEntry) {
+    count += 1
+    let bits = Self.bits(entry.low, entry.high)
+    let width = widths.elements.first { $0.pointee.bits == bits } ?? make(bits)
+    if bits != Self.falling { width.pointee.byLow.insert(entry.low, entry) }
+    if bits != Self.rising { width.pointee.byHigh.insert(entry.high, entry) }
+  }
+
+  private mutating func make(_ bits: Int) -> UnsafeMutablePointer<Width> {
+    let width = UnsafeMutablePointer<Width>.allocate(capacity: 1)
+    width.initialize(to: Width(bits: bits))
+    widths.append(width)
+    return width
+  }
+
+  mutating func remove(_ low: Int64, _ high: Int64, filter: Int32, path: UInt16) {
+    count -= 1
+    let bits = Self.bits(low, high)
+    let at = widths.elements.firstIndex { $0.pointee.bits == bits }!
+    let width = widths[at]
+    if bits != Self.falling { width.pointee.byLow.remove(low, filter: filter, path: path) }
+    if bits != Self.rising { width.pointee.byHigh.remove(high, filter: filter, path: path) }
+    if !width.pointee.byLow.isEmpty || !width.pointee.byHigh.isEmpty { return }
+    width.deallocate()
+    widths.remove(at: at)
+  }
+
+  /// Whether a filter has an interval here. For people: all are looked at.
+  func contains(_ filter: Int32) -> Bool {
+    var isThere = false
+    for width in widths.elements {
+      width.pointee.byLow.forEach(from: .min, through: .max) {
+        isThere = isThere || $0.entry.filter == filter
+      }
+      width.pointee.byHigh.forEach(from: .min, through: .max) {
+        isThere = isThere || $0.entry.filter == filter
+      }
+    }
+    return isThere
+  }
+
+  mutating func free() {
+    for width in widths.elements {
+      width.pointee.byLow.free()
+      width.pointee.byHigh.free()
+      width.deallocate()
+    }
+    widths.free()
+  }
+}

@@ -1,0 +1,207 @@
+import Events
+import Glibc
+import Query
+
+/// One condition on a row in 24 bytes: what a filter's conjunction is made of.
+///
+/// Most read one cell and compare it with two bounds. What takes more room (elements, texts, programs) lies
+/// elsewhere, and belongs to the filter's record.
+struct RowTest: BitwiseCopyable {
+  enum Kind: UInt8, BitwiseCopyable {
+    /// The cell, as an integer, is within `low...high`: integers, times, bools, and codes of strings.
+    case integers
+    /// The cell's real, as a key in the order of reals, is within `low...high`.
+    case reals
+    /// The cell less `low` is the number of a bit that is set in `high`.
+    case bits
+    /// The cell is among the `high` ascending cells at the address `low`.
+    case elements
+    /// The string begins with, or contains, the `high` bytes at the address `low`.
+    case prefix, contains
+    /// The string matches the LIKE code of `high` bytes at the address `low`.
+    case like
+    /// The program at the address `low` accepts the row, whatever columns it reads.
+    case program
+  }
+
+  var kind: Kind
+  /// The test holds where the condition does not.
+  var isNegated = false
+  var column: UInt16 = 0
+  var low: Int64 = 0
+  var high: Int64 = 0
+
+  /// A filter that is no comparison of one cell.
+  final class Box {
+    let filter: CompiledFilter
+    init(_ filter: CompiledFilter) { self.filter = filter }
+  }
+
+  @inline(__always)
+  func holds(_ row: Row, _ context: MatchContext) -> Bool {
+    switch kind {
+    case .integers: holds(integer: row[Int(column)].int)
+    case .reals: holds(integer: Self.key(ofReal: row[Int(column)]))
+    case .program: box.filter.matches(row, context.strings, context.now) != isNegated
+    default: holds(cell: row[Int(column)], context)
+    }
+  }
+
+  /// Of a column's cell that is no real.
+  func holds(cell: Cell, _ context: MatchContext) -> Bool {
+    switch kind {
+    case .integers: holds(integer: cell.int)
+    case .bits: isBit(cell) != isNegated
+    case .elements: isElement(cell) != isNegated
+    case .prefix, .contains, .like: fits(context.strings.bytes(cell.code)) != isNegated
+    case .reals, .program: preconditionFailure("no test of one plain cell")
+    }
+  }
+
+  @inline(__always)
+  func holds(integer value: Int64) -> Bool { (value >= low && value <= high) != isNegated }
+
+  @inline(__always)
+  private func isBit(_ cell: Cell) -> Bool {
+    let offset = UInt64(bitPattern: cell.int &- low)
+    return offset < 64 && UInt64(bitPattern: high) >> offset & 1 != 0
+  }
+
+  private func isElement(_ cell: Cell) -> Bool {
+    let elements = elements
+    var (first, end) = (0, elements.count)
+    while first < end {
+      let middle = (first + end) / 2
+      if elements[middle] < cell { first = middle + 1 } else { end = middle }
+    }
+    return first < elements.count && elements[first] == cell
+  }
+
+  private func fits(_ text: UnsafeRawBufferPointer) -> Bool {
+    let wanted = bytes
+    if wanted.isEmpty { return kind != .like || text.isEmpty }
+    switch kind {
+    case .prefix:
+      return text.count >= wanted.count && memcmp(text.baseAddress!, wanted.baseAddress!, wanted.count) == 0
+    case .contains:
+      return Self.finds(wanted, in: text)
+    default: return matchesLike(wanted, text)
+    }
+  }
+
+  /// Each place of the first byte is tried.
+  private static func finds(_ wanted: UnsafeRawBufferPointer, in text: UnsafeRawBufferPointer) -> Bool {
+    guard text.count >= wanted.count, var at = text.baseAddress else { return false }
+    let first = Int32(wanted[0])
+    let end = at + (text.count - wanted.count + 1)
+    while at < end, let found = memchr(at, first, end - at) {
+      if memcmp(found, wanted.baseAddress!, wanted.count) == 0 { return true }
+      at = UnsafeRawPointer(found) + 1
+    }
+    return false
+  }
+
+  // MARK: What lies elsewhere
+
+  private var address: Int { Int(low) }
+  var elements: UnsafeBufferPointer<Cell> {
+    UnsafeBufferPointer(start: UnsafePointer(bitPattern: address), count: Int(high))
+  }
+  var bytes: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: address), count: Int(high))
+  }
+  private var box: Box {
+    Unmanaged<Box>.fromOpaque(UnsafeRawPointer(bitPattern: address)!)._withUnsafeGuaranteedRef { $0 }
+  }
+
+  static func elements(_ cells: [Cell], _ column: Int, isNegated: Bool) -> RowTest {
+    let copy = UnsafeMutablePointer<Cell>.allocate(capacity: cells.count)
+    for (i, cell) in cells.sorted().enumerated() { (copy + i).initialize(to: cell) }
+    return RowTest(
+      kind: .elements, isNegated: isNegated, column: UInt16(column), low: Int64(Int(bitPattern: copy)),
+      high: Int64(cells.count))
+  }
+
+  static func text(_ kind: Kind, _ bytes: some Collection<UInt8>, _ column: Int, isNegated: Bool) -> RowTest {
+    let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
+    for (i, byte) in bytes.enumerated() { (copy + i).initialize(to: byte) }
+    return RowTest(
+      kind: kind, isNegated: isNegated, column: UInt16(column), low: Int64(Int(bitPattern: copy)),
+      high: Int64(bytes.count))
+  }
+
+  static func program(_ filter: CompiledFilter) -> RowTest {
+    let box = Unmanaged.passRetained(Box(filter))
+    return RowTest(kind: .program, low: Int64(Int(bitPattern: box.toOpaque())))
+  }
+
+  /// Gives back what lies elsewhere, and the shares of the codes that it compares with.
+  func free(_ rows: RowStore) {
+    switch kind {
+    case .reals, .bits: break
+    case .integers: if isString(rows) { rows.strings.release(Cell(int: low).code) }
+    case .elements:
+      if isString(rows) { for code in elements { rows.strings.release(code.code) } }
+      UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
+    case .prefix, .contains, .like: UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
+    case .program: Unmanaged<Box>.fromOpaque(UnsafeRawPointer(bitPattern: address)!).release()
+    }
+  }
+
+  private func isString(_ rows: RowStore) -> Bool { rows.schema.columns[Int(column)].type == .string }
+
+  /// Bytes that it takes, what lies elsewhere included but for programs.
+  var bytesHeld: Int {
+    switch kind {
+    case .elements: MemoryLayout<RowTest>.stride + Int(high) * 8
+    case .prefix, .contains, .like: MemoryLayout<RowTest>.stride + Int(high)
+    case .program: MemoryLayout<RowTest>.stride + 512
+    default: MemoryLayout<RowTest>.stride
+    }
+  }
+
+  // MARK: In the index
+
+  /// The keys of the cells that pass, where they are few enough to be told apart one by one.
+  func points(_ rows: RowStore) -> [UInt64]? {
+    if isNegated { return nil }
+    switch kind {
+    case .integers, .reals:
+      guard low > .min, high < .max, width < Self.pointsOfInterval else { return nil }
+      return (low...high).map { UInt64(bitPattern: $0) }
+    case .bits:
+      return (0..<64).filter { high >> $0 & 1 != 0 }.map { UInt64(bitPattern: low + $0) }
+    case .elements: return elements.count <= Self.pointsMax ? Array(elements) : nil
+    default: return nil
+    }
+  }
+
+  /// Wider intervals are ranges.
+  private static let pointsOfInterval: UInt64 = 8
+  /// Longer lists are evaluated: an entry for each of them is made.
+  private static let pointsMax = 512
+
+  /// Whether the cells with this key pass: of a real column, its `key`.
+  func holds(point: UInt64, _ context: MatchContext) -> Bool {
+    kind == .reals ? holds(integer: Int64(bitPattern: point)) : holds(cell: point, context)
+  }
+
+  /// How far its interval reaches.
+  var width: UInt64 { UInt64(bitPattern: high) &- UInt64(bitPattern: low) }
+
+  // MARK: Reals in order
+
+  /// A number in the order of reals: -0.0 and 0.0 are one, and the next real has the next number.
+  @inline(__always)
+  static func key(ofReal cell: Cell) -> Int64 {
+    let bits = cell.int
+    return bits >= 0 ? bits : .min &- bits
+  }
+}
+
+/// What tests need besides the row.
+struct MatchContext {
+  let strings: StringTable
+  /// NOW(), in ms since 1970.
+  let now: Int64
+}

@@ -1,0 +1,270 @@
+import Base
+import Events
+import Query
+import Testing
+
+@testable import Matching
+
+/// The index against each filter evaluated for each row.
+struct FilterIndexTests {
+  @Test(arguments: 0..<UInt64(12))
+  func `counts and moves are those of a scan, while filters and rows come and go`(_ seed: UInt64) throws {
+    let town = IndexTown(seed: seed)
+    for step in 0..<250 { try town.step("seed \(seed), step \(step)") }
+    town.leave("seed \(seed)")
+  }
+
+  @Test(
+    arguments: [
+      ("s = 'node-1'", "s = 'node-1' (hash)"),
+      ("flag AND s = 'node-1' AND a > 3", "s = 'node-1' (hash)"),
+      ("s IN ('a', 'b')", "s = 'a' (hash); or s = 'b' (hash)"),
+      ("s LIKE 'node-12%'", "s LIKE 'node-12%' (beginning)"),
+      ("s LIKE 'a-long-beginning%'", "s LIKE 'a-long-%' (beginning)"),
+      ("s LIKE '%defg%'", "s LIKE '%defg%' (gram)"),
+      ("s LIKE '%de%'", "s LIKE '%de%' (gram)"),
+      ("a > 5000", "a (range)"),
+      ("r BETWEEN 0.25 AND 17.5", "r (range)"),
+      ("a > 5000 AND r < 3", "a and r (range)"),
+      ("s = 'x' OR a > 5000", "s = 'x' (hash); or a (range)"),
+      ("a < b", "no index: evaluated for each change of a, b"),
+      ("TRUE", "no index: every row is in it"),
+    ])
+  func `the way to a filter can be told`(_ sql: String, _ path: String) throws {
+    let town = IndexTown(seed: 0)
+    for node in 0..<20 {
+      for filter in [
+        "s = 'n\(node)'", "s LIKE 'p\(node)%'", "s LIKE '%q\(node)%'", "a > \(node * 1000)",
+        "a < b + \(node)",
+        "a > \(node * 7) AND r < \(node)", "r BETWEEN \(node) AND \(node + 100)",
+      ] { _ = town.add(try town.filter(filter)) }
+    }
+    let number = town.add(try town.filter(sql))
+    #expect(town.index.accessPath(of: number) == path)
+  }
+
+  @Test func `filters of a crowd are told apart by what they do not share`() throws {
+    let town = IndexTown(seed: 0)
+    for node in 0..<2_000 {
+      _ = town.add(try town.filter("flag AND a >= 3 AND t = 'all' AND s = 'node-\(node)'"))
+    }
+    let row = town.row([.string("k"), .int(5), .int(0), .real(0), .real(0), .string("node-77")])
+    let before = town.index.candidates
+    town.index.apply(before: nil, after: row, changed: ColumnSet()) { _ in }
+    #expect(town.index.candidates - before <= 2 * Int(IndexNode.entriesMax))
+  }
+
+  @Test func `a jump over narrow intervals evaluates none of them`() throws {
+    let town = IndexTown(seed: 0)
+    for low in 0..<1_000 {
+      _ = town.add(try town.filter("a BETWEEN \(low * 100) AND \(low * 100 + 50)"))
+    }
+    let (before, after) = (town.row([.string("k"), .int(60)]), town.row([.string("k"), .int(99_960)]))
+    town.index.apply(before: before, after: after, changed: ColumnSet([1])) { _ in }
+    #expect(town.index.counts.elements.allSatisfy { $0 == 0 })
+    #expect(town.index.candidates <= 2 * Int(IndexNode.entriesMax))
+  }
+}
+
+/// An index, a plain scan, and rows for both.
+private final class IndexTown {
+  let strings = StringTable()
+  let store: RowStore
+  let index: FilterIndex
+  private var generator: Generator
+  /// By number.
+  private var filters: [Int32: Standing] = [:]
+  private var rows: [Row] = []
+
+  struct Standing {
+    let compiled: CompiledFilter
+    let text: String
+    var observed: ColumnSet?
+    var columns: ColumnSet
+    var count: Int64
+  }
+
+  init(seed: UInt64) {
+    store = RowStore(schema: samples, strings: strings)
+    index = FilterIndex(rows: store)
+    index.now = Oracle.now
+    generator = Generator(seed: seed)
+  }
+
+  func filter(_ sql: String) throws -> Filter { canonical(try parseFilter(sql, on: samples), on: samples) }
+
+  func add(_ filter: Filter) -> Int32 { index.insert(filter, observed: nil, count: 0) }
+
+  func row(_ values: [Value]) -> Row {
+    let cells = UnsafeMutablePointer<Cell>.allocate(capacity: samples.columns.count)
+    for (i, column) in samples.columns.enumerated() {
+      cells[i] = store.cell(i < values.count ? values[i] : column.default)
+    }
+    return Row(cells)
+  }
+
+  private func drop(_ row: Row) {
+    store.releaseStrings(row)
+    UnsafeMutablePointer(mutating: row).deallocate()
+  }
+
+  // MARK: Steps
+
+  func step(_ context: Comment) throws {
+    switch generator.below(8) {
+    case 0, 1: for _ in 0..<generator.below(20) { try addFilter() }
+    case 2:
+      let going = filters.keys.sorted().filter { _ in generator.below(generator.below(4) == 0 ? 2 : 12) == 0 }
+      for number in going { removeFilter(number) }
+    case 3: for number in filters.keys.sorted() where generator.below(10) == 0 { observe(number) }
+    default: for _ in 0..<5 { change(context) }
+    }
+    for (number, standing) in filters {
+      #expect(index.counts[Int(number)] == standing.count, "\(context): \(standing.text)")
+    }
+  }
+
+  func leave(_ context: Comment) {
+    for number in filters.keys.sorted() { removeFilter(number) }
+    #expect(index.nodeCount == 1, context)
+    #expect(index.homeCount == 0, context)
+    #expect(index.bytesHeld < 1_000, context)
+    for row in rows { drop(row) }
+    #expect(strings.count == 0, context)
+  }
+
+  private func addFilter() throws {
+    let text = condition()
+    let filter = try filter(text)
+    let compiled = CompiledFilter(filter)
+    let observed = randomObserved()
+    let count = Int64(rows.count { compiled.matches($0, strings, Oracle.now) })
+    let number = index.insert(filter, observed: observed, count: count)
+    #expect(filters[number] == nil)
+    var columns = ColumnSet(filter.columnsUsed)
+    if let observed { columns.formUnion(observed) }
+    filters[number] = Standing(
+      compiled: compiled, text: text, observed: observed, columns: columns, count: count)
+  }
+
+  private func removeFilter(_ number: Int32) {
+    filters[number] = nil
+    index.remove(number)
+  }
+
+  private func observe(_ number: Int32) {
+    let observed = randomObserved()
+    index.observe(number, observed)
+    filters[number]!.observed = observed
+    if let observed { filters[number]!.columns.formUnion(observed) }
+  }
+
+  private func randomObserved() -> ColumnSet? {
+    generator.below(3) == 0 ? ColumnSet((0..<3).map { _ in generator.below(samples.columns.count) }) : nil
+  }
+
+  private func change(_ context: Comment) {
+    let old = rows.isEmpty || generator.below(5) == 0 ? nil : rows.remove(at: generator.below(rows.count))
+    let new = old != nil && (rows.count > 60 || generator.below(5) == 0) ? nil : changed(old)
+    if let new { rows.append(new) }
+    var columns = ColumnSet()
+    if let old, let new { columns = ColumnSet(changedBetween: old, new, width: samples.columns.count) }
+    var moves: [String] = []
+    index.apply(before: old, after: new, changed: columns) {
+      moves.append("\($0.filter) \($0.wasIn) \($0.isIn)")
+    }
+    #expect(moves.sorted() == expectedMoves(old, new, columns).sorted(), context)
+    if let old { drop(old) }
+  }
+
+  private func expectedMoves(_ old: Row?, _ new: Row?, _ columns: ColumnSet) -> [String] {
+    var moves: [String] = []
+    for (number, standing) in filters {
+      let was = old.map { standing.compiled.matches($0, strings, Oracle.now) } ?? false
+      let isIn = new.map { standing.compiled.matches($0, strings, Oracle.now) } ?? false
+      filters[number]!.count += (isIn ? 1 : 0) - (was ? 1 : 0)
+      let concerns = old == nil || new == nil || standing.columns.intersects(columns)
+      if standing.observed != nil && (was || isIn) && concerns { moves.append("\(number) \(was) \(isIn)") }
+    }
+    return moves
+  }
+
+  // MARK: Values
+
+  /// Another row, or this one with a few other values.
+  private func changed(_ old: Row?) -> Row {
+    var values: [Value] = [
+      .string("row\(generator.below(40))"), .int(number()), .int(number()), .real(Double(number()) / 4),
+      .real(Double(number())), .string(name()), .string(name()), .bool(generator.below(2) == 0),
+      .bool(generator.below(2) == 0), .time(Int64(generator.below(50)) * 100),
+    ]
+    guard let old else { return row(values) }
+    let kept = 1 + generator.below(values.count)
+    for _ in 0..<kept * 2 {
+      let column = generator.below(values.count)
+      values[column] = store.value(old[column], column)
+    }
+    return row(values)
+  }
+
+  private func number() -> Int64 {
+    switch generator.below(12) {
+    case 0: generator.pick(Generator.integers)
+    case 1, 2: Int64(generator.below(100_000)) - 50_000
+    case 3, 4, 5: Int64(generator.below(200))
+    default: Int64(generator.below(8))
+    }
+  }
+
+  /// Of few and of many different ones, with common beginnings and insides.
+  private func name() -> String {
+    switch generator.below(6) {
+    case 0: generator.pick(Generator.texts)
+    case 1: "node-\(generator.below(300)).site-\(generator.below(5)).example.net"
+    case 2: "link down on port \(generator.below(40))"
+    default: "n\(generator.below(6))"
+    }
+  }
+
+  // MARK: Filters
+
+  private func condition() -> String {
+    switch generator.below(8) {
+    case 0: generator.condition(2).ours
+    case 1, 2: "(\(conjunction()) OR \(conjunction()))" + (generator.below(2) == 0 ? " AND \(atom())" : "")
+    case 3: "(\((0..<2 + generator.below(6)).map { _ in atom() }.joined(separator: " OR ")))"
+    default: conjunction()
+    }
+  }
+
+  private func conjunction() -> String {
+    "(" + (0...generator.below(4)).map { _ in atom() }.joined(separator: " AND ") + ")"
+  }
+
+  private func atom() -> String {
+    let text = generator.pick(["s", "t"])
+    let number = generator.pick(["a", "a", "b", "r", "q", "at"])
+    let not = generator.below(6) == 0 ? "NOT " : ""
+    let name = { Generator.quoted(self.name()) }
+    switch generator.below(12) {
+    case 0, 1: return "\(not)\(text) = \(name())"
+    case 2: return "\(text) \(not)IN (\(name()), \(name()), \(name()))"
+    case 3: return "\(text) \(not)LIKE '\(piece())%'"
+    case 4: return "\(text) \(not)LIKE '%\(piece())%'"
+    case 5: return "\(text) \(not)LIKE '\(piece())%\(piece())_%'"
+    case 6: return "\(number) \(generator.pick([">=", "<", ">", "<="])) \(self.number())"
+    case 7, 8:
+      let low = self.number() / 2
+      return "\(number) \(not)BETWEEN \(low) AND \(low + Int64(generator.below(9000)))"
+    case 9: return "\(number) = \(self.number())"
+    case 10: return "\(number) \(not)IN (\(self.number()), \(self.number()), \(self.number()))"
+    default: return "\(not)\(generator.pick(["flag", "up"]))"
+    }
+  }
+
+  private func piece() -> String {
+    let text = name().filter { $0 != "'" && $0 != "%" && $0 != "_" }
+    let first = generator.below(max(1, text.count))
+    return String(text.dropFirst(generator.below(2) * first).prefix(1 + generator.below(9)))
+  }
+}
