@@ -33,6 +33,20 @@ struct ColumnSet: Equatable {
   @inline(__always)
   func contains(_ column: Int) -> Bool { words[column >> 6] >> UInt64(column & 63) & 1 != 0 }
 
+  /// Ascending.
+  @inline(__always)
+  func forEach(_ body: (Int) -> Void) {
+    for word in 0..<8 {
+      var bits = words[word]
+      while bits != 0 {
+        body(word << 6 + bits.trailingZeroBitCount)
+        bits &= bits - 1
+      }
+    }
+  }
+
+  func isSuperset(of other: ColumnSet) -> Bool { other.words & ~words == .zero }
+
   mutating func formUnion(_ other: ColumnSet) { words |= other.words }
 
   var isEmpty: Bool { words == .zero }

@@ -8,9 +8,20 @@ typealias RecordPointer = UnsafeMutablePointer<FilterRecord>
 /// It holds filters as long as they are few. Then they are handed down to partitions by one more of their
 /// tests, each by the one that the fewest others have; those that have none left but ranges go to `ranges`.
 struct IndexNode: BitwiseCopyable {
+  // What a walk looks at, together:
+
   /// What anything here or below reads: a change of other columns passes by. May be too much, never too
   /// little.
   var columns = ColumnSet()
+  var entries = Run<Entry>()
+  var partitions = Run<UnsafeMutablePointer<Partition>>()
+  var ranges = Run<UnsafeMutablePointer<RangeLists<RangeEntry>>>()
+  var bareRanges = Run<UnsafeMutablePointer<RangeLists<BareRange>>>()
+
+  /// The last change that came here by a gram, and by which of its images.
+  var mark: UInt64 = 0
+  /// By column, the partitions that read it; nil: there are few, or they changed since it was made.
+  var readers: Readers?
   /// Where it hangs: in which partition of which node, under which key.
   var parent: NodePointer?
   var partition = Partition.Name(kind: .points, column: 0)
@@ -18,17 +29,16 @@ struct IndexNode: BitwiseCopyable {
   var depth: Int32 = 0
   /// Homes here and below.
   var homes: Int32 = 0
-  /// The last change that came here by a gram, and by which of its images.
-  var mark: UInt64 = 0
-  var entries = Run<Entry>()
   /// So many entries are looked at again, whether they can be handed down.
   var splitAt: Int32 = IndexNode.entriesMax
-  var partitions = Run<UnsafeMutablePointer<Partition>>()
-  var ranges = Run<UnsafeMutablePointer<RangeLists>>()
+
+  typealias Readers = UnsafeMutablePointer<Run<UnsafeMutablePointer<Partition>>>
 
   /// Entries that are cheaper to evaluate than to tell apart.
   static let entriesMax: Int32 = 8
   static let depthMax: Int32 = 16
+  /// More partitions than that are told apart by the columns that they read.
+  static let partitionsMax: Int32 = 16
 }
 
 /// A filter at a node, and what of it is not known to hold there.
@@ -73,6 +83,10 @@ struct Partition: BitwiseCopyable {
   var columns: ColumnSet
   /// Which lengths its pieces or grams have, one bit each.
   var sizes: UInt8 = 0
+  /// The last change that came here.
+  var mark: UInt64 = 0
+  /// Of grams: most of those that there are not.
+  var sieve = Sieve()
   /// Whether the column's cells are reals.
   let hasReals: Bool
   var children = PointerTable<IndexNode>()
@@ -125,8 +139,11 @@ struct FilterRecord: BitwiseCopyable {
   }
 
   @inline(__always)
-  func holds(_ row: Row, _ context: MatchContext) -> Bool {
-    for i in whole.indices where !whole[i].holds(row, context) { return false }
+  func holds(_ row: Row, _ context: MatchContext) -> Bool { Self.hold(whole, row, context) }
+
+  @inline(__always)
+  static func hold(_ tests: Run<RowTest>, _ row: Row, _ context: MatchContext) -> Bool {
+    for i in tests.indices where !tests[i].holds(row, context) { return false }
     return true
   }
 }

@@ -30,6 +30,44 @@ enum TextKey {
   }
 }
 
+/// A set of grams that may say yes to one that is not in it, in a few bits each: most grams of a text are in
+/// no pattern, and a look here is cheaper than one into a table. Who holds it frees it.
+struct Sieve: BitwiseCopyable {
+  private var words: UnsafeMutablePointer<UInt64>?
+  private var shift: UInt64 = 64
+  /// Grams that it has room for.
+  private(set) var capacity = 0
+
+  private static let bitsOfGram = 16
+
+  @inline(__always)
+  func mayContain(_ key: UInt64) -> Bool {
+    guard let words else { return false }
+    let bit = (key &* 0x9E37_79B9_7F4A_7C15) >> shift
+    return words[Int(truncatingIfNeeded: bit >> 6)] >> (bit & 63) & 1 != 0
+  }
+
+  func insert(_ key: UInt64) {
+    let bit = (key &* 0x9E37_79B9_7F4A_7C15) >> shift
+    words.unsafelyUnwrapped[Int(bit >> 6)] |= 1 << (bit & 63)
+  }
+
+  /// Forgets all, and has room for so many, a power of two.
+  mutating func reset(capacity: Int) {
+    words?.deallocate()
+    self.capacity = capacity
+    let bits = capacity * Self.bitsOfGram
+    shift = UInt64(64 - bits.trailingZeroBitCount)
+    words = .allocate(capacity: bits / 64)
+    words!.initialize(repeating: 0, count: bits / 64)
+  }
+
+  mutating func free() {
+    words?.deallocate()
+    self = Sieve()
+  }
+}
+
 extension RowTest {
   /// The text that every match begins with; nil where there is none.
   var beginning: UnsafeRawBufferPointer? {

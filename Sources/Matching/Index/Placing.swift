@@ -25,7 +25,8 @@ extension FilterIndex {
     node.pointee.columns.formUnion(record.pointee.columns(path))
     if let way = bestWay(record, path, in: node) { return descend(number, path, way, from: node) }
     let entry = makeEntry(number, path, node)
-    if !node.pointee.ranges.isEmpty, hasNoWays(record, path, node), let sorting = sorting(record, path, node)
+    if !node.pointee.ranges.isEmpty || !node.pointee.bareRanges.isEmpty, hasNoWays(record, path, node),
+      let sorting = sorting(record, path, node)
     {
       return sort(entry, sorting, node)
     }
@@ -39,7 +40,11 @@ extension FilterIndex {
     let record = records[Int(number)]!
     if way.keys.count > 1 { record.pointee.isShared = true }
     let partition = node.pointee.partition(way.name) ?? makePartition(way.name, in: node)
-    partition.pointee.columns.formUnion(record.pointee.columns(path))
+    let columns = record.pointee.columns(path)
+    if !partition.pointee.columns.isSuperset(of: columns) {
+      partition.pointee.columns.formUnion(columns)
+      forgetReaders(node)
+    }
     node.pointee.homes += Int32(way.keys.count) - 1
     for key in way.keys {
       place(number, path, in: partition.pointee.children.find(key) ?? makeChild(key, partition, of: node))
@@ -164,6 +169,7 @@ extension FilterIndex {
     /// Which of them it is sorted by: all, if all are intervals and nothing else matters, else one.
     let intervals: [Int]
     let isMixed: Bool
+    var isBare: Bool { !isMixed && left.count == 1 }
 
     func rest(without interval: Int) -> [RowTest] { left.indices.filter { $0 != interval }.map { left[$0] } }
   }
@@ -185,9 +191,16 @@ extension FilterIndex {
 
   private func sort(_ entry: Entry, _ sorting: Sorting, _ node: NodePointer) {
     let record = records[Int(entry.filter)]!
+    record.pointee.homes.append(FilterRecord.Home(node: node, path: entry.path, isRanged: true))
+    homeCount += 1
+    if sorting.isBare {
+      let interval = sorting.left[0]
+      return lists(of: interval, isMixed: false, &node.pointee.bareRanges).pointee.insert(
+        BareRange(low: interval.low, high: interval.high, filter: entry.filter, path: entry.path))
+    }
     for at in sorting.intervals {
       let interval = sorting.left[at]
-      let lists = rangeLists(interval, isMixed: sorting.isMixed, node)
+      let lists = lists(of: interval, isMixed: sorting.isMixed, &node.pointee.ranges)
       var sorted = entry
       (sorted.rest, sorted.test) = remainder(record, sorting.rest(without: at))
       lists.pointee.insert(
@@ -197,8 +210,6 @@ extension FilterIndex {
         lists.pointee.restColumns.formUnion(restColumns(record, entry.path, interval))
       }
     }
-    record.pointee.homes.append(FilterRecord.Home(node: node, path: entry.path, isRanged: true))
-    homeCount += 1
   }
 
   /// Changes that concern an entry although its interval's answer stays.
@@ -212,18 +223,21 @@ extension FilterIndex {
     return columns
   }
 
-  private func rangeLists(_ test: RowTest, isMixed: Bool, _ node: NodePointer)
-    -> UnsafeMutablePointer<RangeLists>
-  {
-    let there = node.pointee.ranges.elements.first {
-      $0.pointee.column == test.column && $0.pointee.isMixed == isMixed
-    }
-    if let there { return there }
-    let lists = UnsafeMutablePointer<RangeLists>.allocate(capacity: 1)
-    lists.initialize(
+  private func lists<Range: FilterRange>(
+    of test: RowTest, isMixed: Bool, _ lists: inout Run<UnsafeMutablePointer<RangeLists<Range>>>
+  ) -> UnsafeMutablePointer<RangeLists<Range>> {
+    if let at = place(of: test, isMixed: isMixed, lists) { return lists[at] }
+    let new = UnsafeMutablePointer<RangeLists<Range>>.allocate(capacity: 1)
+    new.initialize(
       to: RangeLists(column: test.column, hasReals: test.kind == .reals, isMixed: isMixed))
-    node.pointee.ranges.append(lists)
-    return lists
+    lists.append(new)
+    return new
+  }
+
+  private func place<Range: FilterRange>(
+    of test: RowTest, isMixed: Bool, _ lists: Run<UnsafeMutablePointer<RangeLists<Range>>>
+  ) -> Int? {
+    lists.elements.firstIndex { $0.pointee.column == test.column && $0.pointee.isMixed == isMixed }
   }
 
   // MARK: Entries
@@ -272,6 +286,7 @@ extension FilterIndex {
       to: Partition(
         name: name, columns: ColumnSet([column]), hasReals: rows.schema.columns[column].type == .real))
     node.pointee.partitions.append(partition)
+    forgetReaders(node)
     return partition
   }
 
@@ -283,8 +298,36 @@ extension FilterIndex {
       to: IndexNode(parent: node, partition: partition.pointee.name, key: key, depth: node.pointee.depth + 1))
     partition.pointee.children.insert(key, child)
     if partition.pointee.name.kind != .points { partition.pointee.sizes |= 1 << UInt8(TextKey.count(key)) }
+    if partition.pointee.name.kind == .grams { sift(key, partition) }
     nodeCount += 1
     return child
+  }
+
+  private func sift(_ key: UInt64, _ partition: UnsafeMutablePointer<Partition>) {
+    let count = partition.pointee.children.count
+    if count <= partition.pointee.sieve.capacity { return partition.pointee.sieve.insert(key) }
+    partition.pointee.sieve.reset(capacity: max(64, partition.pointee.sieve.capacity * 2))
+    let sieve = partition.pointee.sieve
+    partition.pointee.children.forEach { sieve.insert($0.pointee.key) }
+  }
+
+  /// By column, the partitions of a node that read it.
+  func readers(_ node: NodePointer) -> IndexNode.Readers {
+    if let readers = node.pointee.readers { return readers }
+    let readers = IndexNode.Readers.allocate(capacity: rows.width)
+    readers.initialize(repeating: Run(), count: rows.width)
+    for partition in node.pointee.partitions.elements {
+      partition.pointee.columns.forEach { readers[$0].append(partition) }
+    }
+    node.pointee.readers = readers
+    return readers
+  }
+
+  private func forgetReaders(_ node: NodePointer) {
+    guard let readers = node.pointee.readers else { return }
+    for column in 0..<rows.width { readers[column].free() }
+    readers.deallocate()
+    node.pointee.readers = nil
   }
 
   /// Takes an entry out, and with it what is empty then.
@@ -311,16 +354,25 @@ extension FilterIndex {
   private func unsort(_ number: Int32, _ home: FilterRecord.Home) {
     let sorting = sorting(records[Int(number)]!, home.path, home.node)!
     for interval in sorting.intervals.map({ sorting.left[$0] }) {
-      let at = home.node.pointee.ranges.elements.firstIndex {
-        $0.pointee.column == interval.column && $0.pointee.isMixed == sorting.isMixed
-      }!
-      let lists = home.node.pointee.ranges[at]
-      lists.pointee.remove(interval.low, interval.high, filter: number, path: home.path)
-      if lists.pointee.count > 0 { continue }
-      lists.pointee.free()
-      lists.deallocate()
-      home.node.pointee.ranges.remove(at: at)
+      if sorting.isBare {
+        remove(interval, false, number, home.path, from: &home.node.pointee.bareRanges)
+      } else {
+        remove(interval, sorting.isMixed, number, home.path, from: &home.node.pointee.ranges)
+      }
     }
+  }
+
+  private func remove<Range: FilterRange>(
+    _ interval: RowTest, _ isMixed: Bool, _ number: Int32, _ path: UInt16,
+    from all: inout Run<UnsafeMutablePointer<RangeLists<Range>>>
+  ) {
+    let at = place(of: interval, isMixed: isMixed, all)!
+    let lists = all[at]
+    lists.pointee.remove(interval.low, interval.high, filter: number, path: path)
+    if lists.pointee.count > 0 { return }
+    lists.pointee.free()
+    lists.deallocate()
+    all.remove(at: at)
   }
 
   private func drop(_ node: NodePointer) {
@@ -330,8 +382,10 @@ extension FilterIndex {
     partition.pointee.children.remove(node.pointee.key)
     if partition.pointee.children.count == 0 {
       partition.pointee.children.free()
+      partition.pointee.sieve.free()
       partition.deallocate()
       parent.pointee.partitions.remove(at: at)
+      forgetReaders(parent)
     }
     clear(node)
     node.deallocate()
@@ -343,6 +397,8 @@ extension FilterIndex {
     node.pointee.entries.free()
     node.pointee.partitions.free()
     node.pointee.ranges.free()
+    node.pointee.bareRanges.free()
+    forgetReaders(node)
     node.pointee.columns = ColumnSet()
     node.pointee.splitAt = IndexNode.entriesMax
   }

@@ -1,8 +1,29 @@
 import Events
 
-/// An interval of a column's values, and the filter whose test it is.
-struct RangeEntry: BitwiseCopyable {
-  /// Both ends belong to it.
+/// An interval of a column's values, and the filter whose test it is. Both ends belong to it.
+protocol FilterRange: BitwiseCopyable {
+  var low: Int64 { get }
+  var high: Int64 { get }
+  var filter: Int32 { get }
+  var path: UInt16 { get }
+}
+
+extension FilterRange {
+  @inline(__always)
+  func contains(_ value: Int64) -> Bool { value >= low && value <= high }
+}
+
+/// A range that is all that remains of its filter: rows in it match. Most are such, and a change may cross
+/// thousands of them.
+struct BareRange: FilterRange {
+  let low: Int64
+  let high: Int64
+  let filter: Int32
+  let path: UInt16
+}
+
+/// A range of a filter of which more remains to be known.
+struct RangeEntry: FilterRange {
   var low: Int64
   var high: Int64
   /// Its rest does not contain the interval.
@@ -10,20 +31,20 @@ struct RangeEntry: BitwiseCopyable {
   /// It is found here by a row, not only by a change of this column.
   var isMain: Bool
 
-  @inline(__always)
-  func contains(_ value: Int64) -> Bool { value >= low && value <= high }
+  var filter: Int32 { entry.filter }
+  var path: UInt16 { entry.path }
 }
 
-/// Entries in the order of a key, in blocks: a place is found by two searches, and little is moved.
-struct SortedBlocks: BitwiseCopyable {
+/// Ranges in the order of a key, in blocks: a place is found by two searches, and little is moved.
+struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
   private struct Block: BitwiseCopyable {
     /// The first entry's.
     var key: Int64
     var keys = Run<Int64>()
-    var entries = Run<RangeEntry>()
+    var entries = Run<Range>()
   }
 
-  private static let blockMax = 128
+  private static var blockMax: Int32 { 128 }
   private var blocks = Run<Block>()
   private(set) var count = 0
 
@@ -31,7 +52,7 @@ struct SortedBlocks: BitwiseCopyable {
 
   /// Calls for each entry whose key is within the bounds, ascending.
   @inline(__always)
-  func forEach(from low: Int64, through high: Int64, _ body: (RangeEntry) -> Void) {
+  func forEach(from low: Int64, through high: Int64, _ body: (Range) -> Void) {
     if count == 0 || low > high { return }
     var at = block(of: low)
     while at < Int(blocks.count), blocks[at].key <= high {
@@ -43,7 +64,7 @@ struct SortedBlocks: BitwiseCopyable {
     }
   }
 
-  mutating func insert(_ key: Int64, _ entry: RangeEntry) {
+  mutating func insert(_ key: Int64, _ entry: Range) {
     count += 1
     if blocks.isEmpty { blocks.append(Block(key: key)) }
     let at = block(of: key)
@@ -75,7 +96,7 @@ struct SortedBlocks: BitwiseCopyable {
       let place = blocks.base! + at
       var index = Self.first(place.pointee.keys, notBelow: key)
       while index < Int(place.pointee.keys.count), place.pointee.keys[index] == key {
-        let entry = place.pointee.entries[index].entry
+        let entry = place.pointee.entries[index]
         if entry.filter == filter && entry.path == path { return remove(at, index) }
         index += 1
       }
@@ -139,7 +160,7 @@ struct SortedBlocks: BitwiseCopyable {
 /// They are kept by how wide they are. Between two values that are less apart than an interval is wide lies
 /// at most one of its ends: there each end is an answer. Where the values are farther apart than it is wide,
 /// no interval contains both, and those around each value are the answer; they begin near it.
-struct RangeLists: BitwiseCopyable {
+struct RangeLists<Range: FilterRange>: BitwiseCopyable {
   let column: UInt16
   let hasReals: Bool
   /// Entries have a rest that reads more than what is sorted here and in the lists beside it.
@@ -154,12 +175,12 @@ struct RangeLists: BitwiseCopyable {
   private struct Width: BitwiseCopyable {
     /// The interval's `high - low` has so many bits; 65: no upper end; 66: no lower end.
     let bits: Int
-    var byLow = SortedBlocks()
-    var byHigh = SortedBlocks()
+    var byLow = SortedBlocks<Range>()
+    var byHigh = SortedBlocks<Range>()
   }
 
-  private static let rising = 65
-  private static let falling = 66
+  private static var rising: Int { 65 }
+  private static var falling: Int { 66 }
 
   init(column: UInt16, hasReals: Bool, isMixed: Bool) {
     self.column = column
@@ -183,13 +204,13 @@ struct RangeLists: BitwiseCopyable {
 
   /// Calls for each interval that contains the value.
   @inline(__always)
-  func forEach(around value: Int64, _ body: (RangeEntry) -> Void) {
+  func forEach(around value: Int64, _ body: (Range) -> Void) {
     for i in widths.indices { Self.forEach(widths[i], around: value, body) }
   }
 
   @inline(__always)
   private static func forEach(
-    _ width: UnsafeMutablePointer<Width>, around value: Int64, _ body: (RangeEntry) -> Void
+    _ width: UnsafeMutablePointer<Width>, around value: Int64, _ body: (Range) -> Void
   ) {
     switch width.pointee.bits {
     case rising: width.pointee.byLow.forEach(from: .min, through: value, body)
@@ -205,7 +226,7 @@ struct RangeLists: BitwiseCopyable {
 
   /// Calls for each interval that exactly one of two different values is in; true: the second.
   @inline(__always)
-  func forEach(between a: Int64, _ b: Int64, _ body: (RangeEntry, Bool) -> Void) {
+  func forEach(between a: Int64, _ b: Int64, _ body: (Range, Bool) -> Void) {
     let (low, high, isUp) = a < b ? (a, b, true) : (b, a, false)
     let apart = 64 - (UInt64(bitPattern: high) &- UInt64(bitPattern: low)).leadingZeroBitCount
     for i in widths.indices {
@@ -222,7 +243,7 @@ struct RangeLists: BitwiseCopyable {
 
   // MARK: Changes
 
-  mutating func insert(_ entry: RangeEntry) {
+  mutating func insert(_ entry: Range) {
     count += 1
     let bits = Self.bits(entry.low, entry.high)
     let width = widths.elements.first { $0.pointee.bits == bits } ?? make(bits)
@@ -254,10 +275,10 @@ struct RangeLists: BitwiseCopyable {
     var isThere = false
     for width in widths.elements {
       width.pointee.byLow.forEach(from: .min, through: .max) {
-        isThere = isThere || $0.entry.filter == filter
+        isThere = isThere || $0.filter == filter
       }
       width.pointee.byHigh.forEach(from: .min, through: .max) {
-        isThere = isThere || $0.entry.filter == filter
+        isThere = isThere || $0.filter == filter
       }
     }
     return isThere

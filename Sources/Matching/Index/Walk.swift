@@ -34,11 +34,28 @@ struct Walk {
     let entries = node.pointee.entries
     for i in entries.indices { both(entries[i], before, after) }
     let partitions = node.pointee.partitions
-    for i in partitions.indices where partitions[i].pointee.columns.intersects(changed) {
-      both(partitions[i], before, after)
+    if partitions.count > IndexNode.partitionsMax {
+      bothOfMany(node, before, after)
+    } else {
+      for i in partitions.indices where partitions[i].pointee.columns.intersects(changed) {
+        both(partitions[i], before, after)
+      }
     }
+    bare(node.pointee.bareRanges, before, after)
     let ranges = node.pointee.ranges
     if !ranges.isEmpty { both(ranges, before, after) }
+  }
+
+  /// Those partitions that read a changed column, each once.
+  private func bothOfMany(_ node: NodePointer, _ before: Row, _ after: Row) {
+    let readers = index.readers(node)
+    changed.forEach { column in
+      let partitions = readers[column]
+      for i in partitions.indices where partitions[i].pointee.mark != change {
+        partitions[i].pointee.mark = change
+        both(partitions[i], before, after)
+      }
+    }
   }
 
   @inline(__always)
@@ -55,7 +72,7 @@ struct Walk {
       let record = records[Int(entry.filter)].unsafelyUnwrapped
       if !record.pointee.columns.intersects(changed) { return }
       settle(entry.filter, record, holds(record, before), holds(record, after))
-    case .shared: shared(entry.filter)
+    case .shared: shared(entry)
     }
   }
 
@@ -102,6 +119,10 @@ struct Walk {
     for i in entries.indices { one(entries[i], row, side) }
     let partitions = node.pointee.partitions
     for i in partitions.indices { one(partitions[i], row, side) }
+    let bare = node.pointee.bareRanges
+    for i in bare.indices {
+      bare[i].pointee.forEach(around: bare[i].pointee.value(row)) { counts[Int($0.filter)] += side.step }
+    }
     let ranges = node.pointee.ranges
     for i in ranges.indices {
       ranges[i].pointee.forEach(around: ranges[i].pointee.value(row)) {
@@ -121,7 +142,7 @@ struct Walk {
       let record = records[Int(entry.filter)].unsafelyUnwrapped
       if !holds(record, row) { return }
       settle(entry.filter, record, side == .leaving, side == .entering)
-    case .shared: shared(entry.filter)
+    case .shared: shared(entry)
     }
   }
 
@@ -172,14 +193,14 @@ struct Walk {
   /// change has marked already, for the other image, is then marked for both.
   private func collect(_ partition: UnsafeMutablePointer<Partition>, _ cell: Cell, mark: UInt64) {
     let children = partition.pointee.children
-    let sizes = partition.pointee.sizes
-    var window: UInt32 = 0
-    var length = 0
-    for byte in context.strings.bytes(cell.code) {
-      window = window << 8 | UInt32(byte)
-      length += 1
-      for size in 1...TextKey.gramMax where sizes >> UInt8(size) & 1 != 0 && length >= size {
-        guard let child = children.find(TextKey.gram(window, size)) else { continue }
+    let sieve = partition.pointee.sieve
+    let text = context.strings.bytes(cell.code)
+    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
+      var window: UInt32 = 0
+      for i in text.indices {
+        window = window << 8 | UInt32(text[i])
+        let key = TextKey.gram(window, size)
+        guard i + 1 >= size, sieve.mayContain(key), let child = children.find(key) else { continue }
         if child.pointee.mark >> 2 == change {
           child.pointee.mark |= mark
         } else {
@@ -192,7 +213,20 @@ struct Walk {
 
   // MARK: Ranges
 
-  private func both(_ ranges: Run<UnsafeMutablePointer<RangeLists>>, _ before: Row, _ after: Row) {
+  @inline(__always)
+  private func bare(
+    _ ranges: Run<UnsafeMutablePointer<RangeLists<BareRange>>>, _ before: Row, _ after: Row
+  ) {
+    for i in ranges.indices {
+      let lists = ranges[i]
+      let (a, b) = (lists.pointee.value(before), lists.pointee.value(after))
+      if a == b { continue }
+      lists.pointee.forEach(between: a, b) { counts[Int($0.filter)] += $1 ? 1 : -1 }
+    }
+  }
+
+  private func both(_ ranges: Run<UnsafeMutablePointer<RangeLists<RangeEntry>>>, _ before: Row, _ after: Row)
+  {
     var moved = 0
     for i in ranges.indices where changed.contains(Int(ranges[i].pointee.column)) { moved += 1 }
     for i in ranges.indices {
@@ -226,30 +260,38 @@ struct Walk {
       if !record.pointee.columns.intersects(changed) { return }
       settle(
         entry.filter, record, wasInside && holds(record, before), isInside && holds(record, after))
-    case .shared: shared(entry.filter)
+    case .shared: shared(entry)
     }
   }
 
   /// An interval that one of the images is in, and the other is not.
   @inline(__always)
   private func crossed(_ entry: Entry, _ row: Row, _ isEntering: Bool, isAlone: Bool) {
-    if entry.rest == .nothing || isAlone {
+    if isAlone {
       one(entry, row, isEntering ? .entering : .leaving)
     } else {
-      shared(entry.filter)
+      shared(entry)
     }
   }
 
   // MARK: Filters
 
-  /// A filter that several ways may lead to: its answers are computed once for a change.
-  private func shared(_ filter: Int32) {
-    let record = records[Int(filter)].unsafelyUnwrapped
+  /// A filter that several ways may lead to: its answers are computed once for a change, and only if this way
+  /// leads there, of either image.
+  private func shared(_ entry: Entry) {
+    let record = records[Int(entry.filter)].unsafelyUnwrapped
     if record.pointee.stamp == change { return }
-    record.pointee.stamp = change
     if before != nil && after != nil && !record.pointee.columns.intersects(changed) { return }
+    if !record.pointee.paths.isEmpty {
+      let tests = record.pointee.paths[Int(entry.path)].tests
+      let was = before.map { FilterRecord.hold(tests, $0, context) } ?? false
+      let isNow = after.map { FilterRecord.hold(tests, $0, context) } ?? false
+      index.candidates += 1
+      if !was && !isNow || was && isNow && record.pointee.isExact && !record.pointee.isObserved { return }
+    }
+    record.pointee.stamp = change
     let was = before.map { holds(record, $0) } ?? false
-    settle(filter, record, was, after.map { holds(record, $0) } ?? false)
+    settle(entry.filter, record, was, after.map { holds(record, $0) } ?? false)
   }
 
   @inline(__always)
