@@ -35,7 +35,7 @@ struct ColumnSet: Equatable {
 
   /// Ascending.
   @inline(__always)
-  func forEach(_ body: (Int) -> Void) {
+  func visit(_ body: (Int) -> Void) {
     for word in 0..<8 {
       var bits = words[word]
       while bits != 0 {

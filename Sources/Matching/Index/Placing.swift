@@ -308,7 +308,7 @@ extension FilterIndex {
     if count <= partition.pointee.sieve.capacity { return partition.pointee.sieve.insert(key) }
     partition.pointee.sieve.reset(capacity: max(64, partition.pointee.sieve.capacity * 2))
     let sieve = partition.pointee.sieve
-    partition.pointee.children.forEach { sieve.insert($0.pointee.key) }
+    partition.pointee.children.visit { sieve.insert($0.pointee.key) }
   }
 
   /// By column, the partitions of a node that read it.
@@ -317,7 +317,7 @@ extension FilterIndex {
     let readers = IndexNode.Readers.allocate(capacity: rows.width)
     readers.initialize(repeating: Run(), count: rows.width)
     for partition in node.pointee.partitions.elements {
-      partition.pointee.columns.forEach { readers[$0].append(partition) }
+      partition.pointee.columns.visit { readers[$0].append(partition) }
     }
     node.pointee.readers = readers
     return readers

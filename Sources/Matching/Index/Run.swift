@@ -131,7 +131,7 @@ struct PointerTable<Target: BitwiseCopyable>: BitwiseCopyable {
   }
 
   /// Each target once, in no order that means anything.
-  func forEach(_ body: (Pointer) -> Void) {
+  func visit(_ body: (Pointer) -> Void) {
     guard let places else { return }
     for at in 0...mask { if let target = places[at].target { body(target) } }
   }

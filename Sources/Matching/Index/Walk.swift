@@ -49,7 +49,7 @@ struct Walk {
   /// Those partitions that read a changed column, each once.
   private func bothOfMany(_ node: NodePointer, _ before: Row, _ after: Row) {
     let readers = index.readers(node)
-    changed.forEach { column in
+    changed.visit { column in
       let partitions = readers[column]
       for i in partitions.indices where partitions[i].pointee.mark != change {
         partitions[i].pointee.mark = change
