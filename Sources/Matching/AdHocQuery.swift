@@ -54,7 +54,7 @@ extension Engine {
     _ now: Int64, _ limits: EngineLimits
   ) throws(EngineError) -> QueryResult {
     let engine = Engine(rows: rows, limits: limits)
-    engine.now = now
+    engine.advance(to: now) { _ in nil }
     try engine.add(stream: "", set: "", view: view, rows: forEachRow)
     let batch = SweepBatch()
     engine.collect(CollectionOfOne(""), into: batch) { _ in nil }

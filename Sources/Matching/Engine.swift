@@ -12,6 +12,7 @@ public final class Engine {
   private let strings: StringTable
   private let limits: EngineLimits
   private let index: FilterIndex
+  private let clock: RowClock
   /// By their filters' numbers, and by their ids.
   private var sets: [RequestSet?] = []
   private var setsByID: [String: RequestSet] = [:]
@@ -22,13 +23,15 @@ public final class Engine {
     strings = rows.strings
     self.limits = limits
     index = FilterIndex(rows: rows)
+    clock = RowClock(strings)
   }
 
-  /// What NOW() is, in ms since 1970: to be set before `add` and `apply`.
-  public var now: Int64 {
-    get { index.now }
-    set { index.now = newValue }
-  }
+  /// What NOW() is, in ms since 1970. It goes on by `advance`.
+  public var now: Int64 { index.now }
+
+  /// Whether there are filters whose answers change by time alone, so that it is worth while to `advance`
+  /// although no row changed.
+  public var readsTheClock: Bool { !clock.isEmpty }
 
   /// How often a sum became null when it was collected, because no 64-bit number holds it.
   public private(set) var sumOverflows = 0
@@ -40,7 +43,7 @@ public final class Engine {
   /// Filters that are matched.
   public var setCount: Int { setsByID.count }
   /// An estimate of the memory that the index of all filters takes.
-  public var indexBytes: Int { index.bytesHeld }
+  public var indexBytes: Int { index.bytesHeld + clock.bytesHeld }
   /// How often a filter was evaluated for a changed row, since the index alone did not tell.
   public var candidatesEvaluated: Int { index.candidates }
 
@@ -76,8 +79,13 @@ public final class Engine {
       }
       begun[place].streams.append(stream)
     }
+    for set in begun where setsByID[set.set] == nil { clock.add(set.clockTests) }
     var failures: [String: EngineError] = [:]
-    for (set, count) in zip(begun, evaluate(begun, forEachRow)) { take(set, count, &failures) }
+    for (set, count) in zip(begun, evaluate(begun, forEachRow)) {
+      let isNew = setsByID[set.set] == nil
+      take(set, count, &failures)
+      if isNew && setsByID[set.set] == nil { clock.remove(set.clockTests) }
+    }
     return failures
   }
 
@@ -92,7 +100,14 @@ public final class Engine {
   private struct Beginning {
     let set: String
     let filter: Filter
+    let clockTests: [Filter.ClockTest]
     var streams: [Stream] = []
+
+    init(set: String, filter: Filter) {
+      self.set = set
+      self.filter = filter
+      clockTests = filter.clockTests
+    }
 
     var observed: ColumnSet? {
       let wanted = streams.compactMap(\.columns)
@@ -115,8 +130,10 @@ public final class Engine {
     if begun.count < Self.scanMax { return scan(begun, forEachRow) }
     let theirs = FilterIndex(rows: rows)
     theirs.now = now
+    clock.willBegin(now: now)
     for set in begun { _ = theirs.insert(set.filter, observed: set.observed, count: 0) }
     forEachRow { key, row in
+      clock.begin(key, row)
       theirs.apply(before: nil, after: row, changed: ColumnSet()) { move in
         begun[Int(move.filter)].show(key, row, strings)
       }
@@ -132,7 +149,9 @@ public final class Engine {
   ) -> [Int64] {
     let filters = begun.map { CompiledFilter($0.filter) }
     var counts = begun.map { _ in Int64(0) }
+    clock.willBegin(now: now)
     forEachRow { key, row in
+      clock.begin(key, row)
       for i in begun.indices where filters[i].matches(row, strings, now) {
         counts[i] += 1
         begun[i].show(key, row, strings)
@@ -167,7 +186,7 @@ public final class Engine {
 
   private func makeSet(_ begun: Beginning, _ count: Int64) -> RequestSet {
     let number = index.insert(begun.filter, observed: begun.observed, count: count)
-    let set = RequestSet(id: begun.set, number: number)
+    let set = RequestSet(id: begun.set, number: number, clockTests: begun.clockTests)
     set.observed = begun.observed
     setsByID[begun.set] = set
     while sets.count <= Int(number) { sets.append(nil) }
@@ -194,7 +213,11 @@ public final class Engine {
   /// Ends all streams.
   public func removeAll() {
     for (_, stream) in places.values { stream.removeAll(strings) }
-    for set in sets { if let set { index.remove(set.number) } }
+    for set in sets {
+      guard let set else { continue }
+      index.remove(set.number)
+      clock.remove(set.clockTests)
+    }
     places = [:]
     sets = []
     setsByID = [:]
@@ -211,6 +234,7 @@ public final class Engine {
     setsByID[set.id] = nil
     sets[Int(set.number)] = nil
     index.remove(set.number)
+    clock.remove(set.clockTests)
   }
 
   // MARK: Rows
@@ -224,13 +248,33 @@ public final class Engine {
       changed = ColumnSet(changedBetween: before, after, width: rows.width)
       if changed.isEmpty { return }
     }
-    index.apply(before: before, after: after, changed: changed) { move in
-      guard let set = sets[Int(move.filter)] else { return }
-      for stream in set.streams where stream.failure == nil {
-        stream.apply(
-          key, before: move.wasIn ? before : nil, after: move.isIn ? after : nil, changed: changed, strings)
-        if let failure = stream.failure { streamsOverLimit.append((stream.id, failure)) }
-      }
+    clock.note(key, before: before, after: after)
+    index.apply(before: before, after: after, changed: changed) { tell($0, key, before, after, changed) }
+  }
+
+  /// Time goes on: rows enter and leave filters that read NOW(), without an event. To be called behind the
+  /// last `apply` of a drain, whose rows are as they were at the time before. Time that falls is ignored.
+  ///
+  /// `current` gives the row of a key as it was last given to `apply` or `add`; nil if there is none. What it
+  /// costs grows with the rows that pass a boundary of a filter, and with the boundaries.
+  public func advance(to next: Int64, current: (StringTable.Code) -> Row?) {
+    if next <= now { return }
+    for due in clock.advance(from: now, to: next, current) {
+      guard let row = current(due.key) else { continue }
+      index.pass(row, to: next, columns: due.columns) { tell($0, due.key, row, row, ColumnSet()) }
+    }
+    index.now = next
+    clock.forget(before: next, current)
+  }
+
+  private func tell(
+    _ move: FilterIndex.Move, _ key: StringTable.Code, _ before: Row?, _ after: Row?, _ changed: ColumnSet
+  ) {
+    guard let set = sets[Int(move.filter)] else { return }
+    for stream in set.streams where stream.failure == nil {
+      stream.apply(
+        key, before: move.wasIn ? before : nil, after: move.isIn ? after : nil, changed: changed, strings)
+      if let failure = stream.failure { streamsOverLimit.append((stream.id, failure)) }
     }
   }
 
@@ -298,9 +342,12 @@ private final class RequestSet {
   /// The columns that those read which want to know the rows; nil where all merely count.
   var observed: ColumnSet?
 
-  init(id: String, number: Int32) {
+  let clockTests: [Filter.ClockTest]
+
+  init(id: String, number: Int32, clockTests: [Filter.ClockTest]) {
     self.id = id
     self.number = number
+    self.clockTests = clockTests
   }
 }
 

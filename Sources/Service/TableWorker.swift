@@ -26,6 +26,8 @@ public final class TableWorker {
   private var failures: [StreamFailure] = []
   private let readiness: Readiness
   private var nextDrain = Duration.zero
+  /// As many of the engine's candidates are in the metrics.
+  private var candidatesSeen = 0
   /// Streams that had a sum beyond 64 bits.
   private var overflowed: Set<String> = []
   private let log: Log
@@ -37,6 +39,9 @@ public final class TableWorker {
     let stringBytes: Base.Metric
     let drains: Base.Metric
     let matched: Base.Metric
+    let filters: Base.Metric
+    let indexBytes: Base.Metric
+    let candidates: Base.Metric
     let queries: Base.Metric
     let sumOverflows: Base.Metric
 
@@ -45,6 +50,11 @@ public final class TableWorker {
       stringBytes = metrics.gauge("belfry_table_string_bytes", "Bytes of the table's distinct strings")
       drains = metrics.counter("belfry_drains_total", "Drains of changed rows into the views")
       matched = metrics.counter("belfry_rows_matched_total", "Changed rows matched against the filters")
+      filters = metrics.gauge("belfry_filters", "Distinct filters that rows are matched against")
+      indexBytes = metrics.gauge(
+        "belfry_filter_index_bytes", "Bytes that the index of all filters takes, about")
+      candidates = metrics.counter(
+        "belfry_filter_candidates_total", "Filters evaluated for a row, which the index alone did not tell")
       queries = metrics.counter("belfry_queries_total", "Questions answered from the table")
       sumOverflows = metrics.counter(
         "belfry_sum_overflows_total", "Sums that became null because no 64-bit number holds them")
@@ -73,7 +83,7 @@ public final class TableWorker {
       return
     }
     let now = clock.elapsed()
-    if now >= nextDrain, table.dirtyRows > 0 {
+    if now >= nextDrain, table.dirtyRows > 0 || engine.readsTheClock {
       drain()
       nextDrain = now + settings.drainInterval
     }
@@ -97,10 +107,14 @@ public final class TableWorker {
   private func drain() {
     telemetry.drains.add()
     telemetry.matched.add(table.dirtyRows)
-    engine.now = clock.now().milliseconds
     table.drain { key, before, after in engine.apply(key: key, before: before, after: after) }
+    engine.advance(to: clock.now().milliseconds) { table.row(ofKey: $0) }
     telemetry.rowBytes.set(table.rows.bytesHeld)
     telemetry.stringBytes.set(table.rows.strings.bytesHeld)
+    telemetry.filters.set(engine.setCount)
+    telemetry.indexBytes.set(engine.indexBytes)
+    telemetry.candidates.add(engine.candidatesEvaluated - candidatesSeen)
+    candidatesSeen = engine.candidatesEvaluated
   }
 
   /// Questions are answered at once. What a former publisher still waits for is of no interest any more.

@@ -73,6 +73,8 @@ final class World: Catalog {
     slots[strings.string(code)].map { Row(rows.row($0)) }
   }
 
+  func advance(to now: Int64) { engine.advance(to: now) { current($0) } }
+
   // MARK: Streams
 
   func add(_ id: String, _ sql: String, _ statements: [String] = []) throws {

@@ -20,8 +20,11 @@ final class FilterIndex {
 
   let rows: RowStore
   let conjunctions: Conjunctions
-  /// What NOW() is, in ms since 1970.
-  var now: Int64 = 0
+  /// What NOW() is, in ms since 1970; and was, for the image before of the change under way.
+  var now: Int64 = 0 {
+    didSet { past = now }
+  }
+  private(set) var past: Int64 = 0
   let root: NodePointer
   /// By a filter's number; nil: the number is free.
   var records = Run<RecordPointer?>()
@@ -156,6 +159,16 @@ final class FilterIndex {
     case (nil, nil): break
     }
     for move in moves.elements { body(move) }
+  }
+
+  /// The same for a row that stays as it is while NOW() goes on to `next`: as if the columns that filters
+  /// compare with it had changed.
+  func pass(_ row: Row, to next: Int64, columns: ColumnSet, _ body: (Move) -> Void) {
+    let now = now
+    self.now = next
+    past = now
+    apply(before: row, after: row, changed: columns, body)
+    self.now = now
   }
 }
 

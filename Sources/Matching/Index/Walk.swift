@@ -3,6 +3,8 @@ import Events
 /// One change's way through the index. For an update both images are there, for an insert or a delete one.
 struct Walk {
   let index: FilterIndex
+  /// For the image before and for the one after: NOW() may be another.
+  private let past: MatchContext
   private let context: MatchContext
   private let before: Row?
   private let after: Row?
@@ -13,6 +15,7 @@ struct Walk {
 
   init(index: FilterIndex, before: Row?, after: Row?) {
     self.index = index
+    past = MatchContext(strings: index.rows.strings, now: index.past)
     context = index.context
     (self.before, self.after) = (before, after)
     (changed, change) = (index.changed, index.change)
@@ -66,12 +69,12 @@ struct Walk {
       let column = Int(entry.test.column)
       if before[column] == after[column] { return }
       index.candidates += 1
-      let (was, isNow) = (entry.test.holds(before, context), entry.test.holds(after, context))
+      let (was, isNow) = (entry.test.holds(before, past), entry.test.holds(after, context))
       if was != isNow { counts[Int(entry.filter)] += isNow ? 1 : -1 }
     case .whole:
       let record = records[Int(entry.filter)].unsafelyUnwrapped
       if !record.pointee.columns.intersects(changed) { return }
-      settle(entry.filter, record, holds(record, before), holds(record, after))
+      settle(entry.filter, record, holds(record, before, past), holds(record, after, context))
     case .shared: shared(entry)
     }
   }
@@ -140,7 +143,7 @@ struct Walk {
       if entry.test.holds(row, context) { counts[Int(entry.filter)] += side.step }
     case .whole:
       let record = records[Int(entry.filter)].unsafelyUnwrapped
-      if !holds(record, row) { return }
+      if !holds(record, row, side == .leaving ? past : context) { return }
       settle(entry.filter, record, side == .leaving, side == .entering)
     case .shared: shared(entry)
     }
@@ -252,14 +255,15 @@ struct Walk {
     case .nothing: counts[Int(entry.filter)] += (isInside ? 1 : 0) - (wasInside ? 1 : 0)
     case .test:
       index.candidates += 1
-      let was = wasInside && entry.test.holds(before, context)
+      let was = wasInside && entry.test.holds(before, past)
       let isNow = isInside && entry.test.holds(after, context)
       counts[Int(entry.filter)] += (isNow ? 1 : 0) - (was ? 1 : 0)
     case .whole:
       let record = records[Int(entry.filter)].unsafelyUnwrapped
       if !record.pointee.columns.intersects(changed) { return }
       settle(
-        entry.filter, record, wasInside && holds(record, before), isInside && holds(record, after))
+        entry.filter, record, wasInside && holds(record, before, past),
+        isInside && holds(record, after, context))
     case .shared: shared(entry)
     }
   }
@@ -284,18 +288,18 @@ struct Walk {
     if before != nil && after != nil && !record.pointee.columns.intersects(changed) { return }
     if !record.pointee.paths.isEmpty {
       let tests = record.pointee.paths[Int(entry.path)].tests
-      let was = before.map { FilterRecord.hold(tests, $0, context) } ?? false
+      let was = before.map { FilterRecord.hold(tests, $0, past) } ?? false
       let isNow = after.map { FilterRecord.hold(tests, $0, context) } ?? false
       index.candidates += 1
       if !was && !isNow || was && isNow && record.pointee.isExact && !record.pointee.isObserved { return }
     }
     record.pointee.stamp = change
-    let was = before.map { holds(record, $0) } ?? false
-    settle(entry.filter, record, was, after.map { holds(record, $0) } ?? false)
+    let was = before.map { holds(record, $0, past) } ?? false
+    settle(entry.filter, record, was, after.map { holds(record, $0, context) } ?? false)
   }
 
   @inline(__always)
-  private func holds(_ record: RecordPointer, _ row: Row) -> Bool {
+  private func holds(_ record: RecordPointer, _ row: Row, _ context: MatchContext) -> Bool {
     index.candidates += 1
     return record.pointee.holds(row, context)
   }
