@@ -115,7 +115,7 @@ final class World: Catalog {
   /// What a stream of a view that began now would fold to: each record's key, a zero byte, its value.
   func evaluated(_ view: View) -> [[UInt8]] {
     let fresh = Engine(rows: rows)
-    fresh.now = engine.now
+    fresh.advance(to: engine.now) { _ in nil }
     fresh.add([NewStream(id: "", set: "", view: view)]) { forEachRow($0) }
     let batch = SweepBatch()
     fresh.collect([""], into: batch, current: current)

@@ -34,6 +34,22 @@ import Testing
     #expect(house.folded("count").mapValues { $0["n"]?.int } == ["*": 1])
   }
 
+  @Test func `a row leaves a view of the last seconds when they are over, without an event`() throws {
+    let house = try House()
+    house.ask(
+      "recent", "SELECT COUNT(*) AS n FROM alerts WHERE LastOccurrence > NOW() - INTERVAL '5 seconds'")
+    try house.run()
+    let now = house.cluster.clock.now().milliseconds
+    house.send("e1", severity: 5, #","LastOccurrence":\#(now)"#)
+    house.send("e2", severity: 5, #","LastOccurrence":\#(now + 10_000)"#)
+    try house.run()
+    #expect(house.folded("recent").mapValues { $0["n"]?.int } == ["*": 2])
+    try house.run(.seconds(6))
+    #expect(house.folded("recent").mapValues { $0["n"]?.int } == ["*": 1])
+    try house.run(.seconds(10))
+    #expect(house.folded("recent").mapValues { $0["n"]?.int } == ["*": 0])
+  }
+
   @Test func `what changed and changed back between two sweeps is not published`() throws {
     let house = try House()
     house.ask("count", counter)

@@ -21,7 +21,7 @@ struct HistoryRun {
 
   init(_ schema: Schema) {
     world = World(schema)
-    world.engine.now = Oracle.now
+    world.advance(to: Oracle.now)
     database = Database()
     columns = samples.columns.map { schema.index(of: $0.name)! }
   }
