@@ -4,7 +4,7 @@ import Glibc
 /// is larger than `bytesMax`, so that a device without end is not read for ever. Blocks.
 @Sendable public func readFile(_ path: String, _ bytesMax: Int) throws(Diagnostic) -> [UInt8] {
   let place = Place(source: path)
-  func failure() -> Diagnostic { Diagnostic(place, "\(path): \(String(cString: strerror(errno)))") }
+  func failure() -> Diagnostic { Diagnostic(place, String(cString: strerror(errno))) }
   let file = open(path, O_RDONLY | O_CLOEXEC)
   guard file >= 0 else { throw failure() }
   defer { close(file) }
@@ -17,7 +17,7 @@ import Glibc
     if count == 0 { return bytes }
     bytes += chunk[..<count]
     guard bytes.count <= bytesMax else {
-      throw Diagnostic(place, "\(path): larger than \(bytesMax) bytes, which is the limit")
+      throw Diagnostic(place, "larger than \(bytesMax) bytes, which is the limit")
     }
   }
 }

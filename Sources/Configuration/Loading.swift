@@ -14,14 +14,18 @@ extension Configuration {
   ///   - path: one YAML file, at most 1 MiB; nil for none.
   ///   - environment: for `${NAME}` and for variables such as `BELFRY_KAFKA_BOOTSTRAP`.
   ///   - readFile: reads the file and what `secret_file` names (`readFile(_:_:)` for the disk).
+  ///   - check: finds the faults that only others can tell. It is asked even where the reading found some;
+  ///     keys that have one are at their defaults then.
   /// - Throws: all faults at once, each with its place. Trying again without a change gives the same.
   public static func load(
-    path: String?, environment: [String: String], readFile: @escaping FileReader
+    path: String?, environment: [String: String], readFile: @escaping FileReader,
+    check: (Configuration) -> [Diagnostic] = { _ in [] }
   ) throws(ConfigurationErrors) -> LoadedConfiguration {
     var reading = Reading(environment: environment, readFile: readFile)
     if let path { reading.file(path) }
     reading.variables()
     reading.compare()
+    for fault in check(reading.configuration) { reading.problems.error(fault.place, fault.message) }
     try reading.problems.check()
     return LoadedConfiguration(
       configuration: reading.configuration, warnings: reading.problems.warnings)

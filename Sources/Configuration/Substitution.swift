@@ -55,7 +55,7 @@ struct Substitution {
     do throws(Diagnostic) {
       let read = try readFile(absolute(path), ConfigurationLimits.valueBytesMax)
       guard let text = String(validating: read, as: UTF8.self), !text.utf8.contains(0) else {
-        throw Diagnostic(entry.value.place, "\(path): no UTF-8 text")
+        throw Diagnostic(entry.value.place, "no UTF-8 text")
       }
       // Editors and `echo` end a file with a line feed that no password has.
       let trimmed =
@@ -63,7 +63,7 @@ struct Substitution {
       spend(trimmed.utf8.count, entry.value.place)
       return Node(.scalar(Scalar(String(trimmed), isQuoted: true, isSecret: true)), at: entry.value.place)
     } catch {
-      problems.error(entry.value.place, "secret_file: \(error.message)")
+      problems.error(entry.value.place, "secret_file: \(absolute(path)): \(error.message)")
       return nothing
     }
   }

@@ -16,7 +16,7 @@ public struct ConnectorError: Error, Equatable, CustomStringConvertible, Sendabl
 
 /// One event on its way to the events topic.
 public struct ProbeEvent: Equatable, Sendable {
-  /// The record's key: the event's `Identifier`. A hint to Kafka only; the row's key comes from `value`.
+  /// What the event is known by; the key of its row in `alerts`. The record's key comes from `value`.
   public var identifier: String
   /// One JSON object, UTF-8.
   public var value: [UInt8]

@@ -21,11 +21,12 @@ public struct Program {
 
   /// - Parameters:
   ///   - bodies: by command's name. Commands without one are not part of the program.
-  ///   - environment, readFile: for configurations.
+  ///   - environment, readFile, check: for configurations (`Configuration.load`).
   ///   - output: where results go.
   ///   - writeError: gets whole lines.
   public init(
     bodies: [String: CommandBody], environment: [String: String], readFile: @escaping FileReader,
+    check: @escaping (Configuration) -> [Diagnostic] = { _ in [] },
     output: @escaping (_ json: Bool) -> Output, writeError: @escaping (String) -> Void
   ) {
     let own = ["validate", "completion", "version", "help"]
@@ -43,7 +44,8 @@ public struct Program {
     }
     self.bodies["validate"] = { invocation, output in
       let loaded = try Configuration.load(
-        path: invocation.text("config"), environment: environment, readFile: readFile)
+        path: invocation.text("config"), environment: environment, readFile: readFile,
+        check: check)
       for warning in loaded.warnings { writeError("\(visible(warning.description))\n") }
       output.write(loaded.configuration.description)
     }

@@ -2,6 +2,7 @@ import Base
 import Bus
 import Configuration
 import ConnectorKit
+import Events
 import Glibc
 import HostMonitor
 import Synchronization
@@ -19,17 +20,21 @@ public final class Pipelines: Sendable {
   /// Made anew when it fails for good.
   private let producer: Mutex<any PlainProducer>
   private let topic: String
+  private let schema: Schema
   private let wake = Signal()
   private let stopping = Atomic<Bool>(false)
   private let thread = Mutex<JoinedThread?>(nil)
   private let log: Log
   private let failures: Metric
 
-  /// Throws a fault of the settings with its place; nothing is started.
+  /// `schema`: the table whose row keys the events' records get. Throws a fault of the settings with its
+  /// place; nothing is started.
   public init(
-    _ nodes: [Node], bus: any Bus, topic: String, clock: any Clock, log: Log, metrics: Metrics
+    _ nodes: [Node], bus: any Bus, topic: String, schema: Schema, clock: any Clock, log: Log,
+    metrics: Metrics
   ) throws {
     self.topic = topic
+    self.schema = schema
     self.log = log.named("pipelines")
     failures = metrics.counter(
       "belfry_connector_send_failures_total", "Batches of events that Kafka did not take at once")
@@ -38,7 +43,7 @@ public final class Pipelines: Sendable {
     let wake = wake
     let queue = EventQueue(eventsMax: Self.queueEventsMax, bytesMax: Self.queueBytesMax) { wake.raise() }
     self.queue = queue
-    try Self.checkNames(nodes)
+    if let fault = Self.nameFaults(nodes).first { throw fault }
     probes = try nodes.map { node in
       try Self.probe(node) { name in
         ProbeContext(
@@ -71,6 +76,7 @@ public final class Pipelines: Sendable {
   private func send() {
     let batch = RecordBatch()
     let index = batch.index(ofTopic: topic)
+    let keys = EventKeys(schema)
     while true {
       let isLast = stopping.load(ordering: .relaxed)
       let events = queue.takeAll()
@@ -81,13 +87,9 @@ public final class Pipelines: Sendable {
       }
       batch.removeAll()
       for event in events {
-        var key = event.identifier
-        key.withUTF8 { key in
-          event.value.withUnsafeBytes { value in
-            batch.append(
-              topic: index, partition: -1, timestamp: event.time, key: UnsafeRawBufferPointer(key),
-              value: value)
-          }
+        event.value.withUnsafeBytes { value in
+          batch.append(
+            topic: index, partition: -1, timestamp: event.time, key: keys.key(of: value), value: value)
         }
       }
       deliver(batch)
@@ -114,19 +116,22 @@ public final class Pipelines: Sendable {
 
   // MARK: From the configuration
 
-  /// Metrics, log lines and events are told apart by the name.
-  private static func checkNames(_ nodes: [Node]) throws(ConnectorError) {
+  /// Metrics, log lines and events are told apart by the name: the pipelines that take another's.
+  static func nameFaults(_ nodes: [Node]) -> [ConnectorError] {
     var first: [String: Place] = [:]
+    var faults: [ConnectorError] = []
     for node in nodes {
       guard let name = node["name"], let text = name.text else { continue }
       if let place = first[text] {
-        throw ConnectorError(place: "\(name.place)", "the pipeline at \(place) has the name \(text) already")
+        faults.append(
+          ConnectorError(place: "\(name.place)", "the pipeline at \(place) has the name \(text) already"))
       }
-      first[text] = name.place
+      first[text] = first[text] ?? name.place
     }
+    return faults
   }
 
-  private static func probe(_ node: Node, _ context: (String) -> ProbeContext) throws -> any Probe {
+  static func probe(_ node: Node, _ context: (String) -> ProbeContext) throws(ConnectorError) -> any Probe {
     guard let name = node["name"]?.text, let sources = node["source"]?.map, let source = sources.first else {
       throw ConnectorError(place: "\(node.place)", "a pipeline needs `name` and `source`")
     }

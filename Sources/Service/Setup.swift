@@ -5,19 +5,20 @@ import Events
 import Requests
 import Table
 
-/// A configuration that is well-formed but cannot be served.
-public struct SetupError: Error, Sendable, Equatable, CustomStringConvertible {
-  public let description: String
-  public init(_ description: String) { self.description = description }
+extension Configuration {
+  /// What this version cannot serve yet.
+  var memberFault: Diagnostic? {
+    members > 1 ? Diagnostic(Place(source: "members"), "a cluster has one member for now, not \(members)") : nil
+  }
 }
 
 extension Schema {
   /// The table that the configuration declares, or `alerts`.
-  public static func of(_ configuration: Configuration) throws(SetupError) -> Schema {
+  public static func of(_ configuration: Configuration) throws(Diagnostic) -> Schema {
     guard let declared = configuration.tables.first else { return .alerts }
     if configuration.tables.count > 1 {
       let second = configuration.tables[1]
-      throw SetupError("\(second.place): a cluster has one table; \(declared.name) is declared already")
+      throw Diagnostic(second.place, "a cluster has one table; \(declared.name) is declared already")
     }
     return Schema(
       table: declared.name, columns: declared.columns.map { Column($0) }, key: declared.key)
@@ -50,10 +51,8 @@ extension Value {
 }
 
 extension MemberSettings {
-  public init(_ configuration: Configuration) throws(SetupError) {
-    if configuration.members > 1 {
-      throw SetupError("members: a cluster has one member for now, not \(configuration.members)")
-    }
+  public init(_ configuration: Configuration) throws(Diagnostic) {
+    if let fault = configuration.memberFault { throw fault }
     let schema = try Schema.of(configuration)
     var table = TableSettings(partitions: configuration.kafka.partitions)
     table.eventBytesMax = configuration.events.bytesMax

@@ -4,6 +4,7 @@ import Client
 import Configuration
 import FrontDoor
 import Glibc
+import Service
 
 /// What the commands show; `Events.Cell` is a row's inside.
 typealias Cell = FrontDoor.Cell
@@ -11,7 +12,8 @@ typealias Cell = FrontDoor.Cell
 /// The configuration that an invocation names: its file and environment, over them its options.
 func loadConfiguration(_ invocation: Invocation) throws -> Configuration {
   let loaded = try Configuration.load(
-    path: invocation.text("config"), environment: environment(), readFile: readFile)
+    path: invocation.text("config"), environment: environment(), readFile: readFile,
+    check: { $0.faults })
   for warning in loaded.warnings { writeAll(2, "\(visible(warning.description))\n") }
   var configuration = loaded.configuration
   if let bootstrap = invocation.text("bootstrap") { configuration.kafka.bootstrap = .servers(bootstrap) }
@@ -40,7 +42,10 @@ func quietLog() -> Log { Log(Log.Sink(clock: SystemClock(), least: .error), "bel
 
 /// A client's session with the cluster that the invocation names.
 func openSession(_ invocation: Invocation) throws -> Session {
-  let configuration = try loadConfiguration(invocation)
+  try openSession(try loadConfiguration(invocation))
+}
+
+func openSession(_ configuration: Configuration) throws -> Session {
   guard case .servers(let bootstrap) = configuration.kafka.bootstrap else {
     throw CommandFailure(
       "the embedded broker lives inside `belfry demo`: give the address that it prints with --bootstrap")

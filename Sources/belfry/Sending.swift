@@ -4,11 +4,14 @@ import Client
 import Events
 import FrontDoor
 import Glibc
+import Service
 
-/// `belfry send [FILE]`: JSON events, one a line. The line goes out as it is: whether it can be used is for
-/// the table to say, which keeps what it cannot use in the dead-letter topic.
+/// `belfry send [FILE]`: JSON events, one a line. The line goes out as it is, with the key of its row if it
+/// tells one: whether it can be used is for the table to say, which keeps what it cannot use in the dead-letter
+/// topic.
 func send(_ invocation: Invocation, _ output: Output) throws {
-  let session = try openSession(invocation)
+  let configuration = try loadConfiguration(invocation)
+  let session = try openSession(configuration)
   try session.checkCluster()
   let path = invocation.argument(0) ?? "-"
   guard let file = path == "-" ? fdopen(0, "r") : fopen(path, "r") else {
@@ -16,6 +19,7 @@ func send(_ invocation: Invocation, _ output: Output) throws {
   }
   let producer = try session.bus.makeProducer()
   defer { producer.close() }
+  let keys = EventKeys(try Schema.of(configuration))
   let batch = RecordBatch()
   let topic = batch.index(ofTopic: session.topics.events)
   var line: UnsafeMutablePointer<CChar>?
@@ -31,7 +35,7 @@ func send(_ invocation: Invocation, _ output: Output) throws {
     if length < 0 { break }
     let text = trimmed(UnsafeRawBufferPointer(start: line, count: length))
     if text.count == 0 { continue }
-    batch.append(topic: topic, partition: -1, timestamp: session.clock.now(), key: nil, value: text)
+    batch.append(topic: topic, partition: -1, timestamp: session.clock.now(), key: keys.key(of: text), value: text)
     count += 1
   }
   try producer.flush(timeout: .seconds(60))

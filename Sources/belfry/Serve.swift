@@ -33,7 +33,7 @@ final class Server {
     let listen = configuration.http.listen
     console = try HTTPServer(
       host: listen.host, port: listen.port, router: .console(backend), metrics: metrics)
-    pipelines = try Self.makePipelines(configuration, settings.topics, bus, clock, log, metrics)
+    pipelines = try Self.makePipelines(configuration, settings.topics, schema, bus, clock, log, metrics)
     log.info(
       "starting", ("cluster", configuration.cluster), ("member", configuration.member.id),
       ("kafka", bus.bootstrap), ("http", "\(listen.host):\(console.port)"))
@@ -49,11 +49,12 @@ final class Server {
   }
 
   private static func makePipelines(
-    _ configuration: Configuration, _ topics: ClusterTopics, _ bus: KafkaBus, _ clock: any Clock, _ log: Log,
-    _ metrics: Metrics
+    _ configuration: Configuration, _ topics: ClusterTopics, _ schema: Schema, _ bus: KafkaBus,
+    _ clock: any Clock, _ log: Log, _ metrics: Metrics
   ) throws -> Pipelines {
     try Pipelines(
-      configuration.pipelines, bus: bus, topic: topics.events, clock: clock, log: log, metrics: metrics)
+      configuration.pipelines, bus: bus, topic: topics.events, schema: schema, clock: clock, log: log,
+      metrics: metrics)
   }
 
   /// Where syslog is listened for: the real ports.
@@ -63,7 +64,7 @@ final class Server {
   /// old ones go on; the ports that both may use are free only once the old ones have stopped.
   func reload(_ fresh: Configuration) throws {
     let next = try Self.makePipelines(
-      fresh, ClusterTopics(cluster: configuration.cluster), bus, SystemClock(), log, metrics)
+      fresh, ClusterTopics(cluster: configuration.cluster), schema, bus, SystemClock(), log, metrics)
     pipelines.stop()
     pipelines = next
     try next.start()

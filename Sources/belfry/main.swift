@@ -1,6 +1,7 @@
 import Configuration
 import FrontDoor
 import Glibc
+import Service
 
 /// The process's environment.
 func environment() -> [String: String] {
@@ -23,6 +24,6 @@ let program = Program(
     "definitions": showDefinitions, "send": send,
     "dlq list": listDeadLetters, "dlq show": showDeadLetter, "dlq replay": replayDeadLetters,
   ],
-  environment: environment(), readFile: readFile,
+  environment: environment(), readFile: readFile, check: { $0.faults },
   output: { Output.standard(json: $0) }, writeError: { writeAll(2, $0) })
 exit(program.run(Array(CommandLine.arguments.dropFirst())).rawValue)

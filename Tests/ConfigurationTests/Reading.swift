@@ -3,8 +3,8 @@ import Configuration
 /// A disk of a few files.
 func disk(_ files: [String: String]) -> FileReader {
   { path, bytesMax throws(Diagnostic) in
-    guard let text = files[path] else { throw Diagnostic(Place(source: path), "\(path): no such file") }
-    guard text.utf8.count <= bytesMax else { throw Diagnostic(Place(source: path), "\(path): too large") }
+    guard let text = files[path] else { throw Diagnostic(Place(source: path), "no such file") }
+    guard text.utf8.count <= bytesMax else { throw Diagnostic(Place(source: path), "too large") }
     return Array(text.utf8)
   }
 }

@@ -44,6 +44,19 @@ extension Integration {
       try eventually("the second letter") { try objects(try town.belfry("dlq", "list")).count == 2 }
     }
 
+    @Test func `of a file's events the last one of each row wins`() throws {
+      let town = try Town()
+      try town.start()
+      let lines = (0..<2000).map { Samples.event("row \($0 % 400)", summary: "round \($0 / 400)") }
+      #expect(try town.belfry("send", input: lines.joined(separator: "\n")).status == 0)
+      try eventually("all events") {
+        try town.query("SELECT SUM(Tally) AS n FROM alerts").first?["n"]?.int == 2000
+      }
+      let rows = try town.query("SELECT Summary, COUNT(*) AS n FROM alerts GROUP BY Summary")
+      #expect(rows.map { $0["Summary"]?.string } == ["round 4"] && rows.first?["n"]?.int == 400, "\(rows)")
+      #expect(try town.metric("belfry_forwarded_total") == 0, "each went to its row's partition")
+    }
+
     @Test func `exec makes and drops names, which queries and requests use`() throws {
       let town = try Town()
       try town.start()
@@ -154,6 +167,25 @@ extension Integration {
         environment: ["BELFRY_CLUSTER": "other"])
       #expect(good.status == 0)
       #expect(good.output.contains("cluster: other") && !good.output.contains("hush"), "\(good.output)")
+    }
+
+    @Test func `validate and serve tell the same of pipelines and of librdkafka's properties`() throws {
+      let file = try Scratch.file(
+        """
+        kafka: { bootstrap: "127.0.0.1:1", properties: { foo.bar: 1 } }
+        sweep: { interval_ms: soon }
+        pipelines:
+          - { name: a, source: { syslg: } }
+          - { name: a, source: { host_monitor: { intervl: 1s, interval: never } } }
+        """)
+      let told = try Belfry.run(["validate", "-c", file])
+      #expect(told.status == 1 && told.output.isEmpty)
+      for place in ["1:59: ", "2:23: ", "4:26: ", "5:13: ", "5:42: ", "5:65: "] {
+        #expect(told.errors.contains("\(file):\(place)"), "\(place) in \(told.errors)")
+      }
+      #expect(told.errors.split(separator: "\n").count == 6, "\(told.errors)")
+      let served = try Belfry.run(["serve", "-c", file])
+      #expect(served.status == 1 && served.errors == told.errors)
     }
 
     @Test func `explain shows one form for two spellings`() throws {

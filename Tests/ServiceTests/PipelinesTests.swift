@@ -11,9 +11,10 @@ import Testing
   private func pipelines(
     _ yaml: String, _ cluster: SimulatedCluster = SimulatedCluster(seed: 1), metrics: Metrics = Metrics()
   ) throws -> Pipelines {
-    try Pipelines(
-      configuration(yaml).pipelines, bus: cluster.connect(), topic: "belfry.events", clock: SystemClock(),
-      log: .silent, metrics: metrics)
+    let configuration = try configuration(yaml)
+    return try Pipelines(
+      configuration.pipelines, bus: cluster.connect(), topic: "belfry.events", schema: try .of(configuration),
+      clock: SystemClock(), log: .silent, metrics: metrics)
   }
 
   /// Each text stands behind `pipelines:` and a line feed.
@@ -72,6 +73,50 @@ import Testing
       """
     let error = #expect(throws: ConnectorError.self) { _ = try pipelines(yaml) }
     #expect(error?.description == "b.yaml:4:13: the pipeline at b.yaml:2:13 has the name a already")
+  }
+
+  @Test func `all faults of all pipelines are told at once`() throws {
+    let yaml = """
+      pipelines:
+        - name: a
+          source:
+            syslog:
+              udp: "1.2.3.4:99999"
+              framming: lf
+              class: many
+        - { name: b, source: { host_monitor: { intervl: 2s, load: { warning: x, major: y } } }, filter: z }
+        - { name: a, source: { syslg: } }
+        - { name: c, source: { syslog: , host_monitor: } }
+        - { source: { syslog: } }
+        - { name: d, source: { host_monitor: { interval: 5s } } }
+      """
+    let faults = Pipelines.faults(try configuration(yaml).pipelines).map(\.description)
+    let expected = [
+      "5:14: `syslog.udp`", "6:9: unknown key `framming`", "7:16: `syslog.class`",
+      "8:91: unknown key filter", "8:42: unknown key `intervl`", "8:72: `host_monitor.load.warning`",
+      "8:82: `host_monitor.load.major`", "9:13: the pipeline at b.yaml:2:11 has the name a already",
+      "9:26: unknown source syslg", "10:36: a pipeline has one source", "11:5: a pipeline needs",
+    ]
+    #expect(faults.count == expected.count, "\(faults.joined(separator: "\n"))")
+    for words in expected { #expect(faults.contains { $0.hasPrefix("b.yaml:\(words)") }, "\(words)") }
+  }
+
+  @Test func `librdkafka is asked about its properties, and a secret is not shown`() throws {
+    let faults = try configuration(
+      """
+      members: 3
+      kafka: { properties: { foo.bar: 1, linger.ms: soon, ssl.key.password: x, security.protocol: ssl } }
+      """
+    ).faults.map(\.description)
+    #expect(faults.count == 3, "\(faults)")
+    #expect(faults[0].hasPrefix("b.yaml:2:33: kafka.properties: ") && faults[0].contains("foo.bar"))
+    #expect(
+      faults[1].hasPrefix("b.yaml:2:47: kafka.properties: ") && faults[1].contains("queue.buffering.max.ms"))
+    #expect(faults[2].hasPrefix("members: "))
+    let secret = Configuration.Property(name: "security.protocol", value: "hush", isSecret: true)
+    var hidden = Configuration()
+    hidden.kafka.properties = [secret]
+    #expect(hidden.faults.count == 1 && !hidden.faults[0].description.contains("hush"))
   }
 
   @Test func `what a probe took before the stop is on the events topic`() throws {

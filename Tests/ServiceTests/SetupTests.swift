@@ -92,7 +92,7 @@ func configuration(_ yaml: String) throws -> Configuration {
         calls: { key: [A], columns: { A: string } }
         lines: { key: [A], columns: { A: string } }
       """)
-    let error = #expect(throws: SetupError.self) { _ = try MemberSettings(twice) }
+    let error = #expect(throws: Diagnostic.self) { _ = try MemberSettings(twice) }
     #expect(error?.description == "b.yaml:3:3: a cluster has one table; calls is declared already")
   }
 }
