@@ -41,10 +41,16 @@ public final class Session {
 
   /// Sends one record and waits until it is acknowledged. `value` nil: a null.
   public func send(topic: String, key: String, value: String?) throws {
+    try send(topic: topic, [(key, value)])
+  }
+
+  private func send(topic: String, _ records: [(key: String, value: String?)]) throws {
     let producer = try bus.makeProducer()
     defer { producer.close() }
     let batch = RecordBatch(capacity: 1024)
-    batch.append(topic: topic, partition: 0, timestamp: clock.now(), key: key, value: value)
+    for (key, value) in records {
+      batch.append(topic: topic, partition: 0, timestamp: clock.now(), key: key, value: value)
+    }
     try producer.send(batch)
     try producer.flush(timeout: .seconds(30))
   }
@@ -52,29 +58,38 @@ public final class Session {
   /// Sends a request (nil: its end) and waits for the reply to it. A request that stands already, sent again
   /// as it was, is a renewal and gets no new reply: the one that is there counts after a while.
   public func request(client: String, name: String, _ request: JSON?) throws -> JSON {
+    try requests([("\(client)/\(name)", request)])[0]
+  }
+
+  /// Sends several requests together, each with its key `<client>/<name>`, once each; gives the replies in
+  /// their order.
+  public func requests(_ asked: [(key: String, value: JSON?)]) throws -> [JSON] {
     try checkCluster()
-    let key = "\(client)/\(name)"
+    let keys = Set(asked.map(\.key))
     let partition = TopicPartition(topics.replies, 0)
     let end = try bus.endOffset(partition, isolation: .committed)
     let reader = try bus.makeReader([partition: earliestOffset], isolation: .committed)
     defer { reader.close() }
-    var former: JSON?
+    var former: [String: JSON] = [:]
     let deadline = clock.elapsed() + Self.replyTimeout
     while reader.position(partition) < end, clock.elapsed() < deadline {
-      former = try replies(to: key, reader).last ?? former
+      for (key, reply) in try replies(to: keys, reader) { former[key] = reply }
     }
-    try send(topic: topics.requests, key: key, value: request?.text)
+    try send(topic: topics.requests, asked.map { ($0.key, $0.value?.text) })
     let start = clock.elapsed()
+    var answers: [String: JSON] = [:]
     while clock.elapsed() < start + Self.replyTimeout {
-      for reply in try replies(to: key, reader) {
+      for (key, reply) in try replies(to: keys, reader) where answers[key] == nil {
         // An end is answered by its own reply only, not by one about an interval on its way.
-        if request != nil || !Self.stands(reply) { return reply }
+        let isEnd = asked.contains { $0.key == key && $0.value == nil }
+        if !isEnd || !Self.stands(reply) { answers[key] = reply }
       }
-      if request != nil, let former, Self.stands(former),
-        clock.elapsed() > start + Self.renewalTimeout
-      {
-        return former
+      if clock.elapsed() > start + Self.renewalTimeout {
+        for (key, value) in asked where value != nil && answers[key] == nil {
+          answers[key] = former[key].flatMap { Self.stands($0) ? $0 : nil }
+        }
       }
+      if answers.count == keys.count { return asked.map { answers[$0.key]! } }
     }
     throw noReply()
   }
@@ -90,7 +105,7 @@ public final class Session {
     try send(topic: topics.commands, key: id, value: command.text)
     let start = clock.elapsed()
     while clock.elapsed() < start + Self.replyTimeout {
-      if let reply = try replies(to: id, reader).last { return reply }
+      if let (_, reply) = try replies(to: [id], reader).last { return reply }
     }
     throw noReply()
   }
@@ -106,12 +121,13 @@ public final class Session {
     ["active", "failed"].contains(reply["status"]?.string)
   }
 
-  /// The replies under a key among the next records of a reader.
-  private func replies(to key: String, _ reader: any Reader) throws -> [JSON] {
+  /// The replies under some keys among the next records of a reader.
+  private func replies(to keys: Set<String>, _ reader: any Reader) throws -> [(key: String, reply: JSON)] {
     let batch = RecordBatch()
     try reader.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: .milliseconds(100))
-    return try batch.records.filter { batch.keyText($0) == key }.compactMap { record in
-      try batch.value(record).map { try JSON(parsing: $0) }
+    return try batch.records.compactMap { record in
+      guard let key = batch.keyText(record), keys.contains(key) else { return nil }
+      return try batch.value(record).map { (key, try JSON(parsing: $0)) }
     }
   }
 

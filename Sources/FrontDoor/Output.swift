@@ -46,45 +46,87 @@ public enum Cell: Equatable, Sendable {
 public struct Output: Sendable {
   /// Columns of the terminal; nil where there is none, or JSON was asked for.
   public var terminalWidth: Int?
-  private let sink: @Sendable (String) -> Void
+  private let sink: @Sendable (String) throws(OutputError) -> Void
 
   /// `write` gets whole lines.
-  public init(terminalWidth: Int?, write: @escaping @Sendable (String) -> Void) {
+  public init(terminalWidth: Int?, write: @escaping @Sendable (String) throws(OutputError) -> Void) {
     self.terminalWidth = terminalWidth
     self.sink = write
   }
 
   /// The process's standard output.
   public static func standard(json: Bool) -> Output {
-    Output(terminalWidth: json ? nil : terminalColumns(of: 1)) { writeAll(1, $0) }
+    Output(terminalWidth: json ? nil : terminalColumns(of: 1)) { text throws(OutputError) in
+      try writeAll(1, text)
+    }
   }
 
   public var isTable: Bool { terminalWidth != nil }
 
   /// Text as it is. What came from outside goes through `visible` first.
-  public func write(_ text: String) { sink(text) }
+  public func write(_ text: String) throws(OutputError) { try sink(text) }
 
-  /// All rows at once: a table with aligned columns, cut to the terminal's width, or one JSON object a line.
-  /// Each row has as many cells as there are columns.
-  public func rows(_ columns: [String], _ rows: [[Cell]]) {
+  /// All rows at once: whole, as a terminal of this width shows them best (`wholeText`), or one JSON object a
+  /// line. Each row has as many cells as there are columns.
+  public func rows(_ columns: [String], _ rows: [[Cell]]) throws(OutputError) {
     guard let width = terminalWidth else {
-      for row in rows { object(columns, row) }
+      for row in rows { try object(columns, row) }
       return
     }
-    sink(textTable(columns, rows, width: width))
+    try sink(wholeText(columns, rows, width: width))
   }
 
   /// One JSON object on a line of its own.
-  public func object(_ columns: [String], _ row: [Cell]) {
+  public func object(_ columns: [String], _ row: [Cell]) throws(OutputError) {
     precondition(columns.count == row.count)
     let pairs = zip(columns, row).map { "\(jsonText($0)):\($1.json)" }
-    sink("{" + pairs.joined(separator: ",") + "}\n")
+    try sink("{" + pairs.joined(separator: ",") + "}\n")
   }
+}
+
+/// Results could not be written: the disk is full, or nobody reads any more.
+public struct OutputError: Error, Equatable, Sendable {
+  /// The system's number for it.
+  public var number: Int32
+
+  public init(number: Int32) { self.number = number }
+
+  /// Whoever read has seen enough: nothing to tell.
+  public var isClosed: Bool { number == EPIPE }
+}
+
+/// Blanks between the columns of a table.
+private let gap = 2
+
+/// All of it, nothing cut: a table where it fits the width, but that its last column may run on over the edge
+/// when it begins well before that; else one record behind the other, a line for each column.
+public func wholeText(_ columns: [String], _ rows: [[Cell]], width: Int) -> String {
+  let lastWidthMin = 24
+  func widest(_ i: Int) -> Int {
+    max(displayWidth(visible(columns[i])), rows.map { displayWidth($0[i].shown) }.max() ?? 0)
+  }
+  let last = columns.count - 1
+  let before = (0..<max(last, 0)).reduce(0) { $0 + widest($1) + gap }
+  let fits = last < 0 || rows.isEmpty || before + min(widest(last), lastWidthMin) <= width
+  return fits ? textTable(columns, rows, width: .max) : textRecords(columns, rows)
+}
+
+/// One record behind the other, under a line with its number.
+private func textRecords(_ columns: [String], _ rows: [[Cell]]) -> String {
+  let names = columns.map(visible)
+  let width = names.map(displayWidth).max() ?? 0
+  return rows.enumerated().map { number, row in
+    let lines = zip(names, row).map { name, cell in
+      let value = cell.shown
+      let space = String(repeating: " ", count: value.isEmpty ? 0 : width - displayWidth(name) + gap)
+      return name + space + value + "\n"
+    }
+    return "-[ \(number + 1) ]" + String(repeating: "-", count: 20) + "\n" + lines.joined()
+  }.joined()
 }
 
 /// A table of text. Numbers stand right; the widest columns give way first when it does not fit.
 public func textTable(_ columns: [String], _ rows: [[Cell]], width: Int) -> String {
-  let gap = 2
   let header = columns.map(visible)
   let shown = rows.map { row in
     precondition(row.count == columns.count)
@@ -123,13 +165,21 @@ public func terminalColumns(of descriptor: Int32) -> Int? {
   return Int(size.ws_col)
 }
 
-/// Writes all of it, or as much as the other side takes.
-public func writeAll(_ descriptor: Int32, _ text: String) {
-  var rest = Array(text.utf8)[...]
+/// Something for the person at the terminal, on standard error. Where that cannot be written, nobody can be
+/// told.
+public func tell(_ text: String) { try? writeAll(2, text) }
+
+/// Writes all of it.
+public func writeAll(_ descriptor: Int32, _ text: String) throws(OutputError) {
+  try writeAll(descriptor, Array(text.utf8))
+}
+
+public func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) throws(OutputError) {
+  var rest = bytes[...]
   while !rest.isEmpty {
     let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
     if count < 0, errno == EINTR { continue }
-    guard count > 0 else { return }
+    guard count > 0 else { throw OutputError(number: errno) }
     rest = rest.dropFirst(count)
   }
 }

@@ -1,4 +1,5 @@
 import Configuration
+import Glibc
 
 /// What a command does. Throws `CommandFailure` (status 1) or `UsageError` (status 2); another error is 1.
 public typealias CommandBody = (Invocation, Output) throws -> Void
@@ -36,18 +37,18 @@ public struct Program {
     self.makeOutput = output
     self.writeError = writeError
     self.bodies = bodies
-    self.bodies["help"] = { $1.write(try table.help(for: $0.arguments)) }
-    self.bodies["version"] = { $1.write("belfry \(Self.version)\n") }
+    self.bodies["help"] = { try $1.write(try table.help(for: $0.arguments)) }
+    self.bodies["version"] = { try $1.write("belfry \(Self.version)\n") }
     self.bodies["completion"] = { invocation, output in
       let shell = invocation.argument(0).flatMap { CompletionShell(rawValue: $0) }
-      output.write(table.completion(shell ?? .bash))
+      try output.write(table.completion(shell ?? .bash))
     }
     self.bodies["validate"] = { invocation, output in
       let loaded = try Configuration.load(
         path: invocation.text("config"), environment: environment, readFile: readFile,
         check: check)
       for warning in loaded.warnings { writeError("\(visible(warning.description))\n") }
-      output.write(loaded.configuration.description)
+      try output.write(loaded.configuration.description)
     }
   }
 
@@ -63,6 +64,10 @@ public struct Program {
     } catch let error as UsageError {
       writeError("belfry: \(error.message)\nTry 'belfry --help'.\n")
       return .usedWrongly
+    } catch let error as OutputError {
+      let reason = String(cString: strerror(error.number))
+      if !error.isClosed { writeError("belfry: the results could not be written: \(reason)\n") }
+      return .failed
     } catch {
       for line in "\(error)".split(separator: "\n") { writeError("\(visible(String(line)))\n") }
       return .failed

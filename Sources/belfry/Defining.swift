@@ -9,7 +9,7 @@ func execute(_ invocation: Invocation, _ output: Output) throws {
   let id = "\(client)/exec-" + String(UInt64.random(in: .min ... .max), radix: 16)
   let reply = try session.execute(client: client, id: id, sql: invocation.argument(0)!)
   guard reply["status"]?.string == "done" else { throw CommandFailure(rejection(reply)) }
-  output.object(["status"], [.text("done")])
+  try output.object(["status"], [.text("done")])
 }
 
 /// `belfry definitions`.
@@ -19,10 +19,10 @@ func showDefinitions(_ invocation: Invocation, _ output: Output) throws {
     members(registry, kind).map { key, definition in
       [
         Cell.text(kind), .text(String(key.dropFirst(kind.count + 1))),
-        Cell(definition["text"] ?? .null),
         .text((definition["uses"]?.array ?? []).compactMap(\.string).joined(separator: ", ")),
+        Cell(definition["text"] ?? .null),
       ]
     }
   }
-  output.rows(["kind", "name", "text", "uses"], rows)
+  try output.rows(["kind", "name", "uses", "text"], rows)
 }

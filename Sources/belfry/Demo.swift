@@ -45,22 +45,26 @@ func demo(_ invocation: Invocation, _ output: Output) throws {
   defer { server.stop() }
   let session = Session(
     bus: server.bus, topics: ClusterTopics(cluster: server.configuration.cluster), clock: SystemClock())
-  let screen = DemoScreen(server: server, notices: notices, isTerminal: isatty(1) == 1)
-  screen.greet()
-  try waitUntilReady(server)
-  for request in demoRequests {
-    let reply = try session.request(
-      client: request.client, name: request.name,
-      .object(of: [
-        "client": .string(request.client), "name": .string(request.name), "sql": .string(request.sql),
-      ]))
+  let isTerminal = isatty(1) == 1 && environment()["TERM"] != "dumb"
+  let screen = DemoScreen(server: server, notices: notices, isTerminal: isTerminal)
+  try screen.greet()
+  try waitUntilReady(server, screen)
+  try screen.wait(for: "replies to \(demoRequests.count) requests")
+  let replies = try session.requests(
+    demoRequests.map { client, name, sql in
+      (
+        "\(client)/\(name)",
+        .object(of: ["client": .string(client), "name": .string(name), "sql": .string(sql)])
+      )
+    })
+  for (request, reply) in zip(demoRequests, replies) {
     try screen.take(reply, of: request.client, request.name, request.sql)
   }
   while Signals.wait(atMost: .milliseconds(500)) == nil {
     try screen.refresh()
     if let failure = server.member.failure { throw CommandFailure("belfry: \(failure)") }
   }
-  screen.leave()
+  try screen.leave()
 }
 
 /// On the usual syslog port, or any other where that one is taken.
@@ -86,14 +90,14 @@ private func startDemo(_ invocation: Invocation, _ sink: Log.Sink) throws -> Ser
   }
 }
 
-private func waitUntilReady(_ server: Server) throws {
+private func waitUntilReady(_ server: Server, _ screen: DemoScreen) throws {
   let clock = SystemClock()
   let deadline = clock.elapsed() + .seconds(60)
   while !server.member.readiness.list.isEmpty {
     if let failure = server.member.failure { throw CommandFailure("belfry: \(failure)") }
-    if clock.elapsed() > deadline {
-      throw CommandFailure("the member is not ready: \(server.member.readiness.list.joined(separator: "; "))")
-    }
+    let reasons = server.member.readiness.list.joined(separator: "; ")
+    if clock.elapsed() > deadline { throw CommandFailure("the member is not ready: \(reasons)") }
+    if !reasons.isEmpty { try screen.wait(for: reasons) }
     if Signals.wait(atMost: .milliseconds(50)) != nil { throw CommandFailure("stopped") }
   }
 }
@@ -117,6 +121,7 @@ final class DemoScreen {
   private let notices: Notices
   private let isTerminal: Bool
   private var streams: [DemoStream] = []
+  private var awaited = ""
   private let started = SystemClock().elapsed()
 
   private final class DemoStream {
@@ -141,25 +146,34 @@ final class DemoScreen {
   }
 
   /// Where everything is.
-  func greet() {
-    if isTerminal { writeAll(1, "\u{1B}[2J") }
-    writeAll(1, header.joined(separator: "\n") + "\n")
+  func greet() throws(OutputError) {
+    if isTerminal { try writeAll(1, "\u{1B}[2J\u{1B}[H") }
+    try writeAll(1, header.joined(separator: "\n") + "\n")
+  }
+
+  /// What is on its way, while there is nothing else to see.
+  func wait(for what: String) throws(OutputError) {
+    if what == awaited { return }
+    awaited = what
+    try writeAll(1, "waiting: \(visible(what))\n")
   }
 
   private var header: [String] {
     let kafka = server.bus.bootstrap.split(separator: ",")[0]
     let port = server.syslogPorts.first ?? 0
     return [
-      "belfry demo   kafka \(kafka)   http 127.0.0.1:\(server.console.port)   syslog 127.0.0.1:\(port) (UDP, TCP)",
-      "  logger -n 127.0.0.1 -P \(port) hello          kcat -b \(kafka) -C -t belfry.lanes.view",
-      "  belfry subscribe --bootstrap \(kafka) \"SELECT Node, Summary FROM alerts WHERE Severity >= 4\"",
+      "belfry demo  kafka \(kafka)  http 127.0.0.1:\(server.console.port)  syslog 127.0.0.1:\(port)",
+      "  logger -n 127.0.0.1 -P \(port) hello",
+      "  kcat -b \(kafka) -C -t belfry.lanes.view",
+      "  belfry subscribe --bootstrap \(kafka) \\",
+      "    \"SELECT Node, Summary FROM alerts WHERE Severity >= 4\"",
     ]
   }
 
   func take(_ reply: JSON, of client: String, _ name: String, _ sql: String) throws {
     guard let address = StreamAddress(reply: reply) else { throw CommandFailure(rejection(reply)) }
     if !isTerminal {
-      writeAll(1, "\(client)/\(name) is \(reply["role"]?.string ?? "") on stream \(address.id): \(sql)\n")
+      try writeAll(1, "\(client)/\(name) is \(reply["role"]?.string ?? "") on stream \(address.id): \(sql)\n")
     }
     let stream: DemoStream
     if let known = streams.first(where: { $0.id == address.id }) {
@@ -176,25 +190,26 @@ final class DemoScreen {
     for stream in streams {
       for record in try stream.follower.poll(timeout: .milliseconds(20)) {
         stream.rows[record.key] = record.value
-        if !isTerminal { writeLine(stream, record) }
+        if !isTerminal { try writeLine(stream, record) }
       }
     }
-    if isTerminal { draw() }
+    if isTerminal { try draw() }
   }
 
-  private func writeLine(_ stream: DemoStream, _ record: StreamRecord) {
+  private func writeLine(_ stream: DemoStream, _ record: StreamRecord) throws(OutputError) {
     let value = record.value.map { visible($0.text) } ?? "gone"
-    writeAll(1, "\(stream.isCounter ? "counter" : "row") seq=\(record.seq) \(visible(record.key)) \(value)\n")
+    try writeAll(
+      1, "\(stream.isCounter ? "counter" : "row") seq=\(record.seq) \(visible(record.key)) \(value)\n")
   }
 
-  func leave() {
+  func leave() throws(OutputError) {
     for stream in streams { stream.follower.close() }
-    writeAll(1, "\n")
+    try writeAll(1, "\n")
   }
 
   // MARK: Drawing
 
-  private func draw() {
+  private func draw() throws(OutputError) {
     let width = terminalColumns(of: 1) ?? 80
     var size = winsize()
     let height = ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 0 ? Int(size.ws_row) : 24
@@ -207,13 +222,14 @@ final class DemoScreen {
       )
     }
     lines.append("")
+    if streams.allSatisfy(\.rows.isEmpty) { lines.append("waiting: the first sweep") }
     lines += counters(width)
     lines.append("")
     lines += table(width, height - lines.count - notices.all.count - 2)
     lines += notices.all.map { fitted(visible($0), to: width) }
     lines.append(foot)
     let drawn = lines.prefix(height - 1).map { fitted($0, to: width) + "\u{1B}[K" }.joined(separator: "\n")
-    writeAll(1, "\u{1B}[H" + drawn + "\n\u{1B}[J")
+    try writeAll(1, "\u{1B}[H" + drawn + "\n\u{1B}[J")
   }
 
   private var foot: String {

@@ -15,7 +15,7 @@ func members(_ registry: [String: JSON], _ kind: String) -> [(key: String, value
 /// `belfry requests`.
 func showRequests(_ invocation: Invocation, _ output: Output) throws {
   let registry = try openSession(invocation).registry()
-  output.rows(
+  try output.rows(
     ["client", "name", "stream", "mode", "interval_ms", "lease_ms", "sql"],
     members(registry, "request").map { _, request in
       let set = registry["set/\(request["set"]?.string ?? "")"]
@@ -35,7 +35,7 @@ func showStreams(_ invocation: Invocation, _ output: Output) throws {
   for (_, request) in members(registry, "request") {
     clients[request["stream"]?.string ?? "", default: 0] += 1
   }
-  output.rows(
+  try output.rows(
     ["id", "clients", "state", "topic", "partition", "key_prefix", "view"],
     members(registry, "stream").filter { $0.value["state"]?.string != "ended" }.map { key, stream in
       let id = String(key.dropFirst("stream/".count))
@@ -56,9 +56,9 @@ func query(_ invocation: Invocation, _ output: Output) throws {
   guard status == 200 else { throw CommandFailure(rejection(answer)) }
   let columns = (answer["columns"]?.array ?? []).compactMap { $0["name"]?.string }
   let rows = answer["rows"]?.array ?? []
-  output.rows(columns, rows.map { row in columns.map { Cell(row[$0] ?? .null) } })
+  try output.rows(columns, rows.map { row in columns.map { Cell(row[$0] ?? .null) } })
   if answer["truncated"]?.bool == true {
-    writeAll(2, "belfry: only the first \(rows.count) rows are shown\n")
+    tell("belfry: only the first \(rows.count) rows are shown\n")
   }
 }
 
@@ -67,6 +67,6 @@ func explain(_ invocation: Invocation, _ output: Output) throws {
   let schema = try Schema.of(try loadConfiguration(invocation))
   let view = try parseView(invocation.argument(0)!, in: OneTable(schema))
   let index = ("index", "scan: every changed row is tested against this filter")
-  output.rows(
+  try output.rows(
     ["what", "value"], (Explanation(view).lines + [index]).map { [.text($0.0), .text($0.1)] })
 }

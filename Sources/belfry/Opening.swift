@@ -14,7 +14,7 @@ func loadConfiguration(_ invocation: Invocation) throws -> Configuration {
   let loaded = try Configuration.load(
     path: invocation.text("config"), environment: environment(), readFile: readFile,
     check: { $0.faults })
-  for warning in loaded.warnings { writeAll(2, "\(visible(warning.description))\n") }
+  for warning in loaded.warnings { tell("\(visible(warning.description))\n") }
   var configuration = loaded.configuration
   if let bootstrap = invocation.text("bootstrap") { configuration.kafka.bootstrap = .servers(bootstrap) }
   if let cluster = invocation.text("cluster") {

@@ -35,11 +35,12 @@ func send(_ invocation: Invocation, _ output: Output) throws {
     if length < 0 { break }
     let text = trimmed(UnsafeRawBufferPointer(start: line, count: length))
     if text.count == 0 { continue }
-    batch.append(topic: topic, partition: -1, timestamp: session.clock.now(), key: keys.key(of: text), value: text)
+    batch.append(
+      topic: topic, partition: -1, timestamp: session.clock.now(), key: keys.key(of: text), value: text)
     count += 1
   }
   try producer.flush(timeout: .seconds(60))
-  output.object(["sent", "topic"], [.int(count), .text(session.topics.events)])
+  try output.object(["sent", "topic"], [.int(count), .text(session.topics.events)])
 }
 
 private func trimmed(_ line: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
@@ -70,12 +71,12 @@ func listDeadLetters(_ invocation: Invocation, _ output: Output) throws {
     func header(_ name: StaticString) -> Cell { batch.headerText(record, name).map { .text($0) } ?? .null }
     rows.append([
       .int(record.offset), .text(iso8601(record.timestamp)), header("belfry.error.code"),
-      header("belfry.error.message"), header("belfry.error.partition"), header("belfry.error.offset"),
-      .int(Int64(batch.value(record)?.count ?? 0)),
+      header("belfry.error.partition"), header("belfry.error.offset"),
+      .int(Int64(batch.value(record)?.count ?? 0)), header("belfry.error.message"),
     ])
     if rows.count > limit { rows.removeFirst() }
   }
-  output.rows(["offset", "time", "code", "message", "partition", "event_offset", "bytes"], rows)
+  try output.rows(["offset", "time", "code", "partition", "event_offset", "bytes", "message"], rows)
 }
 
 /// `belfry dlq show OFFSET`: the value's bytes as they came.
@@ -89,14 +90,9 @@ func showDeadLetter(_ invocation: Invocation, _ output: Output) throws {
   guard let bytes else { throw CommandFailure("there is no dead letter at offset \(offset)") }
   // A terminal must not obey what an event says; a pipe gets it byte for byte.
   if output.isTable {
-    output.write(visible(String(decoding: bytes, as: UTF8.self)) + "\n")
+    try output.write(visible(String(decoding: bytes, as: UTF8.self)) + "\n")
   } else {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
-      guard count > 0 else { return }
-      rest = rest.dropFirst(count)
-    }
+    try writeAll(1, bytes)
   }
 }
 
@@ -127,5 +123,5 @@ func replayDeadLetters(_ invocation: Invocation, _ output: Output) throws {
   try producer.send(out)
   try producer.flush(timeout: .seconds(60))
   if let only, count == 0 { throw CommandFailure("there is no dead letter at offset \(only)") }
-  output.object(["replayed", "topic"], [.int(count), .text(session.topics.events)])
+  try output.object(["replayed", "topic"], [.int(count), .text(session.topics.events)])
 }

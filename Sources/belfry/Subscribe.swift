@@ -25,17 +25,22 @@ func subscribe(_ invocation: Invocation, _ output: Output) throws {
   guard reply["status"]?.string == "active", let address = StreamAddress(reply: reply) else {
     throw CommandFailure(rejection(reply))
   }
-  writeAll(
-    2,
+  tell(
     "belfry: \(visible(client))/\(visible(name)) is \(reply["role"]?.string ?? "active") on stream \(address.id):"
       + " topic \(address.topic), partition \(address.partition)"
       + (address.keyPrefix.isEmpty ? "" : ", key prefix \(address.keyPrefix)") + "\n")
   let follower = try StreamFollower(address, bus: session.bus)
   defer { follower.close() }
   let printer = StreamPrinter(reply, output)
-  if !invocation.has("from-start") { try printer.showPresent(follower) }
-  try follow(follower, printer, renewing: request, every: lease / 3, as: "\(client)/\(name)", session)
-  try session.send(topic: session.topics.requests, key: "\(client)/\(name)", value: nil)
+  func end() throws { try session.send(topic: session.topics.requests, key: "\(client)/\(name)", value: nil) }
+  do {
+    if !invocation.has("from-start") { try printer.showPresent(follower) }
+    try follow(follower, printer, renewing: request, every: lease / 3, as: "\(client)/\(name)", session)
+  } catch let error as OutputError {
+    try end()
+    throw error
+  }
+  try end()
 }
 
 /// Until a signal comes. The lease is renewed by sending the same record again.
@@ -45,7 +50,7 @@ private func follow(
 ) throws {
   var renewed = session.clock.elapsed()
   while true {
-    printer.show(try follower.poll(timeout: .milliseconds(200)))
+    try printer.show(try follower.poll(timeout: .milliseconds(200)))
     if Signals.wait(atMost: .zero) != nil { return }
     if renewal > .zero, session.clock.elapsed() - renewed >= renewal {
       try session.send(topic: session.topics.requests, key: key, value: request.text)
@@ -86,13 +91,13 @@ final class StreamPrinter {
       if try follower.isAtPresent() { break }
     }
     var shown = Set<String>()
-    show(order.filter { shown.insert($0).inserted }.compactMap { rows[$0] })
+    try show(order.filter { shown.insert($0).inserted }.compactMap { rows[$0] })
   }
 
-  func show(_ records: [StreamRecord]) {
+  func show(_ records: [StreamRecord]) throws(OutputError) {
     if records.isEmpty { return }
     if output.isTable {
-      output.rows(
+      try output.rows(
         ["", "key"] + columns,
         records.map { record in
           [.text(record.value == nil ? "-" : "+"), .text(record.key)]
@@ -104,7 +109,7 @@ final class StreamPrinter {
           "seq": .int(record.seq), "epoch": .int(record.epoch), "sweep": .int(record.sweep),
           "key": .string(record.key), "row": record.value ?? .null, "last": record.isLast ? .bool(true) : nil,
         ])
-        output.write(line.text + "\n")
+        try output.write(line.text + "\n")
       }
     }
   }
@@ -134,5 +139,5 @@ func unsubscribe(_ invocation: Invocation, _ output: Output) throws {
   if known == nil { throw CommandFailure("there is no request \(client)/\(own)") }
   let reply = try session.request(client: client, name: own, nil)
   guard reply["status"]?.string == "ended" else { throw CommandFailure(rejection(reply)) }
-  output.object(["client", "name", "status"], [.text(client), .text(own), .text("ended")])
+  try output.object(["client", "name", "status"], [.text(client), .text(own), .text("ended")])
 }

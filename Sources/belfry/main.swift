@@ -25,5 +25,5 @@ let program = Program(
     "dlq list": listDeadLetters, "dlq show": showDeadLetter, "dlq replay": replayDeadLetters,
   ],
   environment: environment(), readFile: readFile, check: { $0.faults },
-  output: { Output.standard(json: $0) }, writeError: { writeAll(2, $0) })
+  output: { Output.standard(json: $0) }, writeError: tell)
 exit(program.run(Array(CommandLine.arguments.dropFirst())).rawValue)

@@ -21,6 +21,20 @@ import Testing
     }
   }
 
+  @Test func `what does not fit becomes records, and nothing is cut`() {
+    let id = "3f9a0c51b7e2d014"
+    let row: [Cell] = [.text(id), .int(5), .text(String(repeating: "long ", count: 30) + "end")]
+    let columns = ["stream", "clients", "sql"]
+    let running = wholeText(columns, [row, row], width: 80)
+    #expect(running.hasPrefix("stream            clients  sql\n\(id)        5  long "))
+    #expect(running.split(separator: "\n").allSatisfy { $0.hasSuffix("end") || $0.hasSuffix("sql") })
+    let records = wholeText(columns, [row, [.text("x\u{1B}"), .null, .text("y")]], width: 40)
+    #expect(records.hasPrefix("-[ 1 ]--------------------\nstream   \(id)\nclients  5\nsql      long "))
+    #expect(records.hasSuffix("end\n-[ 2 ]--------------------\nstream   x␛\nclients\nsql      y\n"))
+    #expect(wholeText(columns, [], width: 5) == "stream  clients  sql\n")
+    #expect(wholeText([], [], width: 5) == "\n")
+  }
+
   @Test(arguments: [
     ("plain é 東", "plain é 東"), ("a\u{1B}[2Jb", "a␛[2Jb"), ("a\nb\r\tc", "a␊b␍␉c"), ("\u{7F}", "␡"),
     ("\u{9B}31m", "\\u{9B}31m"), ("a\u{202E}b", "a\\u{202E}b"), ("\0", "␀"), ("\u{2028}", "\\u{2028}"),
@@ -42,10 +56,10 @@ import Testing
     #expect(fitted(text, to: width) == expected)
   }
 
-  @Test func `without a terminal there is one JSON object a line`() {
+  @Test func `without a terminal there is one JSON object a line`() throws {
     let collected = Collected()
     let output = Output(terminalWidth: nil) { collected.append($0) }
-    output.rows(
+    try output.rows(
       ["a", "b\"", "c", "d", "e"],
       [
         [.text("x\u{1B}\n\"\\é\u{9B}"), .int(-5), .real(1.5), .bool(true), .json("[1,2]")],

@@ -1,5 +1,6 @@
 import Configuration
 import FrontDoor
+import Glibc
 import Synchronization
 import Testing
 
@@ -33,7 +34,7 @@ final class Run: Sendable {
 
   @Test func `a command's body gets what was said and where to write`() {
     let bodies: [String: CommandBody] = [
-      "query": { invocation, output in output.rows(["sql"], [[.text(invocation.argument(0)!)]]) }
+      "query": { invocation, output in try output.rows(["sql"], [[.text(invocation.argument(0)!)]]) }
     ]
     #expect(run(["query", "a", "--json"], bodies: bodies) == .fine)
     #expect(run(["query", "b"], bodies: bodies) == .fine)
@@ -58,6 +59,22 @@ final class Run: Sendable {
         Try 'belfry --help'.
 
         """)
+  }
+
+  @Test func `results that cannot be written are a failure, and a closed pipe is a quiet one`() {
+    for (number, words) in [
+      (ENOSPC, "belfry: the results could not be written: No space left on device\n"), (EPIPE, ""),
+    ] {
+      let errors = Collected()
+      let program = Program(
+        bodies: [:], environment: [:], readFile: readFile,
+        output: { _ in
+          Output(terminalWidth: nil) { _ throws(OutputError) in throw OutputError(number: number) }
+        },
+        writeError: { errors.append($0) })
+      #expect(program.run(["version"]) == .failed)
+      #expect(errors.lines.joined() == words)
+    }
   }
 
   @Test func `validate shows a good configuration and tells the faults of a bad one`() {

@@ -111,6 +111,23 @@ extension Integration {
       #expect(rejected.status == 1 && rejected.errors.contains("SQL 1:8: "), "\(rejected.errors)")
     }
 
+    @Test func `a subscription ends with its reader`() throws {
+      let town = try Town()
+      try town.start()
+      try town.send((0..<5).map { Samples.event("\($0)") })
+      let child = try town.pipeline(
+        "subscribe 'SELECT Node FROM alerts' --client desk --interval 100ms", into: "head -1")
+      try eventually("the request") { try objects(try town.belfry("requests")).count == 1 }
+      var round = 0
+      try eventually("the end of the pipeline") {
+        round += 1
+        try town.send([Samples.event("more \(round)")])
+        return child.status != nil
+      }
+      #expect(child.output.split(separator: "\n").count == 1)
+      try eventually("the end of the request") { try objects(try town.belfry("requests")).isEmpty }
+    }
+
     @Test func `a topic with the wrong number of partitions ends serve, and it says which`() throws {
       let town = try Town()
       try town.bus.ensureTopics([TopicSpec(town.topics.events, partitions: 2, properties: [:])])
@@ -186,6 +203,14 @@ extension Integration {
       #expect(told.errors.split(separator: "\n").count == 6, "\(told.errors)")
       let served = try Belfry.run(["serve", "-c", file])
       #expect(served.status == 1 && served.errors == told.errors)
+    }
+
+    @Test func `results on a full disk are a failure`() throws {
+      for command in ["version", "help", "explain 'SELECT Node FROM alerts'"] {
+        let child = try Child("/bin/sh", ["-c", "exec \(Belfry.path) \(command) >/dev/full"])
+        #expect(try child.end() == 1)
+        #expect(child.errors == "belfry: the results could not be written: No space left on device\n")
+      }
     }
 
     @Test func `explain shows one form for two spellings`() throws {

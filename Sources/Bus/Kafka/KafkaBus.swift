@@ -61,7 +61,8 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     if closed.load(ordering: .relaxed) { throw .closed }
     var all = [
       "bootstrap.servers": bootstrap, "socket.nagle.disable": "true", "client.id": "belfry",
-      "allow.auto.create.topics": "false",
+      // The embedded broker makes topics whatever is said, and knows no other answer.
+      "allow.auto.create.topics": embedded == nil ? "false" : "true",
       // A broker that is back is to be used at once; librdkafka's own limit is 10 s.
       "reconnect.backoff.max.ms": "1000",
       // A broker that neither answers nor goes (a machine that vanished) is given up after this; librdkafka's

@@ -145,6 +145,11 @@ final class Town {
     try Child(Belfry.path, arguments + ["-c", configuration])
   }
 
+  /// A client command whose output another program reads, in a shell's words.
+  func pipeline(_ command: String, into reader: String) throws -> Child {
+    try Child("/bin/sh", ["-c", "\(Belfry.path) \(command) -c \(configuration) | \(reader)"])
+  }
+
   // MARK: Over Kafka
 
   /// Sends values to the events topic, by their keys' partitions or to one.
