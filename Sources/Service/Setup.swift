@@ -8,7 +8,8 @@ import Table
 extension Configuration {
   /// What this version cannot serve yet.
   var memberFault: Diagnostic? {
-    members > 1 ? Diagnostic(Place(source: "members"), "a cluster has one member for now, not \(members)") : nil
+    members > 1
+      ? Diagnostic(Place(source: "members"), "a cluster has one member for now, not \(members)") : nil
   }
 }
 
