@@ -41,6 +41,9 @@ final class FilterIndex {
   /// Children that grams led to, a stack of them over all levels.
   var found = Run<NodePointer>()
 
+  /// A child whose gram turned out to be common.
+  var commonChild: NodePointer?
+
   /// Filters whose tests were evaluated for a change, since they could not be told by the index alone.
   var candidates = 0
   private(set) var filterCount = 0
@@ -157,6 +160,10 @@ final class FilterIndex {
     case (let before?, nil): walk.one(root, before, .leaving)
     case (nil, let after?): walk.one(root, after, .entering)
     case (nil, nil): break
+    }
+    if let child = commonChild {
+      commonChild = nil
+      leaveCommon(child)
     }
     for move in moves.elements { body(move) }
   }

@@ -20,6 +20,9 @@ struct IndexNode: BitwiseCopyable {
 
   /// The last change that came here by a gram, and by which of its images.
   var mark: UInt64 = 0
+  /// Texts that had this child's gram, of those that its partition has seen since `seenBefore`.
+  var found: UInt32 = 0
+  var seenBefore: UInt32 = 0
   /// By column, the partitions that read it; nil: there are few, or they changed since it was made.
   var readers: Readers?
   /// Where it hangs: in which partition of which node, under which key.
@@ -87,6 +90,15 @@ struct Partition: BitwiseCopyable {
   var mark: UInt64 = 0
   /// Of grams: most of those that there are not.
   var sieve = Sieve()
+  /// Texts that were looked through, and grams that many of them had: poor ways to a filter that has others.
+  var seen: UInt32 = 0
+  var common = Sieve()
+
+  /// A gram is common that so many texts had, and more than one of so many.
+  static let commonLeast: UInt32 = 32
+  static let commonShare: UInt32 = 8
+  /// Common grams that are kept apart; more of them may be taken for common.
+  static let commonMax = 1024
   /// Whether the column's cells are reals.
   let hasReals: Bool
   var children = PointerTable<IndexNode>()

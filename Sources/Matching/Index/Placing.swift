@@ -9,12 +9,22 @@ extension FilterIndex {
     /// How many filters share it: the fewer the better.
     var crowd = 0
 
+    /// Most texts go it.
+    var isCommon = false
+
+    func isBetter(than other: Way) -> Bool {
+      isCommon == other.isCommon ? crowd < other.crowd : other.isCommon
+    }
+
     /// What it costs besides: an entry for each key; looking up each byte of a text.
     var toll: Int { keys.count - 1 + (name.kind == .grams ? 4 : 0) }
   }
 
   /// So many entries at most are looked at again at once, which bounds what one filter more may cost.
   private static let splitMax: Int32 = 512
+
+  /// Fewer ranges of a column are evaluated sooner than found.
+  private static let rangesMin = 32
 
   // MARK: Down
 
@@ -26,7 +36,7 @@ extension FilterIndex {
     if let way = bestWay(record, path, in: node) { return descend(number, path, way, from: node) }
     let entry = makeEntry(number, path, node)
     if !node.pointee.ranges.isEmpty || !node.pointee.bareRanges.isEmpty, hasNoWays(record, path, node),
-      let sorting = sorting(record, path, node)
+      let sorting = sorting(record, path, node), rangeCount(sorting.main.column, node) >= Self.rangesMin
     {
       return sort(entry, sorting, node)
     }
@@ -65,7 +75,8 @@ extension FilterIndex {
       var way = way
       way.crowd = way.toll
       for key in way.keys { way.crowd += Int(partition.pointee.children.find(key)?.pointee.homes ?? 0) }
-      if way.crowd < best?.crowd ?? .max { best = way }
+      way.isCommon = isCommon(way, node)
+      if best.map({ way.isBetter(than: $0) }) ?? true { best = way }
     }
     guard let best, best.crowd <= max(Int(IndexNode.entriesMax), Int(node.pointee.homes) / 2) else {
       return nil
@@ -77,6 +88,40 @@ extension FilterIndex {
     var hasNone = true
     forEachWay(record, path, node) { _ in hasNone = false }
     return hasNone
+  }
+
+  /// Filters that are found by a gram which many texts have go elsewhere, if they can: another of their
+  /// grams, or another test. A few at once.
+  func leaveCommon(_ child: NodePointer) {
+    guard let node = child.pointee.parent, let partition = node.pointee.partition(child.pointee.partition)
+    else { return }
+    if partition.pointee.common.capacity == 0 {
+      partition.pointee.common.reset(capacity: Partition.commonMax)
+    }
+    partition.pointee.common.insert(child.pointee.key)
+    for entry in child.pointee.entries.elements.prefix(Int(IndexNode.entriesMax)).map({ $0 }) {
+      let record = records[Int(entry.filter)]!
+      // The node must not go with the last that is taken out.
+      guard node.pointee.homes > 1, let way = bestWay(record, entry.path, in: node), !isCommon(way, node)
+      else {
+        continue
+      }
+      let at = record.pointee.homes.elements.firstIndex { $0.node == child && $0.path == entry.path }!
+      displace(entry.filter, record.pointee.homes[at])
+      record.pointee.homes.remove(at: at)
+      var above = node.pointee.parent
+      while let ancestor = above {
+        ancestor.pointee.homes += 1
+        above = ancestor.pointee.parent
+      }
+      node.pointee.homes += 1
+      descend(entry.filter, entry.path, way, from: node)
+    }
+  }
+
+  private func isCommon(_ way: Way, _ node: NodePointer) -> Bool {
+    guard way.name.kind == .grams, let partition = node.pointee.partition(way.name) else { return false }
+    return partition.pointee.common.mayContain(way.keys[0])
   }
 
   /// All ways that a path's tests offer which did not lead to the node already.
@@ -116,12 +161,19 @@ extension FilterIndex {
     let moved = (first..<Int(count)).map { node.pointee.entries[$0] }
     let ways = node.pointee.depth < IndexNode.depthMax ? bestWays(moved, node) : moved.map { _ in nil }
     node.pointee.entries.truncate(to: first)
+    var ranges: [UInt16: Int] = [:]
+    for (entry, way) in zip(moved, ways) where way == nil {
+      guard let sorting = sorting(records[Int(entry.filter)]!, entry.path, node) else { continue }
+      ranges[sorting.main.column, default: rangeCount(sorting.main.column, node)] += 1
+    }
     for (entry, way) in zip(moved, ways) {
       let record = records[Int(entry.filter)]!
       if let way {
         dropHome(record, node, entry.path)
         descend(entry.filter, entry.path, way, from: node)
-      } else if let sorting = sorting(record, entry.path, node) {
+      } else if let sorting = sorting(record, entry.path, node),
+        ranges[sorting.main.column]! >= Self.rangesMin
+      {
         dropHome(record, node, entry.path)
         sort(entry, sorting, node)
       } else {
@@ -148,7 +200,8 @@ extension FilterIndex {
       var best: Way?
       for var way in ways {
         way.crowd = way.keys.reduce(way.toll) { $0 + crowds[IndexNode.Link(name: way.name, key: $1)]! }
-        if way.crowd < best?.crowd ?? .max { best = way }
+        way.isCommon = isCommon(way, node)
+        if best.map({ way.isBetter(than: $0) }) ?? true { best = way }
       }
       return best.flatMap { $0.crowd <= entries.count / 2 ? $0 : nil }
     }
@@ -169,6 +222,7 @@ extension FilterIndex {
     /// Which of them it is sorted by: all, if all are intervals and nothing else matters, else one.
     let intervals: [Int]
     let isMixed: Bool
+    var main: RowTest { left[intervals[0]] }
     var isBare: Bool { !isMixed && left.count == 1 }
 
     func rest(without interval: Int) -> [RowTest] { left.indices.filter { $0 != interval }.map { left[$0] } }
@@ -234,6 +288,16 @@ extension FilterIndex {
     return new
   }
 
+  /// How many ranges of a column are sorted at a node.
+  private func rangeCount(_ column: UInt16, _ node: NodePointer) -> Int {
+    let bare = node.pointee.bareRanges.elements.reduce(0) {
+      $0 + ($1.pointee.column == column ? $1.pointee.count : 0)
+    }
+    return node.pointee.ranges.elements.reduce(bare) {
+      $0 + ($1.pointee.column == column ? $1.pointee.count : 0)
+    }
+  }
+
   private func place<Range: FilterRange>(
     of test: RowTest, isMixed: Bool, _ lists: Run<UnsafeMutablePointer<RangeLists<Range>>>
   ) -> Int? {
@@ -296,6 +360,7 @@ extension FilterIndex {
     let child = NodePointer.allocate(capacity: 1)
     child.initialize(
       to: IndexNode(parent: node, partition: partition.pointee.name, key: key, depth: node.pointee.depth + 1))
+    child.pointee.seenBefore = partition.pointee.seen
     partition.pointee.children.insert(key, child)
     if partition.pointee.name.kind != .points { partition.pointee.sizes |= 1 << UInt8(TextKey.count(key)) }
     if partition.pointee.name.kind == .grams { sift(key, partition) }
@@ -383,6 +448,7 @@ extension FilterIndex {
     if partition.pointee.children.count == 0 {
       partition.pointee.children.free()
       partition.pointee.sieve.free()
+      partition.pointee.common.free()
       partition.deallocate()
       parent.pointee.partitions.remove(at: at)
       forgetReaders(parent)

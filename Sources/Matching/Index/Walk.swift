@@ -198,6 +198,7 @@ struct Walk {
     let children = partition.pointee.children
     let sieve = partition.pointee.sieve
     let text = context.strings.bytes(cell.code)
+    partition.pointee.seen &+= 1
     for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
       var window: UInt32 = 0
       for i in text.indices {
@@ -209,9 +210,20 @@ struct Walk {
         } else {
           child.pointee.mark = mark
           index.found.append(child)
+          noteFound(child, partition)
         }
       }
     }
+  }
+
+  /// A gram that many texts have is noticed when it was found 32 times, 64 times and so on.
+  @inline(__always)
+  private func noteFound(_ child: NodePointer, _ partition: UnsafeMutablePointer<Partition>) {
+    child.pointee.found &+= 1
+    let found = child.pointee.found
+    if found < Partition.commonLeast || found & (found - 1) != 0 || child.pointee.entries.isEmpty { return }
+    let seen = partition.pointee.seen &- child.pointee.seenBefore
+    if found > seen / Partition.commonShare { index.commonChild = child }
   }
 
   // MARK: Ranges
