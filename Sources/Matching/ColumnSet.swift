@@ -49,6 +49,14 @@ struct ColumnSet: Equatable {
 
   mutating func formUnion(_ other: ColumnSet) { words |= other.words }
 
+  /// One bit for each eight columns: sets that share none share no column.
+  @inline(__always)
+  var signature: UInt64 {
+    let four = words.lowHalf | words.highHalf
+    let two = four.lowHalf | four.highHalf
+    return two.x | two.y
+  }
+
   var isEmpty: Bool { words == .zero }
 
   @inline(__always)

@@ -61,7 +61,12 @@ struct Entry: BitwiseCopyable {
   /// Which of the filter's paths led here.
   var path: UInt16
   var rest: Rest
+  /// Where the record is to be looked at, `low` is the signature of the columns for which it is: most changes
+  /// are told by it without a look.
   var test: RowTest
+
+  @inline(__always)
+  func mayConcern(_ changes: UInt64) -> Bool { UInt64(bitPattern: test.low) & changes != 0 }
 }
 
 /// The children of a node by what they have of one kind in one column.

@@ -256,7 +256,7 @@ extension FilterIndex {
       let interval = sorting.left[at]
       let lists = lists(of: interval, isMixed: sorting.isMixed, &node.pointee.ranges)
       var sorted = entry
-      (sorted.rest, sorted.test) = remainder(record, sorting.rest(without: at))
+      (sorted.rest, sorted.test) = remainder(record, entry.path, sorting.rest(without: at))
       lists.pointee.insert(
         RangeEntry(
           low: interval.low, high: interval.high, entry: sorted, isMain: at == sorting.intervals[0]))
@@ -310,12 +310,14 @@ extension FilterIndex {
     let record = records[Int(number)]!
     let links = node.pointee.links
     let left = record.pointee.tests(path).elements.filter { !isKnown($0, links) }
-    let (rest, test) = remainder(record, left)
+    let (rest, test) = remainder(record, path, left)
     return Entry(filter: number, path: path, rest: rest, test: test)
   }
 
-  private func remainder(_ record: RecordPointer, _ left: [RowTest]) -> (Entry.Rest, RowTest) {
-    let none = RowTest(kind: .integers)
+  private func remainder(_ record: RecordPointer, _ path: UInt16, _ left: [RowTest]) -> (Entry.Rest, RowTest)
+  {
+    let signature = Int64(bitPattern: record.pointee.columns(path).signature)
+    let none = RowTest(kind: .integers, low: signature)
     if record.pointee.isShared { return (.shared, none) }
     if record.pointee.isObserved { return (.whole, none) }
     switch left.count {

@@ -9,6 +9,7 @@ struct Walk {
   private let before: Row?
   private let after: Row?
   private let changed: ColumnSet
+  private let signature: UInt64
   private let change: UInt64
   private let counts: Run<Int64>
   private let records: Run<RecordPointer?>
@@ -19,6 +20,7 @@ struct Walk {
     context = index.context
     (self.before, self.after) = (before, after)
     (changed, change) = (index.changed, index.change)
+    signature = changed.signature
     (counts, records) = (index.counts, index.records)
   }
 
@@ -72,10 +74,11 @@ struct Walk {
       let (was, isNow) = (entry.test.holds(before, past), entry.test.holds(after, context))
       if was != isNow { counts[Int(entry.filter)] += isNow ? 1 : -1 }
     case .whole:
+      if !entry.mayConcern(signature) { return }
       let record = records[Int(entry.filter)].unsafelyUnwrapped
       if !record.pointee.columns.intersects(changed) { return }
       settle(entry.filter, record, holds(record, before, past), holds(record, after, context))
-    case .shared: shared(entry)
+    case .shared: if entry.mayConcern(signature) { shared(entry) }
     }
   }
 
@@ -271,12 +274,13 @@ struct Walk {
       let isNow = isInside && entry.test.holds(after, context)
       counts[Int(entry.filter)] += (isNow ? 1 : 0) - (was ? 1 : 0)
     case .whole:
+      if !entry.mayConcern(signature) { return }
       let record = records[Int(entry.filter)].unsafelyUnwrapped
       if !record.pointee.columns.intersects(changed) { return }
       settle(
         entry.filter, record, wasInside && holds(record, before, past),
         isInside && holds(record, after, context))
-    case .shared: shared(entry)
+    case .shared: if entry.mayConcern(signature) { shared(entry) }
     }
   }
 
