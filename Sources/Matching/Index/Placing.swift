@@ -23,9 +23,6 @@ extension FilterIndex {
   /// So many entries at most are looked at again at once, which bounds what one filter more may cost.
   private static let splitMax: Int32 = 512
 
-  /// Fewer ranges of a column are evaluated sooner than found.
-  private static let rangesMin = 32
-
   // MARK: Down
 
   /// Puts a path of a filter into a node or below.
@@ -36,7 +33,7 @@ extension FilterIndex {
     if let way = bestWay(record, path, in: node) { return descend(number, path, way, from: node) }
     let entry = makeEntry(number, path, node)
     if !node.pointee.ranges.isEmpty || !node.pointee.bareRanges.isEmpty, hasNoWays(record, path, node),
-      let sorting = sorting(record, path, node), rangeCount(sorting.main.column, node) >= Self.rangesMin
+      let sorting = sorting(record, path, node), rangeCount(sorting.main.column, node) >= sorting.companyMin
     {
       return sort(entry, sorting, node)
     }
@@ -172,7 +169,7 @@ extension FilterIndex {
         dropHome(record, node, entry.path)
         descend(entry.filter, entry.path, way, from: node)
       } else if let sorting = sorting(record, entry.path, node),
-        ranges[sorting.main.column]! >= Self.rangesMin
+        ranges[sorting.main.column]! >= sorting.companyMin
       {
         dropHome(record, node, entry.path)
         sort(entry, sorting, node)
@@ -223,6 +220,8 @@ extension FilterIndex {
     let intervals: [Int]
     let isMixed: Bool
     var main: RowTest { left[intervals[0]] }
+    /// Fewer ranges of the column are evaluated sooner than found; where more is left, evaluating is dear.
+    var companyMin: Int { left.count == 1 ? 32 : 8 }
     var isBare: Bool { !isMixed && left.count == 1 }
 
     func rest(without interval: Int) -> [RowTest] { left.indices.filter { $0 != interval }.map { left[$0] } }
