@@ -4,6 +4,8 @@
 CONFIGURATION ?= release
 BELFRY = .build/$(CONFIGURATION)/belfry
 SWIFT_FILES = $(wildcard Sources Connectors Tests Benchmarks) Package.swift
+# Whether there is a terminal must not change the compiler's flags, or everything is built again.
+SWIFT_BUILD = swift build --no-color-diagnostics
 # All tests are Swift Testing's; XCTest's own runner only adds lines, and leaks that the address sanitizer reports.
 SWIFT_TEST = swift test --disable-xctest
 # FILTER=TableTests runs only what matches; empty runs everything.
@@ -23,11 +25,11 @@ run: build ## build, then a demonstration in this terminal: belfry demo (ARGS='-
 	@$(BELFRY) demo $(ARGS)
 
 build: setup ## the program, as .build/release/belfry (CONFIGURATION=debug: as .build/debug/belfry)
-	@swift build -c $(CONFIGURATION) --product belfry
+	@$(SWIFT_BUILD) -c $(CONFIGURATION) --product belfry
 
 test: ## all tests (FILTER=regex: some); those on a real Kafka only where KAFKA_HOME names one
 	@Scripts/setup.sh --tests
-	@swift build --build-tests
+	@$(SWIFT_BUILD) --build-tests
 	@$(SWIFT_TEST) --skip-build $(FILTERED)
 
 bench: setup ## the figures of docs/benchmarks.md, on a broker of KAFKA_HOME's (ARGS='ingest': only these)

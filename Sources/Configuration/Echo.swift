@@ -13,6 +13,11 @@ extension Configuration: CustomStringConvertible {
     return text
   }
 
+  /// The keys whose values differ, in the order of the reference.
+  public func keysChanged(in other: Configuration) -> [String] {
+    Setting.all.filter { $0.shown(self) != $0.shown(other) }.map(\.path)
+  }
+
   /// A row of the reference page.
   public struct ReferenceRow: Equatable, Sendable {
     public var key: String

@@ -6,13 +6,16 @@ import Synchronization
 public struct HTTPLimits: Equatable, Sendable {
   /// Each has a thread of its own; one more is closed at once.
   public var connectionsMax = 256
+  /// Of one address; one more is closed at once. Less than all, so that a peer who keeps connections open does
+  /// not shut out the health checks of others.
+  public var connectionsOfOneMax = 128
   /// Bytes of a request's body; more is answered with 413.
   public var bodyBytesMax = 256 << 10
   /// Bytes of a request line with its headers, and of what the connection keeps besides; more is
   /// answered with 414 or 431.
   public var headerBytesMax = 64 << 10
   /// A connection on which nothing moves for so long is closed; whole seconds.
-  public var idle = Duration.seconds(15)
+  public var idle = Duration.seconds(5)
   /// How long a request may take from its connection's beginning, or the end of the answer before it, to the
   /// end of its own answer, however busy the connection is: past it the connection is cut.
   public var total = Duration.seconds(60)
@@ -91,6 +94,7 @@ private struct Daemon: ~Copyable, @unchecked Sendable {
     var options = [
       number(MHD_OPTION.LISTEN_SOCKET, Int(listening)),
       number(MHD_OPTION.CONNECTION_LIMIT, limits.connectionsMax),
+      number(MHD_OPTION.PER_IP_CONNECTION_LIMIT, limits.connectionsOfOneMax),
       number(MHD_OPTION.CONNECTION_TIMEOUT, max(1, Int(limits.idle.components.seconds))),
       number(MHD_OPTION.CONNECTION_MEMORY_LIMIT, limits.headerBytesMax),
       number(MHD_OPTION.STRICT_FOR_CLIENT, 1),

@@ -6,6 +6,8 @@ public enum ValueKind: Equatable, Sendable {
   case integer(ClosedRange<Int>)
   /// `500ms`, `5s`, `2m`, `1h`.
   case duration
+  /// The first word of a command.
+  case command
 }
 
 /// `--name VALUE`, or a flag where there is no value.
@@ -16,20 +18,27 @@ public struct CommandOption: Equatable, Sendable {
   public var valueName: String?
   public var kind: ValueKind
   public var help: String
+  /// What is in force where it is not given; for help.
+  public var fallback: String?
 
   public init(
-    _ name: String, letter: Character? = nil, value: String? = nil, _ kind: ValueKind, _ help: String
+    _ name: String, letter: Character? = nil, value: String? = nil, _ kind: ValueKind,
+    default fallback: String? = nil, _ help: String
   ) {
     self.name = name
     self.letter = letter
     self.valueName = value
     self.kind = kind
+    self.fallback = fallback
     self.help = help
   }
 
   /// A flag, or any text.
-  public init(_ name: String, letter: Character? = nil, value: String? = nil, _ help: String) {
-    self.init(name, letter: letter, value: value, .text, help)
+  public init(
+    _ name: String, letter: Character? = nil, value: String? = nil, default fallback: String? = nil,
+    _ help: String
+  ) {
+    self.init(name, letter: letter, value: value, .text, default: fallback, help)
   }
 }
 
@@ -85,9 +94,14 @@ public struct Command: Equatable, Sendable {
 /// The program was called wrongly; exit status 2.
 public struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
   public var message: String
+  /// The command whose help tells how it is used; nil where the words name none.
+  public var command: String?
   public var description: String { message }
 
-  public init(_ message: String) { self.message = message }
+  public init(_ message: String, command: String? = nil) {
+    self.message = message
+    self.command = command
+  }
 }
 
 /// The program was called rightly and could not do it; exit status 1. The message tells the place where

@@ -53,9 +53,10 @@ public struct CommandTable: Sendable {
     if groups[first] != nil {
       let seconds = commands.filter { $0.words[0] == first }.map { $0.words[1] }
       guard words.count > 1 else {
-        throw UsageError("\(first): expected \(seconds.joined(separator: ", "))")
+        throw UsageError("\(first): expected \(seconds.joined(separator: ", "))", command: first)
       }
-      throw UsageError("unknown command '\(visible(first)) \(visible(words[1]))'" + hint(words[1], seconds))
+      throw UsageError(
+        "unknown command '\(visible(first)) \(visible(words[1]))'" + hint(words[1], seconds), command: first)
     }
     if first.hasPrefix("-") { throw UsageError("expected a command before '\(visible(first))'") }
     throw UsageError(

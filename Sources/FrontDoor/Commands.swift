@@ -1,42 +1,61 @@
+import Configuration
+
 extension CommandTable {
+  private static let defaults = Configuration()
   private static let config = CommandOption(
-    "config", letter: "c", value: "FILE", .file, "the configuration's YAML file")
+    "config", letter: "c", value: "FILE", .file, default: "none, all keys at their defaults",
+    "the configuration's YAML file")
   private static let json = CommandOption("json", "JSON lines, also on a terminal")
   private static let http = CommandOption(
-    "http", value: "ADDRESS:PORT", "the member's HTTP address")
+    "http", value: "ADDRESS:PORT", default: "\(defaults.http.listen)", "the member's HTTP address")
   private static let clientName = CommandOption(
-    "client", value: "NAME", "on whose behalf; the name of the user and the machine if not given")
+    "client", value: "NAME", default: "USER@MACHINE", "on whose behalf")
+
+  /// Where the cluster is.
+  private static let place = [
+    config,
+    CommandOption(
+      "bootstrap", value: "HOST:PORT", default: "127.0.0.1:9092", "where Kafka is; wins over the file"),
+    CommandOption(
+      "cluster", value: "NAME", default: defaults.cluster, "the cluster's name; wins over the file"),
+    http,
+  ]
 
   /// What every command takes that talks to a cluster from outside.
-  private static let client = [
-    config,
-    CommandOption("bootstrap", value: "HOST:PORT", "where Kafka is; wins over the file"),
-    CommandOption("cluster", value: "NAME", "the cluster's name; wins over the file"),
-    http, json,
-  ]
+  private static let client = place + [json]
 
   private static let sql = CommandArgument("SQL", "a SELECT, as one argument")
 
   /// All that `belfry` can do.
   public static let belfry = CommandTable([
     Command(
-      "serve", "run one member in the foreground; SIGTERM leaves cleanly", options: [config],
+      "serve", "run one member in the foreground; SIGTERM leaves cleanly, SIGHUP reads pipelines again",
+      options: place,
       examples: ["belfry serve -c belfry.yaml"]),
     Command(
       "demo", "a broker, probes and requests in this process: something to see at once",
-      options: [http], examples: ["belfry demo"]),
+      options: [
+        CommandOption(
+          "http", value: "ADDRESS:PORT", default: "127.0.0.1, any free port", "where to serve HTTP")
+      ], examples: ["belfry demo"]),
     Command(
       "subscribe", "request a view and follow its stream; ^C ends the request", arguments: [sql],
       options: [
         CommandOption(
-          "mode", value: "MODE", .choice(["net", "all", "immediate"]),
-          "net: the rows as they are (default); all, immediate: every change"),
-        CommandOption("interval", value: "TIME", .duration, "how often it is published, such as 5s"),
-        CommandOption("name", value: "NAME", "the request's name, for unsubscribe and links"),
+          "mode", value: "MODE", .choice(["net"]), default: "net",
+          "net: the rows as they are, the only mode so far"),
         CommandOption(
-          "placement", value: "WHERE", .choice(["own", "lane"]), "a topic of its own, or a shared one"),
-        CommandOption("link", value: "NAME", "publish together with the requests of the same link"),
-        CommandOption("lease", value: "TIME", .duration, "end the request unless it is renewed"),
+          "interval", value: "TIME", .duration, default: "the cluster's sweep.interval_ms",
+          "how often it is published, such as 5s"),
+        CommandOption(
+          "name", value: "NAME", default: "one of its own", "the request's name, for unsubscribe and links"),
+        CommandOption(
+          "placement", value: "WHERE", .choice(["own", "lane"]), default: "own for rows, lane for metrics",
+          "a topic of its own, or a shared one"),
+        CommandOption(
+          "link", value: "NAME", default: "none", "publish together with the requests of the same link"),
+        CommandOption(
+          "lease", value: "TIME", .duration, default: "60s", "end the request unless it is renewed"),
         CommandOption("from-start", "read the stream from its beginning"),
         clientName,
       ] + client,
@@ -70,16 +89,18 @@ extension CommandTable {
       options: client, examples: ["belfry send events.jsonl"]),
     Command(
       "dlq list", "events that could not be used, and why",
-      options: [CommandOption("limit", value: "N", .integer(1...100_000), "the newest N; 100 if not given")]
+      options: [CommandOption("limit", value: "N", .integer(1...100_000), default: "100", "the newest N")]
         + client),
     Command(
       "dlq show", "one of them, byte for byte",
       arguments: [CommandArgument("OFFSET", .integer(0...Int.max), "its offset, from dlq list")],
       options: client),
     Command(
-      "dlq replay", "send them to the events topic again",
-      arguments: [CommandArgument("OFFSET", .integer(0...Int.max), optional: true, "only this one")],
-      options: client),
+      "dlq replay", "send them to the events topic again, each one once",
+      arguments: [
+        CommandArgument("OFFSET", .integer(0...Int.max), optional: true, "only this one, sent before or not")
+      ],
+      options: [CommandOption("all", "those that were sent before, too")] + client),
     Command(
       "validate", "check a configuration and show what is in force, secrets masked",
       options: [config], examples: ["belfry validate -c belfry.yaml"]),
@@ -91,7 +112,7 @@ extension CommandTable {
     Command(
       "help", "what there is, or how one command is used",
       arguments: [
-        CommandArgument("COMMAND", optional: true, "a command"),
+        CommandArgument("COMMAND", .command, optional: true, "a command"),
         CommandArgument("WORD", optional: true, "the second word of a command that has two"),
       ]),
   ])

@@ -8,26 +8,49 @@ extension CommandTable {
     case .bash: bash + "complete -F _belfry belfry\n"
     case .zsh:
       // zsh's own emulation of bash's completion: one script to keep true.
-      "#compdef belfry\nautoload -U +X bashcompinit && bashcompinit\n" + bash + "complete -F _belfry belfry\n"
+      "#compdef belfry\nautoload -U +X bashcompinit && bashcompinit\n" + bash
+        + "complete -o filenames -F _belfry belfry\n"
     case .fish: fish
     }
   }
 
-  private var bash: String {
+  /// First words of commands, in order, each once.
+  private var firsts: [String] {
     let names = commands.map { $0.words[0] }
-    let firsts = names.enumerated().filter { names.firstIndex(of: $1) == $0 }.map(\.element)
-    let groups = groups.keys.sorted()
+    return names.enumerated().filter { names.firstIndex(of: $1) == $0 }.map(\.element)
+  }
+
+  /// bash takes `--option=value` for three words where `=` breaks words, and for one where it does not, as zsh.
+  private var bash: String {
     var text = """
+      _belfry_files() {
+        local IFS=$'\\n'
+        COMPREPLY=( $(compgen -f -- "$cur") )
+        compopt -o filenames 2>/dev/null
+      }
       _belfry() {
-        local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}" cmd="${COMP_WORDS[1]}"
+        local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}" cmd="${COMP_WORDS[1]}" before=
         COMPREPLY=()
         if [ "$COMP_CWORD" -eq 1 ]; then
           COMPREPLY=( $(compgen -W "\((firsts + ["--help", "--version"]).joined(separator: " "))" -- "$cur") )
           return
         fi
+        if [ "$cur" = "=" ]; then
+          cur=
+        elif [ "$prev" = "=" ]; then
+          prev="${COMP_WORDS[COMP_CWORD-2]}"
+        else
+          case "$cur" in
+            --*=*) prev="${cur%%=*}" before="${cur%%=*}=" cur="${cur#*=}" ;;
+          esac
+        fi
+        _belfry_words
+        COMPREPLY=( "${COMPREPLY[@]/#/$before}" )
+      }
+      _belfry_words() {
 
       """
-    for group in groups {
+    for group in groups.keys.sorted() {
       let seconds = commands.filter { $0.words.count == 2 && $0.words[0] == group }.map { $0.words[1] }
       text += """
           if [ "$cmd" = \(group) ]; then
@@ -41,12 +64,12 @@ extension CommandTable {
         """
     }
     text += "  case \"$cmd\" in\n"
-    for command in commands { text += Self.bash(command) }
+    for command in commands { text += bash(command) }
     return text + "  esac\n}\n"
   }
 
   /// What one command completes: the value of the option before, else options, else its arguments.
-  private static func bash(_ command: Command) -> String {
+  private func bash(_ command: Command) -> String {
     var text = "    \"\(command.name)\")\n      case \"$prev\" in\n"
     for option in command.options where option.valueName != nil {
       let names = (option.letter.map { ["-\($0)"] } ?? []) + ["--\(option.name)"]
@@ -63,10 +86,11 @@ extension CommandTable {
     return text + "      ;;\n"
   }
 
-  private static func reply(_ kind: ValueKind) -> String {
+  private func reply(_ kind: ValueKind) -> String {
     switch kind {
-    case .file: "COMPREPLY=( $(compgen -f -- \"$cur\") );"
+    case .file: "_belfry_files;"
     case .choice(let words): "COMPREPLY=( $(compgen -W \"\(words.joined(separator: " "))\" -- \"$cur\") );"
+    case .command: reply(.choice(firsts))
     case .text, .integer, .duration: ":;"
     }
   }
@@ -94,8 +118,8 @@ extension CommandTable {
         if option.valueName != nil { line += " \(Self.fishValue(option.kind))" }
         lines.append(line)
       }
-      if let kind = command.arguments.first?.kind, kind != .text, !Self.fishWords(kind).isEmpty {
-        lines.append("complete -c belfry -n \(condition) \(Self.fishWords(kind))")
+      if let kind = command.arguments.first?.kind, kind != .text, !fishWords(kind).isEmpty {
+        lines.append("complete -c belfry -n \(condition) \(fishWords(kind))")
       }
     }
     let unique = lines.enumerated().filter { lines.firstIndex(of: $1) == $0 }.map(\.element)
@@ -106,14 +130,15 @@ extension CommandTable {
     switch kind {
     case .file: "-r -F"
     case .choice(let words): "-x -a '\(words.joined(separator: " "))'"
-    case .text, .integer, .duration: "-x"
+    case .text, .integer, .duration, .command: "-x"
     }
   }
 
-  private static func fishWords(_ kind: ValueKind) -> String {
+  private func fishWords(_ kind: ValueKind) -> String {
     switch kind {
     case .file: "-F"
     case .choice(let words): "-a '\(words.joined(separator: " "))'"
+    case .command: "-a '\(firsts.joined(separator: " "))'"
     case .text, .integer, .duration: ""
     }
   }

@@ -32,7 +32,7 @@ extension CommandTable {
     let options =
       command.options.map { option in
         let short = option.letter.map { "-\($0), " } ?? "    "
-        return ("\(short)--\(option.name)\(option.valueName.map { " \($0)" } ?? "")", option.help)
+        return ("\(short)--\(option.name)\(option.valueName.map { " \($0)" } ?? "")", Self.help(option))
       } + [("-h, --help", "this text")]
     if !arguments.isEmpty { text += "\narguments:\n\(aligned(arguments))\n" }
     text += "\noptions:\n\(aligned(options))\n"
@@ -40,6 +40,10 @@ extension CommandTable {
       text += "\nexamples:\n" + command.examples.map { "  \($0)\n" }.joined()
     }
     return text
+  }
+
+  private static func help(_ option: CommandOption) -> String {
+    option.help + (option.fallback.map { " (default: \($0))" } ?? "")
   }
 
   private static func aligned(_ rows: [(String, String)]) -> String {

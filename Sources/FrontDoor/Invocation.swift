@@ -36,7 +36,7 @@ extension ValueKind {
   func fault(_ value: String) -> String? {
     let found = ", found '\(visible(value))'"
     switch self {
-    case .text, .file: return value.isEmpty ? "expected a text, found nothing" : nil
+    case .text, .file, .command: return value.isEmpty ? "expected a text, found nothing" : nil
     case .choice(let choices):
       return choices.contains(value)
         ? nil : "expected \(choices.joined(separator: ", "))" + found + hint(value, choices)
@@ -80,7 +80,9 @@ struct ArgumentParser {
     return result
   }
 
-  private func fault(_ message: String) -> UsageError { UsageError("\(command.name): \(message)") }
+  private func fault(_ message: String) -> UsageError {
+    UsageError("\(command.name): \(message)", command: command.name)
+  }
 
   private mutating func argument(_ word: String) throws(UsageError) {
     let index = result.arguments.count

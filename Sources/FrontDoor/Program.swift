@@ -54,15 +54,18 @@ public struct Program {
 
   /// Runs what the words after the program's name say.
   public func run(_ words: [String]) -> Status {
+    var command: String?
     do {
       let invocation = try table.parse(words)
+      command = invocation.command
       guard let body = bodies[invocation.command] else {
         throw UsageError("unknown command '\(invocation.command)'")
       }
       try body(invocation, makeOutput(invocation.has("json")))
       return .fine
     } catch let error as UsageError {
-      writeError("belfry: \(error.message)\nTry 'belfry --help'.\n")
+      let which = (error.command ?? command).map { " \($0)" } ?? ""
+      writeError("belfry: \(error.message)\nTry 'belfry\(which) --help'.\n")
       return .usedWrongly
     } catch let error as OutputError {
       let reason = String(cString: strerror(error.number))

@@ -60,9 +60,14 @@ final class Server {
   /// Where syslog is listened for: the real ports.
   var syslogPorts: [UInt16] { pipelines.syslogPorts }
 
-  /// Takes over the pipelines of a configuration that was read again. Where its settings have a fault the
-  /// old ones go on; the ports that both may use are free only once the old ones have stopped.
+  /// Takes over the pipelines of a configuration that was read again, and says which other keys changed that
+  /// wait for a restart. Where its settings have a fault the old ones go on; the ports that both may use are
+  /// free only once the old ones have stopped.
   func reload(_ fresh: Configuration) throws {
+    let waiting = configuration.keysChanged(in: fresh).filter { $0 != "pipelines" }
+    if !waiting.isEmpty {
+      log.warning("changed, but in force only after a restart", ("keys", waiting.joined(separator: ", ")))
+    }
     let next = try Self.makePipelines(
       fresh, ClusterTopics(cluster: configuration.cluster), schema, bus, SystemClock(), log, metrics)
     pipelines.stop()

@@ -175,4 +175,11 @@ import Testing
   func `the nearest word is found when it is near`(word: String, expected: String?) {
     #expect(nearest(word, of: ["kafka", "members", "http"]) == expected)
   }
+
+  @Test func `the keys that changed are known by name`() throws {
+    let old = try load("kafka: { properties: { sasl.password: a } }").configuration
+    let new = try load("cluster: x\nkafka: { partitions: 3, properties: { sasl.password: b } }").configuration
+    #expect(old.keysChanged(in: new) == ["cluster", "kafka.properties", "kafka.partitions"])
+    #expect(new.keysChanged(in: new) == [])
+  }
 }

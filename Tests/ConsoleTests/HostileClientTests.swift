@@ -82,6 +82,18 @@ private final class HandClock: Clock {
     #expect(status(young.readUntil("alive\"}\n")) == 200)
   }
 
+  @Test func `idle connections of one address do not shut out another`() throws {
+    let server = try Self.server {
+      $0.connectionsMax = 8
+      $0.connectionsOfOneMax = 4
+      $0.idle = .seconds(60)
+    }
+    let idle = (0..<20).compactMap { _ in RawClient(port: server.port) }
+    #expect(idle.count == 20)
+    #expect(ask(server, "/livez") == "", "the first four are still open")
+    #expect(status(ask(server, "/livez", from: "127.0.0.2")) == 200)
+  }
+
   @Test func `a client that goes in the middle is forgotten`() throws {
     let server = try Self.server()
     for _ in 0..<50 {

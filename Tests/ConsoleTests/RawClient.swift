@@ -6,8 +6,8 @@ final class RawClient: @unchecked Sendable {
   // @unchecked: a descriptor; each test uses it from one thread at a time.
   private var file: Int32
 
-  /// Nil where nobody listens.
-  init?(port: Int, ipv6: Bool = false) {
+  /// Nil where nobody listens. `from`: the client's own address, of IPv4.
+  init?(port: Int, ipv6: Bool = false, from: String? = nil) {
     file = socket(ipv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var four = sockaddr_in()
     four.sin_family = sa_family_t(AF_INET)
@@ -20,6 +20,14 @@ final class RawClient: @unchecked Sendable {
     func connected<Address>(_ address: inout Address) -> Bool {
       withUnsafeBytes(of: &address) {
         connect(file, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count)) == 0
+      }
+    }
+    if let from {
+      var own = sockaddr_in()
+      own.sin_family = sa_family_t(AF_INET)
+      inet_pton(AF_INET, from, &own.sin_addr)
+      withUnsafeBytes(of: &own) {
+        _ = bind(file, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count))
       }
     }
     guard ipv6 ? connected(&six) : connected(&four) else {
@@ -75,9 +83,9 @@ final class RawClient: @unchecked Sendable {
 /// One request on a connection of its own, `Connection: close`; the whole answer.
 func ask(
   _ server: HTTPServer, _ target: String, method: String = "GET", headers: String = "", body: String? = nil,
-  ipv6: Bool = false
+  ipv6: Bool = false, from: String? = nil
 ) -> String {
-  guard let client = RawClient(port: server.port, ipv6: ipv6) else { return "" }
+  guard let client = RawClient(port: server.port, ipv6: ipv6, from: from) else { return "" }
   let length = body.map { "Content-Length: \($0.utf8.count)\r\n" } ?? ""
   client.send(
     "\(method) \(target) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\(headers)\(length)\r\n\(body ?? "")")

@@ -29,7 +29,11 @@ import Testing
     #expect(try bash("s") == ["serve", "subscribe", "streams", "send"])
     #expect(try bash("dlq", "") == ["list", "show", "replay"])
     #expect(try bash("dlq", "list", "--l") == ["--limit"])
-    #expect(try bash("subscribe", "--mode", "") == ["net", "all", "immediate"])
+    #expect(try bash("subscribe", "--mode", "") == ["net"])
+    #expect(try bash("subscribe", "--placement", "=", "l") == ["lane"])
+    #expect(try bash("subscribe", "--placement", "=") == ["own", "lane"])
+    #expect(try bash("subscribe", "--placement=l") == ["--placement=lane"])
+    #expect(try bash("help", "de") == ["demo", "definitions"])
     #expect(try bash("subscribe", "SELECT 1", "--in") == ["--interval"])
     #expect(try bash("completion", "") == ["bash", "zsh", "fish"])
     #expect(try bash("subscribe", "--interval", "") == [])
@@ -42,6 +46,17 @@ import Testing
     #expect(try bash("serve", "-c", "\(here)/Compl") == ["\(here)/CompletionTests.swift"])
     #expect(try bash("send", "\(here)/Compl") == ["\(here)/CompletionTests.swift"])
     #expect(try bash("query", "\(here)/Compl") == [])
+    #expect(try bash("serve", "--config", "=", "\(here)/Compl") == ["\(here)/CompletionTests.swift"])
+    #expect(try bash("serve", "--config=\(here)/Compl") == ["--config=\(here)/CompletionTests.swift"])
+  }
+
+  @Test func `a file's name may have blanks in it`() throws {
+    let folder = URL(filePath: NSTemporaryDirectory()).appending(path: "belfry \(UUID())")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for name in ["one file.yaml", "one other.yaml"] { try Data().write(to: folder.appending(path: name)) }
+    let found = try bash("serve", "-c", "\(folder.path)/one")
+    #expect(found.sorted() == ["\(folder.path)/one file.yaml", "\(folder.path)/one other.yaml"])
   }
 
   @Test(arguments: CompletionShell.allCases)

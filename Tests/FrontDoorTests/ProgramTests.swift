@@ -54,7 +54,7 @@ final class Run: Sendable {
       run.errors == """
         SQL 1:38: expected a column␛[31m
         belfry: explain: no
-        Try 'belfry --help'.
+        Try 'belfry explain --help'.
         belfry: unknown command 'quer'; did you mean 'query'?
         Try 'belfry --help'.
 
@@ -115,6 +115,24 @@ final class Run: Sendable {
     #expect(group(["help", "dlq"], bodies: bodies) == .fine)
     #expect(group.out.contains("dlq replay"))
     #expect(group(["help", "dql"], bodies: bodies) == .usedWrongly)
+  }
+
+  @Test(arguments: [
+    (["query"], "Try 'belfry query --help'."),
+    (["dlq", "list", "--nonsense"], "Try 'belfry dlq list --help'."),
+    (["dlq"], "Try 'belfry dlq --help'."), (["--json"], "Try 'belfry --help'."),
+  ])
+  func `a wrong call is told whose help to read`(words: [String], expected: String) {
+    let bodies: [String: CommandBody] = ["query": { _, _ in }, "dlq list": { _, _ in }]
+    #expect(run(words, bodies: bodies) == .usedWrongly)
+    #expect(run.errors.split(separator: "\n").last.map(String.init) == expected)
+  }
+
+  @Test func `help shows what is in force where nothing is given`() {
+    #expect(run(["query", "--help"], bodies: ["query": { _, _ in }]) == .fine)
+    for words in ["(default: 127.0.0.1:9092)", "(default: 127.0.0.1:8787)", "(default: belfry)"] {
+      #expect(run.out.contains(words), "\(words)")
+    }
   }
 
   @Test func `a command without a body is not part of the program`() {

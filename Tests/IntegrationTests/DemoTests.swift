@@ -44,6 +44,19 @@ extension Integration {
       #expect(try child.end() == 0, "\(child.errors)")
     }
 
+    @Test func `a terminal that knows no controls gets none`() throws {
+      let terminal = try Terminal(Belfry.path, ["demo"], kind: "dumb")
+      try eventually(within: .seconds(60), "rows: \(terminal.written)") {
+        terminal.written.contains("\nrow seq=1 ")
+      }
+      #expect(!terminal.written.contains("\u{1B}"))
+      // The whole command, and what is waited for while there is nothing to see.
+      #expect(terminal.written.contains("FROM alerts WHERE Severity >= 4\""))
+      #expect(terminal.written.contains("waiting: "))
+      terminal.type("\u{03}")
+      #expect(try terminal.child.end() == 0)
+    }
+
     private static func number(after words: String, in text: String) -> Int? {
       guard let range = text.range(of: words) else { return nil }
       return Int(text[range.upperBound...].prefix { $0.isNumber })

@@ -8,7 +8,9 @@ final class Terminal {
   private let descriptor: Int32
   private var bytes: [UInt8] = []
 
-  init(_ program: String, _ arguments: [String], columns: UInt16 = 120, rows: UInt16 = 40) throws {
+  init(
+    _ program: String, _ arguments: [String], columns: UInt16 = 120, rows: UInt16 = 40, kind: String = "xterm"
+  ) throws {
     var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
     var (master, slave): (Int32, Int32) = (-1, -1)
     var name = [CChar](repeating: 0, count: 128)
@@ -18,7 +20,7 @@ final class Terminal {
     _ = fcntl(master, F_SETFD, FD_CLOEXEC)
     descriptor = master
     let device = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    child = try Child(program, arguments, terminal: device)
+    child = try Child(program, arguments, environment: ["TERM": kind], terminal: device)
   }
 
   deinit { close(descriptor) }
