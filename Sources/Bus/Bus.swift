@@ -147,6 +147,8 @@ public protocol Bus: AnyObject, Sendable {
   func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64
   /// The first offset that is still there.
   func startOffset(_ partition: TopicPartition) throws(BusError) -> Int64
+  /// For positions in a group that has no members, moved by transactions only.
+  func memberless(group: String) throws(BusError) -> any GroupMetadata
   /// The group's stable committed positions; waits for transactions that are about to end. Partitions
   /// without one are left out.
   func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)

@@ -24,6 +24,8 @@ public struct ClusterTopics: Sendable {
   public var tableGroup: String { "\(cluster).table" }
   public func tableSeat(_ member: String) -> String { "\(cluster).table.\(member)" }
   public var publishSeat: String { "\(cluster).publish" }
+  /// The group that keeps how far dead letters were sent again, and the seat of who does it.
+  public var replaySeat: String { "\(cluster).dlq-replay" }
 
   private static let day = "86400000"
   private static let week = "604800000"

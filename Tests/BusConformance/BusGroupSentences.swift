@@ -39,6 +39,21 @@ extension BusSentence {
       try bed.again { try producer.commit() }
       #expect(try committed() == [places[0]: 7])
     },
+    BusSentence("the positions of a group without members move with a transaction, and stay") { bed in
+      let bus = try bed.connect()
+      let place = try bed.makeTopic(bus, "t")[0]
+      for position: Int64 in [3, 8] {
+        let producer = try bed.makeProducer(bus, "seat")
+        let group = try bus.memberless(group: bed.name("alone"))
+        for (offset, commits) in [(position, true), (position + 1, false)] {
+          try producer.begin()
+          try producer.sendOffsets([place: offset], group: group)
+          try bed.again { commits ? try producer.commit() : try producer.abort() }
+        }
+        let found = try bed.again { try bus.committedOffsets(group: bed.name("alone"), [place]) }
+        #expect(found == [place: position])
+      }
+    },
     BusSentence("a consumer tells which ends it has met, behind markers and aborted records") { bed in
       let bus = try bed.connect()
       let place = try bed.makeTopic(bus, "t")[0]

@@ -6,12 +6,13 @@ import Foundation
 import Glibc
 import Testing
 
+/// What a command wrote, each line as JSON.
+private func objects(_ ran: Belfry.Ran) throws -> [JSON] { try ran.lines.map { try JSON(parsing: $0) } }
+
 extension Integration {
   /// The commands against a running member.
   @Suite(.enabled(if: Broker.isThere, "KAFKA_HOME names no Kafka; these sentences are about a real one"))
   struct CommandTests {
-    private func objects(_ ran: Belfry.Ran) throws -> [JSON] { try ran.lines.map { try JSON(parsing: $0) } }
-
     @Test func `send, query and the dead-letter commands`() throws {
       let town = try Town()
       try town.start()
@@ -42,6 +43,33 @@ extension Integration {
       let replayed = try town.belfry("dlq", "replay", offset)
       #expect(try objects(replayed).first?["replayed"]?.int == 1)
       try eventually("the second letter") { try objects(try town.belfry("dlq", "list")).count == 2 }
+    }
+
+    @Test func `dead letters are sent again once, unless it is said otherwise`() throws {
+      let town = try Town()
+      try town.start()
+      func replayed(_ words: String...) throws -> Int64? {
+        let ran = try Belfry.run(["dlq", "replay"] + words + town.where)
+        #expect(ran.status == 0, "\(ran.errors)")
+        return try objects(ran).first?["replayed"]?.int
+      }
+      func letters(_ count: Int) throws {
+        try eventually("\(count) letters") { try objects(try town.belfry("dlq", "list")).count == count }
+      }
+      #expect(try replayed() == 0)
+      let lines = (0..<3).map { "{\"Severity\":\($0)}" }
+      #expect(try town.belfry("send", input: lines.joined(separator: "\n")).status == 0)
+      try letters(3)
+      #expect(try replayed() == 3)
+      // They are no better the second time, and so come back, as new ones.
+      try letters(6)
+      #expect(try replayed() == 3)
+      try letters(9)
+      #expect(try replayed("0") == 1)
+      try letters(10)
+      #expect(try replayed("--all") == 10)
+      try letters(20)
+      #expect(try town.belfry("dlq", "replay", "0", "--all").status == 2)
     }
 
     @Test func `of a file's events the last one of each row wins`() throws {
@@ -128,6 +156,20 @@ extension Integration {
       try eventually("the end of the request") { try objects(try town.belfry("requests")).isEmpty }
     }
 
+    @Test func `SIGHUP takes over pipelines, and says which other keys wait for a restart`() throws {
+      let town = try Town("pipelines: []")
+      try town.start()
+      try town.reconfigure("partitions: 3", "partitions: 5")
+      try town.reconfigure("pipelines: []", "pipelines: [{ name: a, source: { sylog: } }]")
+      let member = try #require(town.member)
+      member.signal(SIGHUP)
+      try eventually("the fault: \(member.errors)") { member.errors.contains("did you mean syslog?") }
+      try town.reconfigure("sylog:", "host_monitor:")
+      member.signal(SIGHUP)
+      try eventually("the new pipeline: \(member.errors)") { member.errors.contains("pipelines reloaded") }
+      #expect(member.errors.contains("keys=kafka.partitions\n"), "\(member.errors)")
+    }
+
     @Test func `a topic with the wrong number of partitions ends serve, and it says which`() throws {
       let town = try Town()
       try town.bus.ensureTopics([TopicSpec(town.topics.events, partitions: 2, properties: [:])])
@@ -203,6 +245,16 @@ extension Integration {
       #expect(told.errors.split(separator: "\n").count == 6, "\(told.errors)")
       let served = try Belfry.run(["serve", "-c", file])
       #expect(served.status == 1 && served.errors == told.errors)
+    }
+
+    @Test func `a narrow terminal is shown all of it`() throws {
+      let filter = (0..<12).map { "Node LIKE 'a long name \($0)-%'" }.joined(separator: " OR ")
+      let sql = "SELECT Node FROM alerts WHERE \(filter)"
+      let terminal = try Terminal(Belfry.path, ["explain", sql], columns: 80)
+      #expect(try terminal.child.end() == 0)
+      let piped = try Belfry.run(["explain", sql])
+      let canonical = try #require(try objects(piped).first { $0["what"]?.string == "canonical" })
+      #expect(terminal.written.contains(try #require(canonical["value"]?.string)), "\(terminal.written)")
     }
 
     @Test func `results on a full disk are a failure`() throws {

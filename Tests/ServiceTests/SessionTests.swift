@@ -170,6 +170,7 @@ private final class TurningBus: Bus, @unchecked Sendable {
     try bus.endOffset(partition, isolation: isolation)
   }
   func startOffset(_ partition: TopicPartition) throws(BusError) -> Int64 { try bus.startOffset(partition) }
+  func memberless(group: String) throws(BusError) -> any GroupMetadata { bus.memberless(group: group) }
   func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)
     -> [TopicPartition: Int64]
   {

@@ -199,6 +199,10 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     return found
   }
 
+  public func memberless(group: String) -> any GroupMetadata {
+    KafkaGroupMetadata(rd_kafka_consumer_group_metadata_new(group))
+  }
+
   public func statistics() -> [String: String] { reports.statistics }
 
   public func close() {

@@ -97,6 +97,10 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
     }
   }
 
+  public func memberless(group: String) -> any GroupMetadata {
+    SimulatedGroupMetadata(group: group, holder: 0, generation: 0)
+  }
+
   public func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)
     -> [TopicPartition: Int64]
   {

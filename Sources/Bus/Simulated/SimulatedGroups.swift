@@ -45,11 +45,11 @@ extension SimulatedCluster {
   /// As librdkafka has it, a stale member's positions do not fence the producer itself: its transaction
   /// can still be aborted.
   func checkGeneration(_ metadata: SimulatedGroupMetadata) throws(BusError) {
-    let group = groups[metadata.group]
-    guard group?.holder == metadata.holder else {
+    let group = groups[metadata.group] ?? SimulatedGroup()
+    guard group.holder == metadata.holder else {
       throw BusError(.fenced, code: "FENCED_INSTANCE_ID", "group \(metadata.group): taken over")
     }
-    guard group?.generation == metadata.generation else {
+    guard group.generation == metadata.generation else {
       throw BusError(.abort, code: "ILLEGAL_GENERATION", "group \(metadata.group): assigned anew since")
     }
   }

@@ -136,8 +136,11 @@ final class Town {
     }
   }
 
+  /// The options by which a command finds this cluster.
+  var `where`: [String] { ["-c", configuration, "--http", "127.0.0.1:\(http)"] }
+
   func belfry(_ arguments: String..., input: String? = nil) throws -> Belfry.Ran {
-    try Belfry.run(arguments + ["-c", configuration, "--http", "127.0.0.1:\(http)"], input: input)
+    try Belfry.run(arguments + self.where, input: input)
   }
 
   /// A client command that is to run for a while.
