@@ -18,6 +18,8 @@ public enum TableLetter: Sendable {
   case collect(units: [[String]])
   /// Answer a question once. It is answered before letters that wait.
   case query(View, rowsMax: Int, reply: @Sendable (Result<QueryResult, EngineError>) -> Void)
+  /// Say how the index of all filters would lead to this one; likewise.
+  case explain(Filter, reply: @Sendable (String) -> Void)
 }
 
 /// A stream that is over a limit: it stands still from now on.

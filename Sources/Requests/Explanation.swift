@@ -10,8 +10,11 @@ public struct Explanation: Sendable {
   public let set: String
   public let placement: Placement
   public let columns: [RecordColumn]
+  /// How a changed row would find the view's filter among those of a member; nil where none was asked.
+  public let index: String?
 
-  public init(_ view: View) {
+  public init(_ view: View, index: String? = nil) {
+    self.index = index
     let identity = StreamIdentity()
     placement = view.defaultPlacement
     stream = identity.id(text: view.text, mode: .net, placement: placement, isDefault: true)
@@ -31,7 +34,7 @@ public struct Explanation: Sendable {
       ("reads", columnsRead.joined(separator: ", ")),
       ("time", clockColumns.isEmpty ? "" : "\(clockColumns.joined(separator: ", ")) beside NOW()"),
       ("expands", view.uses.joined(separator: ", ")),
-    ]
+    ] + (index.map { [("index", $0)] } ?? [])
   }
 
   /// For programs: the same.
@@ -43,6 +46,7 @@ public struct Explanation: Sendable {
       "columns": .array(
         columns.map { .object(of: ["name": .string($0.name), "type": .string($0.type.rawValue)]) }),
       "reads": texts(columnsRead), "time": texts(clockColumns), "expands": texts(view.uses),
+      "index": index.map { .string($0) },
     ])
   }
 

@@ -44,7 +44,10 @@ public final class Backend: ConsoleBackend {
       return .rejected(
         code: error.code.rawValue, message: error.message, line: error.line, column: error.column)
     }
-    if question.isExplained { return .rows(json: Self.json(Explanation(question.view))) }
+    if question.isExplained {
+      let index = ask { .explain(question.view.filter, reply: $0) }
+      return .rows(json: Self.json(Explanation(question.view, index: index)))
+    }
     switch ask(question.view) {
     case .success(let result): return .rows(json: Self.json(result))
     case .failure(let error):
@@ -76,27 +79,31 @@ public final class Backend: ConsoleBackend {
     ]).text
   }
 
-  /// Asks the table's thread and waits; nil when it does not serve or does not answer in time.
+  /// The rows of a view as they are; nil when the member does not serve or does not answer in time.
   public func ask(_ view: View) -> Result<QueryResult, EngineError>? {
+    ask { .query(view, rowsMax: Self.queryRowsMax, reply: $0) }
+  }
+
+  /// Asks the table's thread, by the letter that takes the reply, and waits.
+  private func ask<Reply: Sendable>(_ letter: (@escaping @Sendable (Reply) -> Void) -> TableLetter) -> Reply? {
     // While it does not serve, questions would only pile up.
     guard member.readiness.list.isEmpty else { return nil }
-    let answer = Answer()
-    let asked = member.ask(.query(view, rowsMax: Self.queryRowsMax) { answer.put($0) })
-    return asked ? answer.wait(atMost: Self.queryTimeout) : nil
+    let answer = Answer<Reply>()
+    return member.ask(letter { answer.put($0) }) ? answer.wait(atMost: Self.queryTimeout) : nil
   }
 }
 
 /// Carries one answer from the table's thread to the one that asked.
-private final class Answer: Sendable {
-  private let result = Mutex<Result<QueryResult, EngineError>?>(nil)
+private final class Answer<Reply: Sendable>: Sendable {
+  private let result = Mutex<Reply?>(nil)
   private let signal = Signal()
 
-  func put(_ answer: Result<QueryResult, EngineError>) {
+  func put(_ answer: Reply) {
     result.withLock { $0 = answer }
     signal.raise()
   }
 
-  func wait(atMost limit: Duration) -> Result<QueryResult, EngineError>? {
+  func wait(atMost limit: Duration) -> Reply? {
     signal.wait(atMost: limit)
     return result.withLock { $0 }
   }

@@ -123,6 +123,7 @@ public final class TableWorker {
     for letter in letters.takeAll() {
       switch letter {
       case .query(let view, let rowsMax, let reply): answer(view, rowsMax: rowsMax, reply)
+      case .explain(let filter, let reply): reply(engine.accessPath(of: filter))
       case .reset: waiting = [letter]
       default: waiting.append(letter)
       }
@@ -152,7 +153,7 @@ public final class TableWorker {
         engine.remove(stream: id)
         overflowed.remove(id)
       case .collect(let units): collect(units)
-      case .start, .query: preconditionFailure("answered elsewhere")
+      case .start, .query, .explain: preconditionFailure("answered elsewhere")
       }
     }
   }

@@ -81,7 +81,7 @@ final class Office {
       switch letter {
       case .start(let stream): pending[stream.id] = view.mapValues { $0 }
       case .stop(let id): pending[id] = nil
-      case .query: break
+      case .query, .explain: break
       case .reset(let mailbox):
         mail = mailbox
         pending = [:]
