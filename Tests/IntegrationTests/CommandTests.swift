@@ -97,7 +97,8 @@ extension Integration {
       let view = try town.belfry("query", "SELECT COUNT(*) AS n FROM nodes")
       #expect(view.output == "{\"n\":1}\n", "\(view.errors)")
       let explained = try town.belfry("query", "EXPLAIN SELECT Node FROM nodes")
-      #expect(explained.output.contains("no index: evaluated for each change of Severity"), "\(explained.output)")
+      #expect(
+        explained.output.contains("no index: evaluated for each change of Severity"), "\(explained.output)")
       let listed = try objects(try town.belfry("definitions"))
       #expect(listed.map { $0["name"]?.string } == ["hot", "nodes"])
       let used = try town.belfry("exec", "DROP FILTER hot")
