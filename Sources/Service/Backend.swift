@@ -85,7 +85,8 @@ public final class Backend: ConsoleBackend {
   }
 
   /// Asks the table's thread, by the letter that takes the reply, and waits.
-  private func ask<Reply: Sendable>(_ letter: (@escaping @Sendable (Reply) -> Void) -> TableLetter) -> Reply? {
+  private func ask<Reply: Sendable>(_ letter: (@escaping @Sendable (Reply) -> Void) -> TableLetter) -> Reply?
+  {
     // While it does not serve, questions would only pile up.
     guard member.readiness.list.isEmpty else { return nil }
     let answer = Answer<Reply>()
