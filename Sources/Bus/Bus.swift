@@ -153,6 +153,9 @@ public protocol Bus: AnyObject, Sendable {
   /// without one are left out.
   func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)
     -> [TopicPartition: Int64]
+  /// The instance ids of a group's static members, sorted. One that died, or left, is among them until its
+  /// session (`BusLimits.session`) has run out.
+  func members(ofGroup group: String) throws(BusError) -> [String]
   /// The latest statistics of each client, as librdkafka writes them (JSON), by the client's name.
   func statistics() -> [String: String]
   func close()
@@ -243,4 +246,6 @@ public enum BusLimits {
   /// Bytes of a batch after which a poll stops filling it: with `pollRecordsMax` it bounds what one
   /// turn of a thread works on.
   public static let pollBytesMax = 8 << 20
+  /// How long a group keeps a member that says nothing.
+  public static let session = Duration.seconds(45)
 }

@@ -129,6 +129,18 @@ extension BusSentence {
       }
       #expect(committed == [:])
     },
+    BusSentence("a group names its static members, and those who left without a word") { bed in
+      let bus = try bed.connect()
+      _ = try bed.makeTopic(bus, "t")
+      func members() throws -> [String] { try bed.again { try bus.members(ofGroup: bed.name("group")) } }
+      #expect(try members() == [])
+      let handler = Positions()
+      let consumer = try bed.consumer(bus, ["t"], handler)
+      _ = try bed.assigned(consumer, handler)
+      #expect(try members() == [bed.name("seat")])
+      consumer.close()
+      #expect(try members() == [bed.name("seat")])
+    },
     BusSentence("a closed consumer's partitions wait for who joins under its id") { bed in
       let (one, two) = (try bed.connect(), try bed.connect())
       let place = try bed.makeTopic(one, "t")[0]

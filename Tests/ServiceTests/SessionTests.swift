@@ -176,6 +176,7 @@ private final class TurningBus: Bus, @unchecked Sendable {
   {
     try bus.committedOffsets(group: group, partitions)
   }
+  func members(ofGroup group: String) throws(BusError) -> [String] { try bus.members(ofGroup: group) }
   func statistics() -> [String: String] { bus.statistics() }
   func close() { bus.close() }
 }

@@ -1,5 +1,6 @@
 import Base
 import CRdKafka
+import Glibc
 
 /// Topics made, deleted and described by admin calls of many at once, each waited for. Every topic has an
 /// outcome of its own: the fault of one stops no other.
@@ -127,6 +128,35 @@ struct Administration {
     return found
   }
 
+  /// The instance ids of a group's static members, sorted; none of a group that is not there.
+  func members(ofGroup group: String) throws(BusError) -> [String] {
+    var names: [UnsafePointer<CChar>?] = [UnsafePointer(strdup(group))]
+    defer { free(UnsafeMutablePointer(mutating: names[0])) }
+    let found = try call(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS) { options, queue in
+      rd_kafka_DescribeConsumerGroups(client.handle, &names, 1, options, queue)
+    } take: { event in
+      var count = 0
+      let groups = rd_kafka_DescribeConsumerGroups_result_groups(
+        rd_kafka_event_DescribeConsumerGroups_result(event), &count)
+      return count == 1 ? Self.members(groups?[0]) : (members: [], error: nil)
+    }
+    if let error = found.error { throw error }
+    return found.members
+  }
+
+  private static func members(_ group: OpaquePointer?) -> (members: [String], error: BusError?) {
+    if let error = rd_kafka_ConsumerGroupDescription_error(group) {
+      let code = rd_kafka_error_code(error)
+      if code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { return ([], nil) }
+      if code != RD_KAFKA_RESP_ERR_NO_ERROR { return ([], BusError(code, "the group's members")) }
+    }
+    let ids = (0..<rd_kafka_ConsumerGroupDescription_member_count(group)).compactMap { index in
+      rd_kafka_MemberDescription_group_instance_id(rd_kafka_ConsumerGroupDescription_member(group, index))
+        .map { String(cString: $0) }
+    }
+    return (ids.sorted(), nil)
+  }
+
   /// Makes the call, waits for its event, and takes the results out of it.
   private func call<Result>(
     _ operation: rd_kafka_admin_op_t, _ start: (OpaquePointer, OpaquePointer) -> Void,
@@ -137,7 +167,7 @@ struct Administration {
     let options = rd_kafka_AdminOptions_new(client.handle, operation)!
     defer { rd_kafka_AdminOptions_destroy(options) }
     rd_kafka_AdminOptions_set_request_timeout(options, Self.timeout, nil, 0)
-    if operation != RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS {
+    if ![RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS].contains(operation) {
       rd_kafka_AdminOptions_set_operation_timeout(options, Self.timeout, nil, 0)
     }
     start(options, queue)

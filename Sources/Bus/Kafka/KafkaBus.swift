@@ -1,5 +1,6 @@
 import Base
 import CRdKafka
+import Glibc
 import Synchronization
 
 /// Kafka by way of librdkafka; or, for trying things out, librdkafka's in-process broker (`embedded`),
@@ -109,7 +110,8 @@ public final class KafkaBus: Bus, @unchecked Sendable {
           "group.id": group, "group.instance.id": instanceID, "partition.assignment.strategy": "range",
           "enable.auto.commit": "false", "enable.auto.offset.store": "false", "enable.partition.eof": "true",
           "isolation.level": "read_committed", "auto.offset.reset": "earliest",
-          "session.timeout.ms": "45000", "statistics.interval.ms": Self.statisticsInterval,
+          "session.timeout.ms": "\(BusLimits.session.milliseconds)",
+          "statistics.interval.ms": Self.statisticsInterval,
           // A shard is restored inside the assignment: a large table takes its time.
           "max.poll.interval.ms": "3600000", "queued.max.messages.kbytes": "65536",
           "queued.min.messages": "100000", "fetch.message.max.bytes": "4194304",
@@ -174,11 +176,20 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     let client = try asker(isolation)
     var low: Int64 = 0
     var high: Int64 = 0
-    try ask(client, "the ends of \(partition)") {
-      rd_kafka_query_watermark_offsets(
-        client.handle, partition.topic, partition.partition, &low, &high, $0)
+    let clock = SystemClock()
+    let deadline = clock.elapsed() + Self.leadersWithin
+    while true {
+      do throws(BusError) {
+        try ask(client, "the ends of \(partition)") {
+          rd_kafka_query_watermark_offsets(
+            client.handle, partition.topic, partition.partition, &low, &high, $0)
+        }
+        return (low, high)
+      } catch  where error.code == "NOT_LEADER_FOR_PARTITION" && clock.elapsed() < deadline {
+        // A broker says so for a moment when it has become the leader, as of a topic that was just made.
+        usleep(20_000)
+      }
     }
-    return (low, high)
   }
 
   public func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)
@@ -201,6 +212,12 @@ public final class KafkaBus: Bus, @unchecked Sendable {
 
   public func memberless(group: String) -> any GroupMetadata {
     KafkaGroupMetadata(rd_kafka_consumer_group_metadata_new(group))
+  }
+
+  public func members(ofGroup group: String) throws(BusError) -> [String] {
+    // The embedded broker cannot tell; it has no members but this process's.
+    if embedded != nil { return [] }
+    return try Administration(try asker()).members(ofGroup: group)
   }
 
   public func statistics() -> [String: String] { reports.statistics }

@@ -4,8 +4,8 @@ import Glibc
 
 // What the brokers know of topics.
 extension KafkaBus {
-  /// How long new topics may take until the brokers have leaders for all of their partitions.
-  private static let leadersWithin = Duration.seconds(10)
+  /// How long new topics may take until the brokers have leaders for all of their partitions, and these know.
+  static let leadersWithin = Duration.seconds(10)
 
   /// Leaders are chosen a moment after a topic is made; a broker that is gone leaves partitions without one.
   private struct Topic {

@@ -114,6 +114,12 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
     }
   }
 
+  public func members(ofGroup group: String) throws(BusError) -> [String] {
+    try call("members \(group)", [.retriable]) { _ in
+      (cluster.groups[group]?.instanceID).map { [$0] } ?? []
+    }
+  }
+
   public func statistics() -> [String: String] { ["simulated": "{\"calls\":\(calls)}"] }
 }
 
