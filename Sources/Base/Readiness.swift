@@ -1,16 +1,56 @@
 import Synchronization
 
 /// Why a member is not ready, part by part; empty when it is. Any thread may call.
+///
+/// A part that works in turns is ready only for as long as it finishes them. It is the reader who looks at
+/// the clock: a part that hangs in a call shows without its help.
 public final class Readiness: Sendable {
-  private let reasons = Mutex<[String: String]>([:])
+  /// A part whose last turn ended longer ago is not ready.
+  public static let turnLimit = Duration.seconds(5)
 
-  public init() {}
+  private struct Part {
+    var reason: String?
+    var lastTurn: Duration?
+    var fault: String?
+  }
+
+  private let clock: any Clock
+  private let parts = Mutex<[String: Part]>([:])
+
+  public init(clock: any Clock) { self.clock = clock }
 
   /// The part is not ready for this reason; nil: it is.
-  public func set(_ part: String, _ reason: String?) { reasons.withLock { $0[part] = reason } }
+  public func set(_ part: String, _ reason: String?) { parts.withLock { $0[part] = Part(reason: reason) } }
+
+  /// The part has finished a turn: it is ready, for `turnLimit`.
+  public func turned(_ part: String) {
+    let now = clock.elapsed()
+    parts.withLock { $0[part] = Part(lastTurn: now) }
+  }
+
+  /// A turn of the part failed and is to be tried again. It is said once turns have failed for too long.
+  public func failed(_ part: String, _ fault: String) { parts.withLock { $0[part]?.fault = fault } }
 
   /// `part: reason`, sorted.
-  public var list: [String] {
-    reasons.withLock { $0.map { "\($0.key): \($0.value)" }.sorted() }
+  public var list: [String] { list { _ in true } }
+
+  /// The same without one part.
+  public func list(without part: String) -> [String] { list { $0 != part } }
+
+  private func list(where isAsked: (String) -> Bool) -> [String] {
+    let now = clock.elapsed()
+    let reasons = parts.withLock { parts in
+      parts.compactMap { name, part in
+        isAsked(name) ? Self.reason(part, now).map { "\(name): \($0)" } : nil
+      }
+    }
+    return reasons.sorted()
+  }
+
+  private static func reason(_ part: Part, _ now: Duration) -> String? {
+    if let reason = part.reason { return reason }
+    guard let last = part.lastTurn, now - last > turnLimit else { return nil }
+    let fault = part.fault.map { ": \($0)" } ?? ""
+    return "its last turn ended \((now - last).milliseconds / 1000) s ago" + fault
   }
 }

@@ -28,6 +28,11 @@ public final class Publisher {
     public var requestGather = Duration.milliseconds(200)
     /// Streams that end in one epoch and are remembered; past it the next epoch is claimed.
     public var endedPerEpochMax = 10_000
+    /// Topics that must be there, and how often they are looked for.
+    public var neededTopics: [String] = []
+    public var topicsInterval = Duration.seconds(10)
+    /// How often the brokers are asked where the requests end: an idle publisher would not see them go.
+    public var lookInterval = Duration.seconds(1)
 
     public init(topics: ClusterTopics, registry: RegistrySettings) {
       self.topics = topics
@@ -37,6 +42,8 @@ public final class Publisher {
 
   /// The code of the error with which the table, too, must be made anew: its thread did not get a letter.
   public static let mailboxFull = "MAILBOX"
+  /// The same: a topic was deleted, and must be made before anyone can go on.
+  public static let topicGone = "TOPIC_GONE"
 
   let bus: any Bus
   let clock: any Clock
@@ -47,7 +54,7 @@ public final class Publisher {
   let readiness: Readiness
   let definitions: SharedDefinitions
   let log: Log
-  private let telemetry: PublisherTelemetry
+  let telemetry: PublisherTelemetry
   private let pause: @Sendable (Duration) -> Void
   let streamTopics: StreamTopics
   /// The registry's time: that of the clock at the start, and what has elapsed since. So it never steps, and
@@ -90,6 +97,9 @@ public final class Publisher {
   }
   let counts = Counts()
   private var hasLostLetter = false
+  /// When the brokers, and the topics, are looked at next.
+  var nextLook = Duration.zero
+  private var nextTopics = Duration.zero
   private let batch = RecordBatch()
 
   /// `table` takes what the publisher asks; the answers come into a mailbox of the publisher's own. `pause`
@@ -130,6 +140,37 @@ public final class Publisher {
     askForSweep()
     if hasLostLetter { throw BusError(.recreate, code: Self.mailboxFull, "the table's mailbox is full") }
     telemetry.report(running!.registry, epoch: counts.epoch)
+    try look()
+    readiness.turned("publisher")
+  }
+
+  /// Looks now and then whether the brokers answer and all topics are what they were.
+  private func look() throws(BusError) {
+    guard clock.elapsed() >= nextLook else { return }
+    let requests = TopicPartition(settings.topics.requests, 0)
+    do throws(BusError) {
+      let end = try bus.endOffset(requests, isolation: .uncommitted)
+      if end < running!.registry.requestsPosition {
+        throw BusError(
+          .recreate, code: "MADE_AGAIN", "\(requests) ends at \(end), before what was read of it")
+      }
+    } catch  where error.code.contains("UNKNOWN_") {
+      nextTopics = .zero  // is it gone?
+      try lookForTopics()
+      throw error
+    }
+    try lookForTopics()
+    nextLook = clock.elapsed() + settings.lookInterval
+  }
+
+  private func lookForTopics() throws(BusError) {
+    guard clock.elapsed() >= nextTopics else { return }
+    let found = try bus.partitionCounts(settings.neededTopics)
+    let gone = settings.neededTopics.filter { found[$0] == nil }
+    if !gone.isEmpty {
+      throw BusError(.recreate, code: Self.topicGone, "deleted: \(gone.joined(separator: ", "))")
+    }
+    nextTopics = clock.elapsed() + settings.topicsInterval
   }
 
   /// The next set that is due; or, while a sweep is being collected, a look at the mailbox now and then.
@@ -367,6 +408,7 @@ public final class Publisher {
             ? BusError(.recreate, code: error.code, error.message) : error
         }
         let wait = backoff.take()
+        readiness.failed("publisher", error.description)
         log.warning(
           "transaction aborted", ("code", error.code), ("error", error.message), ("attempt", "\(attempt)"),
           ("again_after", "\(wait)"))

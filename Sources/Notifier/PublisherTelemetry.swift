@@ -9,6 +9,7 @@ struct PublisherTelemetry {
   private let sweepTime: Metric
   private let aborts: Metric
   private let overLimit: Metric
+  private let restoreErrors: Metric
   private let streams: Metric
   private let requests: Metric
   private let renewals: Metric
@@ -22,6 +23,8 @@ struct PublisherTelemetry {
       "belfry_sweep_milliseconds_total", "Time from asking the table for a sweep to its commit, ms")
     aborts = metrics.counter("belfry_publish_aborts_total", "Transactions of the publisher that were aborted")
     overLimit = metrics.counter("belfry_streams_over_limit_total", "Streams that stand still over a limit")
+    restoreErrors = metrics.counter(
+      "belfry_publisher_restore_errors_total", "Records of registry and progress that were not believed")
     streams = metrics.gauge("belfry_streams", "Streams that live")
     requests = metrics.gauge("belfry_requests", "Requests that live")
     renewals = metrics.gauge("belfry_request_renewals", "Requests that were renewed since the start")
@@ -36,6 +39,7 @@ struct PublisherTelemetry {
 
   func aborted() { aborts.add() }
   func failed() { overLimit.add() }
+  func disbelieved() { restoreErrors.add() }
 
   func report(_ registry: Registry, epoch term: Int64) {
     streams.set(registry.streamCount)

@@ -12,6 +12,8 @@ extension Publisher {
     let (registry, claimed) = try restore()
     counts.epoch = max(claimed, counts.progress.epoch) + 1
     var effects = [registry.finishRestore(now: time)]
+    registry.requestsPosition = try position(in: topics.requests, registry.requestsPosition)
+    registry.commandsPosition = try position(in: topics.commands, registry.commandsPosition)
     let refused = try streamTopics.make(for: registry.streams)
     if !refused.isEmpty { effects.append(registry.refuse(refused, now: time)) }
     let streams = registry.streams
@@ -25,6 +27,7 @@ extension Publisher {
           TopicPartition(topics.commands, 0): registry.commandsPosition,
         ], isolation: .committed, gather: settings.requestGather),
       registry: registry, contents: try Contents.read(places, bus, clock))
+    nextLook = clock.elapsed() + settings.lookInterval
     // A new term: its epoch, written under the seat before anything is published in it. With it goes what
     // the registry sorted out when it was restored.
     try commit(effects, claiming: counts.epoch, leftOver: counts.progress.leftOver(places), running)
@@ -32,7 +35,7 @@ extension Publisher {
     for stream in streams { begin(stream, &running) }
     for set in registry.sets { running.schedule.update(set, now: clock.elapsed()) }
     definitions.set(registry.definitions)
-    readiness.set("publisher", nil)
+    readiness.turned("publisher")
     log.info(
       "publishing", ("epoch", "\(counts.epoch)"), ("streams", "\(streams.count)"),
       ("sweep", "\(counts.progress.sweep)"))
@@ -45,25 +48,40 @@ extension Publisher {
     let registry = Registry(settings: settings.registry, catalog: catalog) { counts.position(of: $0) }
     var claimed: Int64 = 0
     try fold(settings.topics.registry) { key, value in
-      if key == "claim" { claimed = max(claimed, value?["epoch"]?.int ?? 0) }
       registry.restore(key: key, value: value)
+      guard key == "claim", let epoch = value?["epoch"]?.int else { return true }
+      if Progress.isCount(epoch) { claimed = max(claimed, epoch) }
+      return Progress.isCount(epoch)
     }
-    try fold(settings.topics.progress) { counts.progress.restore(key: $0, value: $1) }
+    let now = clock.now()
+    try fold(settings.topics.progress) { counts.progress.restore(key: $0, value: $1, now: now) }
     return (registry, claimed)
   }
 
-  /// Folds a one-partition topic of JSON records from its start to its true end.
-  private func fold(_ topic: String, _ body: (String, JSON?) -> Void) throws(BusError) {
+  /// Where to read on. A position beyond the end is of a log that is gone: what is there is all new.
+  private func position(in topic: String, _ position: Int64) throws(BusError) -> Int64 {
+    let end = try bus.endOffset(TopicPartition(topic, 0), isolation: .uncommitted)
+    if position <= end { return position }
+    log.error(
+      "the topic was made again: it is read from its start", ("topic", topic), ("position", "\(position)"),
+      ("end", "\(end)"))
+    return 0
+  }
+
+  /// Folds a one-partition topic of JSON records from its start to its true end. What cannot be read, or what
+  /// `body` does not believe, is counted and logged.
+  private func fold(_ topic: String, _ body: (String, JSON?) -> Bool) throws(BusError) {
     try bus.readToEnd([TopicPartition(topic, 0): earliestOffset], clock: clock) { batch in
       for record in batch.records {
         guard let key = batch.keyText(record) else { continue }
         let value = batch.value(record)
         let json = value.flatMap { try? JSON(parsing: $0) }
-        if value != nil, json == nil {
-          log.error("not JSON", ("topic", topic), ("offset", "\(record.offset)"))
-        } else {
-          body(key, json)
-        }
+        let isText = value == nil || json != nil
+        if isText, body(key, json) { continue }
+        telemetry.disbelieved()
+        log.error(
+          isText ? "numbers that cannot be" : "not JSON", ("topic", topic), ("key", key),
+          ("offset", "\(record.offset)"))
       }
     }
   }

@@ -61,9 +61,9 @@ public final class Registry {
   /// The answers to commands, by their ids.
   var answers = Remembered<ByteKey, JSON>()
   /// The offset in `<cluster>.commands` of the next record to read. Kept in `position/commands`.
-  public internal(set) var commandsPosition: Int64 = 0
+  public var commandsPosition: Int64 = 0
   /// The offset in `<cluster>.requests` of the next record to read. Kept in `position/requests`.
-  public internal(set) var requestsPosition: Int64 = 0
+  public var requestsPosition: Int64 = 0
   public internal(set) var counts = RegistryCounts()
 
   /// `progress` tells how far a stream is, for the replies' `seq` and `epoch`; of a stream that it does not

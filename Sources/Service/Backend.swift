@@ -87,8 +87,8 @@ public final class Backend: ConsoleBackend {
   /// Asks the table's thread, by the letter that takes the reply, and waits.
   private func ask<Reply: Sendable>(_ letter: (@escaping @Sendable (Reply) -> Void) -> TableLetter) -> Reply?
   {
-    // While it does not serve, questions would only pile up.
-    guard member.readiness.list.isEmpty else { return nil }
+    // While the table does not serve, questions would only pile up. What the publisher does is all one.
+    guard member.readiness.list(without: "publisher").isEmpty else { return nil }
     let answer = Answer<Reply>()
     return member.ask(letter { answer.put($0) }) ? answer.wait(atMost: Self.queryTimeout) : nil
   }

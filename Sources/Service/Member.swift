@@ -83,10 +83,11 @@ public final class MemberLife {
     worker = TableWorker(
       settings, clock: clock, leader: leader, letters: letters, readiness: readiness, log: log,
       metrics: metrics)
-    makePublisher = {
+    var publishing = Publisher.Settings(topics: settings.topics, registry: settings.registry)
+    publishing.neededTopics = settings.topicSpecs.map(\.name)
+    makePublisher = { [publishing] in
       Publisher(
-        bus: bus, clock: clock,
-        settings: Publisher.Settings(topics: settings.topics, registry: settings.registry),
+        bus: bus, clock: clock, settings: publishing,
         catalog: OneTable(settings.schema), table: letters, readiness: readiness, definitions: definitions,
         log: log, metrics: metrics, pause: pause)
     }
@@ -96,7 +97,9 @@ public final class MemberLife {
   /// Makes the publisher anew, where this error of its was none of the table's. False: the table must be
   /// made anew with it.
   public func remakePublisher(after error: BusError) -> Bool {
-    guard error.remedy != .closed, error.code != Publisher.mailboxFull else { return false }
+    guard error.remedy != .closed, ![Publisher.mailboxFull, Publisher.topicGone].contains(error.code) else {
+      return false
+    }
     publisher.close()
     publisher = makePublisher()
     return true
@@ -115,7 +118,7 @@ public final class Member: Sendable {
   private let settings: MemberSettings
   private let bus: any Bus
   private let clock: any Clock
-  public let readiness = Readiness()
+  public let readiness: Readiness
   /// What queries may name besides the table.
   public let definitions = SharedDefinitions()
   private let log: Log
@@ -130,6 +133,10 @@ public final class Member: Sendable {
   private static let pauseMax = Duration.seconds(10)
   /// What lived so long failed by accident: pauses begin with the shortest again.
   private static let goodLife = Duration.seconds(60)
+  /// As they are named in the readiness.
+  private static let roles = ["table", "publisher"]
+  /// How long a member under another id is waited for: a dead one's session is over by then.
+  private static let othersWithin = BusLimits.session + .seconds(5)
   /// The longest wait of a role's turn: how late it sees a letter or a stop.
   private static let turnWait = Duration.milliseconds(20)
 
@@ -137,6 +144,7 @@ public final class Member: Sendable {
     self.settings = settings
     self.bus = bus
     self.clock = clock
+    readiness = Readiness(clock: clock)
     self.log = log.named("member")
     self.metrics = metrics
     restarts = metrics.counter("belfry_member_restarts_total", "Times that a member's roles were made anew")
@@ -149,6 +157,7 @@ public final class Member: Sendable {
   /// partitions, a seat that another process has) ends the member and is its `failure`.
   public func start() {
     readiness.set("bus", "the topics are not checked yet")
+    for role in Self.roles { readiness.set(role, "not started") }
     readiness.set("member", nil)
     supervisor.withLock { $0 = JoinedThread { [self] in supervise() } }
   }
@@ -186,6 +195,7 @@ public final class Member: Sendable {
         return
       }
       restarts.add()
+      for role in Self.roles { readiness.set(role, "to be made anew: \(end)") }
       pause("roles are made anew", after: end, started, &backoff) { false }
     }
   }
@@ -213,19 +223,21 @@ public final class Member: Sendable {
   /// group tells the first for certain: a producer is fenced, too, when the broker ended a transaction of
   /// ours that took too long, and whoever takes the seat from us joins the group under our instance id.
   private func isFinal(_ error: BusError) -> Bool {
-    ["FENCED_INSTANCE_ID", "_FENCED_INSTANCE_ID", "PARTITIONS", "CONFIGURATION"].contains(error.code)
-      || error.remedy == .closed
+    let codes = ["FENCED_INSTANCE_ID", "_FENCED_INSTANCE_ID", "PARTITIONS", "CONFIGURATION", Self.notAlone]
+    return codes.contains(error.code) || error.remedy == .closed
   }
 
   /// One life of the table, with as many of the publisher's as it takes; returns the error that ended it.
   private func live() -> BusError? {
     do throws(BusError) {
       try bus.ensureTopics(settings.topicSpecs)
+      try waitForOthers()
     } catch {
       readiness.set("bus", error.description)
       return error
     }
     readiness.set("bus", nil)
+    if isStopping { return nil }
     warnOfTopics()
     let life = MemberLife(
       settings, bus: bus, clock: clock, readiness: readiness, definitions: definitions, log: log,
@@ -236,7 +248,7 @@ public final class Member: Sendable {
     let outcome = Outcome()
     let roles = Roles(life)
     let table = JoinedThread { [self] in
-      let error = run(outcome, roles.life.worker.turn)
+      let error = run("table", outcome, roles.life.worker.turn)
       outcome.end(with: error)
       if error == nil, isStopping { finish(roles.life.worker) }
       roles.life.worker.close()
@@ -248,6 +260,29 @@ public final class Member: Sendable {
     life.publisher.close()
     table.join()
     return outcome.error
+  }
+
+  private static let notAlone = "MEMBER"
+
+  /// A cluster has one member. A second would take a part of the shards, and nobody would have all: so none
+  /// joins while one under another id is in the group. One that died is there until its session is over.
+  private func waitForOthers() throws(BusError) {
+    let own = settings.topics.tableSeat(settings.memberID)
+    let deadline = clock.elapsed() + Self.othersWithin
+    var isTold = false
+    while !isStopping {
+      let seats = try bus.members(ofGroup: settings.topics.tableGroup)
+      guard let other = seats.first(where: { $0 != own }) else { return }
+      let name = "member \(other.dropFirst(settings.topics.tableSeat("").count))"
+      if clock.elapsed() > deadline {
+        throw BusError(.refuse, code: Self.notAlone, "\(name) serves this cluster already")
+      }
+      let waits = "\(name) has its place in the group: if it lives on, this one ends"
+      readiness.set("bus", waits)
+      if !isTold { log.warning(waits, ("within", "\(Self.othersWithin)")) }
+      isTold = true
+      rest(.seconds(1)) { false }
+    }
   }
 
   /// A topic that was there may have been made otherwise than it should be. We change nothing of it.
@@ -264,7 +299,7 @@ public final class Member: Sendable {
     var backoff = Backoff(first: Self.pauseMin, limit: Self.pauseMax)
     while true {
       let started = clock.elapsed()
-      guard let error = run(outcome, life.publisher.turn) else { return nil }
+      guard let error = run("publisher", outcome, life.publisher.turn) else { return nil }
       if isFinal(error) || isStopping || outcome.isEnded { return error }
       guard life.remakePublisher(after: error) else { return error }
       publisherRestarts.add()
@@ -283,11 +318,14 @@ public final class Member: Sendable {
   }
 
   /// Turns a role until it fails, or the other one did, or the member stops.
-  private func run(_ outcome: Outcome, _ turn: (Duration) throws(BusError) -> Void) -> BusError? {
+  private func run(_ part: String, _ outcome: Outcome, _ turn: (Duration) throws(BusError) -> Void)
+    -> BusError?
+  {
     repeat {
       do throws(BusError) {
         try turn(Self.turnWait)
       } catch  where error.remedy == .retry {
+        readiness.failed(part, error.description)
         log.warning("tried again", ("code", error.code), ("error", error.message))
         stopSignal.wait(atMost: Self.pauseMin)
       } catch {

@@ -44,6 +44,8 @@ public final class Leader: AssignmentHandler {
   private var nextCommit = Duration.zero
   private let pause: @Sendable (Duration) -> Void
   private var backoff: Backoff
+  /// The last transaction was aborted, and none was committed since.
+  private var isFailing = false
   private let commits: Metric
   private let aborts: Metric
   private let resets: Metric
@@ -102,6 +104,7 @@ public final class Leader: AssignmentHandler {
       if table.hasOpenWork { try commit() }
       nextCommit = clock.elapsed() + settings.commitInterval
     }
+    if !isFailing { readiness.turned("table") }
     return !table.hasOpenWork
   }
 
@@ -164,8 +167,11 @@ public final class Leader: AssignmentHandler {
       table.committed()
       commits.add()
       backoff.reset()
+      isFailing = false
     } catch  where error.remedy == .abort || error.remedy == .retry {
       let wait = backoff.take()
+      isFailing = true
+      readiness.failed("table", error.description)
       log.warning(
         "transaction aborted", ("code", error.code), ("error", error.message), ("again_after", "\(wait)"))
       try abort(producer)
@@ -222,7 +228,7 @@ public final class Leader: AssignmentHandler {
     }
     self.group = group
     nextCommit = clock.elapsed() + settings.commitInterval
-    readiness.set("table", nil)
+    readiness.turned("table")
     log.info("serving", ("shards", "\(shards.count)"), ("rows", "\(table.rowCount)"))
     return start
   }

@@ -23,9 +23,7 @@ extension EventTable {
       guard let shard = shard(record.partition), !shard.isServing else { continue }
       counts.restored.add()
       shard.state.time = max(shard.state.time, record.timestamp.milliseconds)
-      if let change = batch.header(record, ChangeHeader.change).flatMap(decimal) {
-        shard.state.change = max(shard.state.change, change)
-      }
+      if let change = batch.header(record, ChangeHeader.change) { readChange(change, record, shard) }
       if let consumed = batch.header(record, ChangeHeader.consumed) { readConsumed(consumed, shard) }
       restoreRow(record, batch, shard)
     }
@@ -93,12 +91,17 @@ extension EventTable {
 
   private func readConsumed(_ text: UnsafeRawBufferPointer, _ shard: Shard) {
     guard let positions = try? JSON(parsing: text), let events = positions["events"]?.int,
-      let inbox = positions["inbox"]?.int
+      let inbox = positions["inbox"]?.int, events >= 0, inbox >= 0
     else { return }
     shard.consumed = (events, inbox)
   }
 
-  private func decimal(_ text: UnsafeRawBufferPointer) -> Int64? {
-    Int64(String(decoding: text, as: UTF8.self))
+  /// A number that no shard can have counted up to is not believed: the next change could have none.
+  private func readChange(_ text: UnsafeRawBufferPointer, _ record: RecordBatch.Record, _ shard: Shard) {
+    let text = String(decoding: text, as: UTF8.self)
+    guard let number = Int64(text), (0..<Int64.max / 2).contains(number) else {
+      return skip(record, shard, "a change cannot have the number \(text.prefix(20))")
+    }
+    shard.state.change = max(shard.state.change, number)
   }
 }

@@ -15,7 +15,7 @@ final class Office {
   var settings: Publisher.Settings
   private(set) var bus: SimulatedBus
   let metrics = Metrics()
-  let readiness = Readiness()
+  let readiness: Readiness
   private var publisher: Publisher!
   private var letters = Mailbox<TableLetter>(capacity: 1_000)
   private var mail: Mailbox<Collected>?
@@ -37,6 +37,7 @@ final class Office {
 
   init(seed: UInt64 = 1, grace: Duration = .seconds(30)) throws {
     cluster = SimulatedCluster(seed: seed)
+    readiness = Readiness(clock: cluster.clock)
     bus = cluster.connect()
     settings = Publisher.Settings(
       topics: topics, registry: RegistrySettings(intervalDefault: .seconds(1), grace: grace))

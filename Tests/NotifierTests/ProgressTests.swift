@@ -8,15 +8,21 @@ import Testing
 @Suite struct ProgressTests {
   private func progress(_ records: KeyValuePairs<String, String>) throws -> Progress {
     var progress = Progress()
-    for (key, value) in records { progress.restore(key: key, value: try JSON(parsing: value)) }
+    for (key, value) in records {
+      let json = try JSON(parsing: value)
+      let isBelieved = progress.restore(key: key, value: json, now: Timestamp(milliseconds: 2_000))
+      #expect(isBelieved)
+    }
     return progress
   }
 
   @Test func `what is written is what is restored`() throws {
     let state = StreamState(epoch: 4, seq: 17, creation: 2)
     var restored = Progress()
-    restored.restore(
-      key: "a", value: Progress.record(state, sweep: 9, time: Timestamp(milliseconds: 1_234)))
+    let time = Timestamp(milliseconds: 1_234)
+    let isBelieved = restored.restore(
+      key: "a", value: Progress.record(state, sweep: 9, time: time), now: time)
+    #expect(isBelieved)
     #expect(restored.streams == ["a": state])
     #expect(restored.sweep == 9)
     #expect(restored.epoch == 4)
@@ -45,6 +51,33 @@ import Testing
     #expect(restored.streams["c"] == StreamState(epoch: 0, seq: 0, creation: 0))
   }
 
+  @Test(arguments: ["epoch", "seq", "sweep", "creation"], [-1, Int64.min, Int64.max / 2, Int64.max])
+  func `a number that nothing can have counted up to is not believed`(field: String, number: Int64) throws {
+    var restored = try progress(["s": #"{"epoch":2,"seq":10,"sweep":5,"creation":1,"time":900}"#])
+    let hostile = JSON.object(of: ["epoch": .int(3), "seq": .int(11), "sweep": .int(6), "creation": .int(1)])
+    let members = hostile.members!.map { $0.name == field ? JSON.Member($0.name, .int(number)) : $0 }
+    for key in ["s", "*/belfry.publish"] {
+      let isBelieved = restored.restore(key: key, value: .object(members), now: .zero)
+      #expect(!isBelieved)
+    }
+    #expect(restored.epoch == 2)
+    #expect(restored.sweep == 5)
+    #expect(restored.streams["s"] == StreamState(epoch: 2, seq: 10, creation: 1))
+  }
+
+  @Test func `a time far ahead of the clock does not count, what else its record says does`() {
+    var restored = Progress()
+    let now = Timestamp(milliseconds: 1_000)
+    let state = StreamState(epoch: 4, seq: 17, creation: 2)
+    for time in [now, now + .seconds(3_600), now + .seconds(3_601), Timestamp(milliseconds: .max)] {
+      let isBelieved = restored.restore(
+        key: "s", value: Progress.record(state, sweep: 9, time: time), now: now)
+      #expect(isBelieved)
+    }
+    #expect(restored.time == now + .seconds(3_600))
+    #expect(restored.streams["s"] == state)
+  }
+
   @Test func `a count belongs to one life of a stream`() {
     var progress = Progress()
     progress.set("s", StreamState(epoch: 1, seq: 9, creation: 4))
@@ -69,7 +102,8 @@ import Testing
     for (n, id) in ["c", "b", "a", "gone"].enumerated() {
       progress.set(id, StreamState(epoch: 5, seq: 9, creation: Int64(n)))
     }
-    progress.restore(key: "gone", value: nil)
+    let isBelieved = progress.restore(key: "gone", value: nil, now: .zero)
+    #expect(isBelieved)
     let living = [stream("b", creation: 1).place, stream("c", creation: 7).place]
     #expect(progress.leftOver(living) == ["a", "c"])
   }

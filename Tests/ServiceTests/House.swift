@@ -15,7 +15,7 @@ import Testing
 final class House {
   let cluster: SimulatedCluster
   let settings: MemberSettings
-  let readiness = Readiness()
+  let readiness: Readiness
   let metrics = Metrics()
   private let lines = Lines()
   private(set) var bus: SimulatedBus
@@ -25,6 +25,7 @@ final class House {
     seed: UInt64 = 1, grace: Duration = .seconds(5), _ change: (inout MemberSettings) -> Void = { _ in }
   ) throws {
     cluster = SimulatedCluster(seed: seed)
+    readiness = Readiness(clock: cluster.clock)
     bus = cluster.connect()
     var settings = MemberSettings(
       topics: ClusterTopics(cluster: "belfry"), memberID: "a", schema: .alerts,

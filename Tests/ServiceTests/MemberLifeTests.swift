@@ -291,6 +291,107 @@ import Testing
     #expect { try house.run() } throws: { ($0 as? BusError)?.code == "MADE_AGAIN" }
   }
 
+  @Test func `a part that hangs is not ready, whoever asks`() throws {
+    let house = try House()
+    try house.run()
+    house.cluster.clock.advance(by: Readiness.turnLimit - .milliseconds(500))
+    #expect(house.readiness.list == [])
+    house.cluster.clock.advance(by: .seconds(3))
+    #expect(
+      house.readiness.list == ["publisher", "table"].map { "\($0): its last turn ended 7 s ago" })
+    #expect(house.readiness.list(without: "publisher").count == 1)
+    try house.run(.milliseconds(50))
+    #expect(house.readiness.list == [])
+  }
+
+  @Test func `a table whose transactions fail one after the other is not ready, and says why`() throws {
+    let house = try House()
+    try house.run()
+    house.send("e1", severity: 5)
+    house.bus.faults.abortable = 1
+    for _ in 0..<500 { try house.life.worker.turn(wait: .milliseconds(10)) }
+    let reason = try #require(house.readiness.list.first { $0.hasPrefix("table: its last turn ended") })
+    #expect(reason.contains("_ABORTABLE"), "\(reason)")
+    house.bus.faults.abortable = 0
+    try house.run()
+    #expect(house.readiness.list == [])
+    #expect(house.rows.count == 1)
+  }
+
+  @Test func `a topic that is deleted is noticed, and both roles are made anew`() throws {
+    for name in ["belfry.replies", "belfry.cluster", "belfry.lanes.view"] {
+      let house = try House()
+      try house.run()
+      try house.cluster.connect(member: "operator").deleteTopics([name])
+      let error = try #require(throws: BusError.self) { try house.run(.seconds(15)) }
+      #expect(error.description == "TOPIC_GONE: deleted: \(name)")
+      #expect(!house.life.remakePublisher(after: error))
+    }
+  }
+
+  @Test func `requests that were made again are read from their start, while they are read and at a start`()
+    throws
+  {
+    let house = try House()
+    for n in 0..<9 { house.ask("v\(n)", core) }
+    try house.run()
+    let spec = try #require(house.cluster.spec(house.topics.requests))
+    let bus = house.cluster.connect(member: "operator")
+    try bus.deleteTopics([spec.name])
+    try bus.createTopics([spec])
+    house.ask("new", core)
+    let error = #expect(throws: BusError.self) { try house.run() }
+    #expect(error?.code == "MADE_AGAIN")
+    #expect(house.life.remakePublisher(after: try #require(error)))
+    try house.run()
+    #expect(house.reply("new")["status"]?.string == "active")
+    #expect(house.warnings.contains { $0.contains("the topic was made again") })
+  }
+
+  @Test(arguments: [
+    ("belfry.progress", "*/belfry.publish", #"{"epoch":9223372036854775807}"#),
+    ("belfry.progress", "*/belfry.publish", #"{"sweep":9223372036854775807}"#),
+    ("belfry.progress", "x", #"{"seq":9223372036854775807,"epoch":-1}"#),
+    ("belfry.progress", "x", #"{"time":9223372036854775807}"#),
+    ("belfry.cluster", "claim", #"{"epoch":9223372036854775807}"#),
+    ("belfry.cluster", "position/requests", #"{"offset":4000000000000}"#),
+    ("belfry.cluster", "position/commands", #"{"offset":9223372036854775807}"#),
+  ])
+  func `a number that nothing can have counted up to stops no start`(
+    topic: String, key: String, value: String
+  ) throws {
+    let house = try House()
+    house.ask("core", core)
+    house.send("e1", severity: 5)
+    try house.run()
+    house.cluster.append(topic: topic, partition: 0, key: key, value: value)
+    house.restart()
+    house.send("e2", severity: 5)
+    house.ask("count", counter)
+    try house.run()
+    #expect(house.records("core").map(\.seq) == [1, 2])
+    #expect(house.folded("count")["*"]?["n"]?.int == 2)
+  }
+
+  @Test func `a change number or a position that cannot be is not believed`() throws {
+    let house = try House()
+    house.send("e1", severity: 5)
+    try house.run()
+    for shard in Int32(0)..<3 {
+      house.cluster.append(
+        topic: house.topics.changelog("alerts"), partition: shard, key: "x", value: nil,
+        headers: [
+          "belfry-change": "9223372036854775807",
+          "belfry-consumed": #"{"events":-7,"inbox":9223372036854775807}"#,
+        ])
+    }
+    house.restart()
+    for n in 0..<9 { house.send("f\(n)", severity: 5) }
+    try house.run()
+    #expect(house.rows.compactMapValues { $0["Tally"]?.int }.count == 10)
+    #expect(house.metrics.value("belfry_restore_errors_total") == 3)
+  }
+
   @Test func `what retention removed unread is counted and said`() throws {
     let house = try House()
     for n in 0..<9 { house.send("e\(n)", severity: 5) }

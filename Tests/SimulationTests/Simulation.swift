@@ -76,7 +76,7 @@ struct Simulation {
   {
     let clock = cluster.clock
     return MemberLife(
-      settings, bus: bus, clock: clock, readiness: Readiness(), log: .silent, metrics: Metrics()
+      settings, bus: bus, clock: clock, readiness: Readiness(clock: clock), log: .silent, metrics: Metrics()
     ) { clock.advance(by: $0) }
   }
 
