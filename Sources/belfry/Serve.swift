@@ -76,8 +76,8 @@ final class Server {
     log.info("pipelines reloaded", ("count", "\(fresh.pipelines.count)"))
   }
 
+  /// Stops everything, however long it takes.
   func stop() {
-    log.info("stopping")
     pipelines.stop()
     console.stop()
     member.stop()
@@ -101,11 +101,11 @@ func serve(_ invocation: Invocation, _ output: Output) throws {
         server.log.error("not reloaded", ("error", "\(error)"))
       }
     case .some:
-      server.stop()
+      server.stopInTime()
       return
     case nil:
       if let failure = server.member.failure {
-        server.stop()
+        server.stopInTime()
         throw CommandFailure("belfry: \(failure)")
       }
     }
