@@ -64,6 +64,11 @@ final class Town {
     return Int(log[start.upperBound...].prefix { $0.isNumber })
   }
 
+  /// A member under another id beside it.
+  func another(_ id: String) throws -> Child {
+    try Child(Belfry.path, ["serve", "-c", configuration], environment: ["BELFRY_MEMBER_ID": id])
+  }
+
   func start() throws {
     try launch()
     try waitUntilReady()

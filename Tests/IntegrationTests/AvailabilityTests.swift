@@ -1,0 +1,99 @@
+import Base
+import Bus
+import Client
+import Events
+import Glibc
+import Testing
+
+extension Integration {
+  /// What a member says and does while Kafka, a topic or its seat is away.
+  @Suite(.enabled(if: Broker.isThere, "KAFKA_HOME names no Kafka; these sentences are about a real one"))
+  struct AvailabilityTests {
+    @Test func `while Kafka stands still an idle member is not ready, and afterwards it is again`() throws {
+      let town = try Town()
+      try town.start()
+      let broker = try Broker.running
+      broker.signal(SIGSTOP)
+      defer { broker.signal(SIGCONT) }
+      try eventually("unreadiness") { try town.get("/readyz").status == 503 }
+      let reasons = try town.get("/readyz").body
+      #expect(reasons.contains("its last turn ended"), "\(reasons)")
+      broker.signal(SIGCONT)
+      try town.waitUntilReady()
+      #expect(try town.metric("belfry_member_restarts_total") == 0)
+    }
+
+    @Test func `a first start is quiet`() throws {
+      for _ in 0..<5 {
+        let town = try Town()
+        try town.start()
+        #expect(!town.member!.errors.contains(" warning "), "\(town.member!.errors)")
+        try town.stop()
+      }
+    }
+
+    @Test(arguments: [1, 2])
+    func `a stop does not wait for a Kafka that stands still, nor past a second signal`(signals: Int) throws {
+      let port = try freePorts(1)[0]
+      let town = try Town(
+        "pipelines: [ { name: in, source: { syslog: { udp: '127.0.0.1:\(port)', tcp: off } } } ]")
+      try town.start()
+      let broker = try Broker.running
+      broker.signal(SIGSTOP)
+      defer { broker.signal(SIGCONT) }
+      // The pipelines wait half a minute for its delivery.
+      try sendDatagram("<34>1 2026-01-02T03:04:05Z quay crane 1 ID47 - hello", port: port)
+      try eventually("the event") { try town.metric("belfry_connector_events_total") > 0 }
+      let member = town.member!
+      member.signal(SIGTERM)
+      try eventually("a word") { member.errors.contains("stopping: waiting for what is open") }
+      if signals == 2 { member.signal(SIGTERM) }
+      let status = try member.end(within: .seconds(20))
+      #expect(status == (signals == 2 ? 128 + SIGTERM : 1))
+      let last = signals == 2 ? "ended by a second signal" : "ended without Kafka's answer"
+      #expect(member.errors.contains(last), "\(member.errors.suffix(2000))")
+    }
+
+    @Test(arguments: ["events", "inbox", "requests", "replies"])
+    func `a topic that is deleted is made again, and all goes on`(name: String) throws {
+      let town = try Town()
+      try town.start()
+      try town.request("c", "before", "SELECT Node FROM alerts")
+      let restarts = try town.metric("belfry_member_restarts_total")
+      try town.bus.deleteTopics(["\(town.name).\(name)"])
+      try eventually(within: .seconds(90), "roles made anew") {
+        try town.metric("belfry_member_restarts_total") > restarts
+      }
+      try town.waitUntilReady()
+      let after = try town.request("c", "after", "SELECT Severity FROM alerts")
+      #expect(after["status"]?.string == "active", "\(after.text)")
+      try town.send([Samples.event("x")])
+      try town.follow(after).wait(within: .seconds(60), "the row") { $0.count == 1 }
+      try town.stop()
+    }
+
+    @Test func `a second member is refused and does no harm; it takes over from one that died`() throws {
+      let town = try Town("member: { id: a }")
+      try town.start()
+      let stream = try town.follow(try town.request("c", "list", "SELECT Severity FROM alerts"))
+      let second = try town.another("b")
+      try eventually("a word") { second.errors.contains("member a has its place in the group") }
+      #expect(try second.end(within: .seconds(80)) == 1)
+      #expect(second.errors.contains("MEMBER: member a serves this cluster already"))
+      try town.send((0..<50).map { Samples.event("a\($0)") })
+      try stream.wait("the rows") { $0.count == 50 }
+      #expect(try town.get("/readyz").status == 200)
+      #expect(try town.metric("belfry_member_restarts_total") == 0)
+      #expect(try town.metric("belfry_publisher_restarts_total") == 0)
+
+      try town.kill()
+      let third = try town.another("b")
+      try eventually(within: .seconds(80), "the end of a's session: \(third.errors.suffix(2000))") {
+        third.errors.contains("publishing")
+      }
+      #expect(third.errors.contains("member a has its place in the group"))
+      try town.send([Samples.event("b")])
+      try stream.wait("one more row") { $0.count == 51 }
+    }
+  }
+}
