@@ -147,6 +147,7 @@ public final class Publisher {
   /// Looks now and then whether the brokers answer and all topics are what they were.
   private func look() throws(BusError) {
     guard clock.elapsed() >= nextLook else { return }
+    try lookForTopics()
     let requests = TopicPartition(settings.topics.requests, 0)
     do throws(BusError) {
       let end = try bus.endOffset(requests, isolation: .uncommitted)
@@ -156,10 +157,8 @@ public final class Publisher {
       }
     } catch  where error.code.contains("UNKNOWN_") {
       nextTopics = .zero  // is it gone?
-      try lookForTopics()
       throw error
     }
-    try lookForTopics()
     nextLook = clock.elapsed() + settings.lookInterval
   }
 
