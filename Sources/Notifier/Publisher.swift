@@ -162,7 +162,7 @@ public final class Publisher {
     nextLook = clock.elapsed() + settings.lookInterval
   }
 
-  private func lookForTopics() throws(BusError) {
+  func lookForTopics() throws(BusError) {
     guard clock.elapsed() >= nextTopics else { return }
     let found = try bus.partitionCounts(settings.neededTopics)
     let gone = settings.neededTopics.filter { found[$0] == nil }

@@ -7,6 +7,7 @@ import Requests
 extension Publisher {
   func start() throws(BusError) -> Running {
     let topics = settings.topics
+    try lookForTopics()
     let producer = try bus.makeProducer(transactionalID: topics.publishSeat)
     try producer.initialise()
     let (registry, claimed) = try restore()
