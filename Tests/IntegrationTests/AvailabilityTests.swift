@@ -54,7 +54,7 @@ extension Integration {
       #expect(member.errors.contains(last), "\(member.errors.suffix(2000))")
     }
 
-    @Test(arguments: ["events", "inbox", "requests", "replies"])
+    @Test(arguments: ["events", "inbox", "replies"])
     func `a topic that is deleted is made again, and all goes on`(name: String) throws {
       let town = try Town()
       try town.start()
