@@ -304,6 +304,9 @@ public final class Member: Sendable {
       guard life.remakePublisher(after: error) else { return error }
       publisherRestarts.add()
       readiness.set("publisher", error.description)
+      // Another process may have the seat: the table's group knows, and then this member ends.
+      if error.remedy == .fenced { rest(Leader.Settings.fenceWait) { outcome.isEnded } }
+      if outcome.isEnded { return error }
       pause("the publisher is made anew", after: error, started, &backoff) { outcome.isEnded }
     }
   }

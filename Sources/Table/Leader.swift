@@ -22,6 +22,9 @@ public final class Leader: AssignmentHandler {
     /// The pause behind an aborted transaction, the first in a row and the last.
     public var abortPauseMin = Duration.milliseconds(100)
     public var abortPauseMax = Duration.seconds(5)
+    /// How long a leader that lost its transactional id waits for its group's word: its consumer's next
+    /// heartbeat (every 3 s) tells whether another process has the seat.
+    public static let fenceWait = Duration.seconds(5)
 
     public init(topics: ClusterTopics, seat: String, commitInterval: Duration) {
       self.topics = topics
@@ -101,7 +104,7 @@ public final class Leader: AssignmentHandler {
       table.applyPendingClears { eventsEnd($0) }
       table.runTimers(now: clock.now())
       try pauseInbox(consumer)
-      if table.hasOpenWork { try commit() }
+      if table.hasOpenWork { try commitOrLearnWhy(consumer) }
       nextCommit = clock.elapsed() + settings.commitInterval
     }
     if !isFailing { readiness.turned("table") }
@@ -154,6 +157,21 @@ public final class Leader: AssignmentHandler {
   }
 
   // MARK: The transaction
+
+  /// Where the transactional id is lost, the group tells why: another process has the seat, and ours must not
+  /// take it back from it; or the broker gave up on a transaction of ours.
+  private func commitOrLearnWhy(_ consumer: any GroupConsumer) throws(BusError) {
+    do throws(BusError) {
+      try commit()
+    } catch  where error.remedy == .fenced {
+      let deadline = clock.elapsed() + Settings.fenceWait
+      while clock.elapsed() < deadline, !isRevoked {
+        batch.removeAll()
+        try consumer.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: .milliseconds(100))
+      }
+      throw error
+    }
+  }
 
   private func commit() throws(BusError) {
     guard let producer, let group else { preconditionFailure("a commit without a seat") }

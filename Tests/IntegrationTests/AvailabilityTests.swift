@@ -97,5 +97,20 @@ extension Integration {
       try town.send([Samples.event("b")])
       try stream.wait("one more row") { $0.count == 51 }
     }
+
+    @Test func `a member that is started again beside itself takes the seat, and the older one ends`() throws
+    {
+      let town = try Town()
+      try town.start()
+      let stream = try town.follow(try town.request("c", "list", "SELECT Severity FROM alerts"))
+      let older = town.member!
+      try town.start()
+      try town.send((0..<50).map { Samples.event("a\($0)") })
+      #expect(try older.end(within: .seconds(60)) == 1)
+      #expect(older.errors.contains("FENCED_INSTANCE_ID"), "\(older.errors.suffix(2000))")
+      try stream.wait("the rows") { $0.count == 50 }
+      #expect(try town.metric("belfry_member_restarts_total") == 0, "\(town.member!.errors)")
+      #expect(try town.metric("belfry_publisher_restarts_total") == 0, "\(town.member!.errors)")
+    }
   }
 }
