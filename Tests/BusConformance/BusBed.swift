@@ -62,16 +62,6 @@ public final class BusBed {
     producer.close()
   }
 
-  func batch(_ place: TopicPartition, _ values: [String]) -> RecordBatch {
-    let batch = RecordBatch()
-    for value in values {
-      batch.append(
-        topic: place.topic, partition: place.partition, timestamp: Timestamp(milliseconds: 1000), key: "k",
-        value: value)
-    }
-    return batch
-  }
-
   /// The values that a new reader finds from the beginning, waiting for at least `count` of them.
   func read(_ bus: any Bus, _ place: TopicPartition, _ isolation: Isolation = .committed, atLeast count: Int)
     throws -> [String?]
@@ -169,4 +159,15 @@ public func failure(_ body: () throws -> Void) -> BusError? {
   } catch {
     return error as? BusError
   }
+}
+
+/// Records of these values, all with the key `k` and one timestamp.
+public func batch(_ place: TopicPartition, _ values: [String]) -> RecordBatch {
+  let batch = RecordBatch()
+  for value in values {
+    batch.append(
+      topic: place.topic, partition: place.partition, timestamp: Timestamp(milliseconds: 1000), key: "k",
+      value: value)
+  }
+  return batch
 }

@@ -60,7 +60,7 @@ extension BusSentence {
       let producer = try bed.makeProducer(bus, "seat")
       for (value, commits) in [("a", true), ("b", false)] {
         try producer.begin()
-        try producer.send(bed.batch(place, [value]))
+        try producer.send(batch(place, [value]))
         #expect(try bed.read(bus, place, .uncommitted, atLeast: commits ? 1 : 2).last == value)
         try bed.again { commits ? try producer.commit() : try producer.abort() }
       }

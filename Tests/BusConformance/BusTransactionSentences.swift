@@ -9,7 +9,7 @@ extension BusSentence {
       let place = try bed.makeTopic(bus, "t")[0]
       let producer = try bed.makeProducer(bus, "seat")
       try producer.begin()
-      try producer.send(bed.batch(place, ["a", "b"]))
+      try producer.send(batch(place, ["a", "b"]))
       #expect(try bed.read(bus, place, .uncommitted, atLeast: 2) == ["a", "b"])
       #expect(try bed.read(bus, place, atLeast: 0) == [])
       try bed.again { try producer.commit() }
@@ -21,7 +21,7 @@ extension BusSentence {
       try bed.sendPlainly(bus, place, ["before"])
       let producer = try bed.makeProducer(bus, "seat")
       try producer.begin()
-      try producer.send(bed.batch(place, ["within"]))
+      try producer.send(batch(place, ["within"]))
       #expect(try bed.read(bus, place, .uncommitted, atLeast: 2) == ["before", "within"])
       try bed.sendPlainly(bus, place, ["behind"])
       #expect(try bus.endOffset(place, isolation: .committed) == 1)
@@ -35,11 +35,11 @@ extension BusSentence {
       let place = try bed.makeTopic(bus, "t")[0]
       let producer = try bed.makeProducer(bus, "seat")
       try producer.begin()
-      try producer.send(bed.batch(place, ["lost"]))
+      try producer.send(batch(place, ["lost"]))
       #expect(try bed.read(bus, place, .uncommitted, atLeast: 1) == ["lost"])
       try bed.again { try producer.abort() }
       try producer.begin()
-      try producer.send(bed.batch(place, ["kept"]))
+      try producer.send(batch(place, ["kept"]))
       try bed.again { try producer.commit() }
       #expect(try bed.read(bus, place, atLeast: 1) == ["kept"])
       #expect(try bed.read(bus, place, .uncommitted, atLeast: 2) == ["lost", "kept"])
@@ -49,7 +49,7 @@ extension BusSentence {
       let place = try bed.makeTopic(one, "t")[0]
       let former = try bed.makeProducer(one, "seat")
       try former.begin()
-      try former.send(bed.batch(place, ["former"]))
+      try former.send(batch(place, ["former"]))
       #expect(try bed.read(one, place, .uncommitted, atLeast: 1) == ["former"])
       let holder = try bed.makeProducer(two, "seat")
       let error = failure {
@@ -57,7 +57,7 @@ extension BusSentence {
       }
       #expect(error?.remedy == .fenced)
       try holder.begin()
-      try holder.send(bed.batch(place, ["holder"]))
+      try holder.send(batch(place, ["holder"]))
       try bed.again { try holder.commit() }
       #expect(try bed.read(two, place, atLeast: 1) == ["holder"])
     },
@@ -68,7 +68,7 @@ extension BusSentence {
       try producer.begin()
       try bed.again { try producer.commit() }
       try producer.begin()
-      for place in places { try producer.send(bed.batch(place, ["x"])) }
+      for place in places { try producer.send(batch(place, ["x"])) }
       try bed.again { try producer.commit() }
       for place in places { #expect(try bed.read(bus, place, atLeast: 1) == ["x"]) }
     },
@@ -77,7 +77,7 @@ extension BusSentence {
       let place = try bed.makeTopic(bus, "t")[0]
       let producer = try bed.makeProducer(bus, "seat")
       #expect(failure { try producer.commit() } != nil)
-      #expect(failure { try producer.send(bed.batch(place, ["x"])) } != nil)
+      #expect(failure { try producer.send(batch(place, ["x"])) } != nil)
       let other = try bed.makeProducer(bus, "other")
       try other.begin()
       #expect(failure { try other.begin() } != nil)
@@ -89,7 +89,7 @@ extension BusSentence {
       let producer = try bed.makeProducer(bus, "seat")
       for (value, commits) in [("a", true), ("b", false), ("c", true), ("d", false)] {
         try producer.begin()
-        try producer.send(bed.batch(place, [value]))
+        try producer.send(batch(place, [value]))
         try bed.again { commits ? try producer.commit() : try producer.abort() }
       }
       var values: [String?] = []
@@ -103,7 +103,7 @@ extension BusSentence {
       let place = try bed.makeTopic(bus, "t")[0]
       let producer = try bed.makeProducer(bus, "seat")
       try producer.begin()
-      try producer.send(bed.batch(place, ["open"]))
+      try producer.send(batch(place, ["open"]))
       #expect(try bed.read(bus, place, .uncommitted, atLeast: 1) == ["open"])
       let error = failure {
         try bus.readToEnd([place: earliestOffset], clock: bed.clock, timeout: .milliseconds(500)) { _ in }

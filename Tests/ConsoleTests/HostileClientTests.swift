@@ -18,6 +18,16 @@ private final class HandClock: Clock {
     return try HTTPServer(host: "127.0.0.1", port: 0, router: .console(Backend()), limits: limits)
   }
 
+  /// Clients that have sent a part of a request, one of them none.
+  private static func sendHalves(to server: HTTPServer) throws -> [RawClient] {
+    let halves = ["", "GET /li", "POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nSEL"]
+    return try halves.map { half in
+      let client = try #require(RawClient(port: server.port))
+      client.send(half)
+      return client
+    }
+  }
+
   /// After whatever was done to it.
   private static func serves(_ server: HTTPServer) -> Bool { status(ask(server, "/livez")) == 200 }
 
@@ -49,12 +59,7 @@ private final class HandClock: Clock {
 
   @Test func `half a request, and then nothing, is given up`() throws {
     let server = try Self.server { $0.idle = .seconds(1) }
-    let halves = ["", "GET /li", "POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nSEL"]
-    let clients = try halves.map { half in
-      let client = try #require(RawClient(port: server.port))
-      client.send(half)
-      return client
-    }
+    let clients = try Self.sendHalves(to: server)
     #expect(Self.serves(server))
     for client in clients { #expect([0, 408].contains(status(client.readToEnd()))) }
   }
@@ -65,12 +70,7 @@ private final class HandClock: Clock {
     limits.idle = .seconds(3_600)
     let server = try HTTPServer(
       host: "127.0.0.1", port: 0, router: .console(Backend()), limits: limits, clock: clock)
-    let halves = ["", "GET /li", "POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nSEL"]
-    let clients = try halves.map { half in
-      let client = try #require(RawClient(port: server.port))
-      client.send(half)
-      return client
-    }
+    let clients = try Self.sendHalves(to: server)
     #expect(Self.serves(server))
     clock.advance(by: limits.total - .seconds(1))
     let young = try #require(RawClient(port: server.port))

@@ -22,16 +22,6 @@ extension Integration {
       return TopicPartition("\(prefix).\(name)", 0)
     }
 
-    private func batch(_ place: TopicPartition, _ values: [String]) -> RecordBatch {
-      let batch = RecordBatch()
-      for value in values {
-        batch.append(
-          topic: place.topic, partition: place.partition, timestamp: Timestamp(milliseconds: 1), key: "k",
-          value: value)
-      }
-      return batch
-    }
-
     @Test func `an aborted transaction says which record was refused, and why`() throws {
       let bus = try makeBus()
       let place = try makeTopic(bus, "small", ["max.message.bytes": "1000"])

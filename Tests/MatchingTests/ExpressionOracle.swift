@@ -56,15 +56,7 @@ final class Oracle {
     defer { sqlite3_finalize(statement) }
     for (i, value) in row.enumerated() {
       store.row(slot)[i] = store.cell(value)
-      let at = Int32(i + 1)
-      switch value {
-      case .int(let n), .time(let n): sqlite3_bind_int64(statement, at, n)
-      case .real(let x): sqlite3_bind_double(statement, at, x)
-      case .bool(let b): sqlite3_bind_int64(statement, at, b ? 1 : 0)
-      case .string(let text):
-        let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-        sqlite3_bind_text(statement, at, text, Int32(text.utf8.count), transient)
-      }
+      bind(value, Int32(i + 1), statement)
     }
     precondition(sqlite3_step(statement) == SQLITE_DONE, error)
   }

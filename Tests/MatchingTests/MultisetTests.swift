@@ -7,16 +7,6 @@ import Testing
 struct MultisetTests {
   private let strings = StringTable()
 
-  /// What is in a multiset: its values in their order, with their counts.
-  private func content(_ sets: Multisets, _ tree: Int) -> [[Int64]] {
-    var content: [[Int64]] = []
-    sets.forEach(tree) { key, count in
-      content.append([key, Int64(count)])
-      return true
-    }
-    return content
-  }
-
   @Test(arguments: [8, 40, 300, 100_000], 0..<UInt64(5))
   func `multisets have what was added and not taken away, in its order`(range: Int, seed: UInt64) {
     var random = SeededRandom(seed: seed)
@@ -37,7 +27,7 @@ struct MultisetTests {
       if step % 50 > 0 { continue }
       for (tree, counts) in counts.enumerated() {
         let wanted = counts.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
-        #expect(content(sets, tree) == wanted, "seed \(seed), step \(step)")
+        #expect(sets.content(tree) == wanted, "seed \(seed), step \(step)")
         #expect(sets.first(tree) == wanted.first?[0] && sets.last(tree) == wanted.last?[0])
         #expect(sets.distinct(tree) == wanted.count)
       }
@@ -94,5 +84,17 @@ struct MultisetTests {
     }
     sets.removeAll(0) { strings.release(UInt32($0)) }
     #expect(strings.count == 0 && sets.count == 0)
+  }
+}
+
+extension Multisets {
+  /// What is in a multiset: its values in their order, with their counts.
+  func content(_ tree: Int) -> [[Int64]] {
+    var content: [[Int64]] = []
+    forEach(tree) { key, count in
+      content.append([key, Int64(count)])
+      return true
+    }
+    return content
   }
 }
