@@ -41,7 +41,7 @@ lint: ## swift format, strict
 format: ## rewrite the sources as lint wants them
 	@swift format format --in-place --parallel --recursive $(SWIFT_FILES)
 
-sanitize: setup ## the tests that need no Kafka under the thread and the address sanitizer (FILTER=regex)
+sanitize: setup ## the tests that need no Kafka under the thread and the address sanitizer (FILTER=regex, SEEDS=n)
 	@for sanitizer in thread address; do \
 	  BELFRY_SIMULATION_SEEDS='$(or $(SEEDS),20)' $(SWIFT_TEST) --sanitize=$$sanitizer \
 	    --scratch-path .build-$$sanitizer --skip IntegrationTests $(FILTERED) || exit 1; done

@@ -2,8 +2,8 @@
 # Belfry's figures on a throwaway Kafka (docs/benchmarks.md says what they mean).
 #   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore] [matching] [aggregates] [canonical] [decode]
 #     [endtoend]
-# All of them without a name; matching and decode need no Kafka. Sizes come from the environment; the defaults are
-# those of docs/benchmarks.md.
+# All of them without a name; matching, aggregates, canonical and decode need no Kafka. Sizes come from the
+# environment; the defaults are those of docs/benchmarks.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

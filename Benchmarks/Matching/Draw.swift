@@ -9,7 +9,6 @@ struct Draw {
 
   mutating func below(_ limit: Int) -> Int { Int(random.next().multipliedFullWidth(by: UInt64(limit)).high) }
   mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-  mutating func pick<T>(_ choices: [T]) -> T { choices[below(choices.count)] }
   mutating func bits() -> UInt64 { random.next() }
   mutating func unit() -> Double { Double(random.next() >> 11) / Double(1 << 53) }
 

@@ -3,53 +3,37 @@ import Synchronization
 
 /// A bounded queue from any threads to one. The only way in which threads of the house talk.
 ///
-/// Sending never waits: a full or closed mailbox refuses, and the sender decides what that means. The
+/// Sending never waits: a full mailbox refuses, and the sender decides what that means. The
 /// receiver takes all there is at once.
 public final class Mailbox<Letter: Sendable>: Sendable {
-  private struct State {
-    var letters: [Letter] = []
-    var closed = false
-  }
-  private let state = Mutex(State())
+  private let letters = Mutex<[Letter]>([])
   private let capacity: Int
-  private let wake: @Sendable () -> Void
 
-  /// `wake` is called, outside the lock, after each letter that is accepted.
-  public init(capacity: Int, wake: @escaping @Sendable () -> Void = {}) {
+  public init(capacity: Int) {
     precondition(capacity > 0)
     self.capacity = capacity
-    self.wake = wake
   }
 
-  /// False when the mailbox is full or closed; the letter is then not taken.
+  /// False when the mailbox is full; the letter is then not taken.
   @discardableResult
   public func send(_ letter: Letter) -> Bool {
-    let accepted = state.withLock { state in
-      guard !state.closed, state.letters.count < capacity else { return false }
-      state.letters.append(letter)
+    letters.withLock { letters in
+      guard letters.count < capacity else { return false }
+      letters.append(letter)
       return true
     }
-    if accepted { wake() }
-    return accepted
   }
 
   /// All letters, oldest first; does not wait.
   public func takeAll() -> [Letter] {
-    state.withLock { state in
+    letters.withLock { letters in
       var taken: [Letter] = []
-      swap(&taken, &state.letters)
+      swap(&taken, &letters)
       return taken
     }
   }
 
-  public var isEmpty: Bool { state.withLock { $0.letters.isEmpty } }
-  public var isClosed: Bool { state.withLock { $0.closed } }
-
-  /// No more letters are accepted; those inside can still be taken.
-  public func close() {
-    state.withLock { $0.closed = true }
-    wake()
-  }
+  public var isEmpty: Bool { letters.withLock { $0.isEmpty } }
 }
 
 /// A flag that one thread waits for, with a deadline, and any thread raises. It falls when it is seen.

@@ -81,7 +81,8 @@ extension CommandTable {
       ]),
     Command("definitions", "the named filters and views", options: client),
     Command(
-      "explain", "a request's canonical form, its id and the index it uses", arguments: [sql], options: client
+      "explain", "a request's canonical form, its id and the columns it reads", arguments: [sql],
+      options: client
     ),
     Command(
       "send", "JSON events, one a line, to the events topic",

@@ -13,7 +13,7 @@ struct Contents {
   /// Streams whose keys were too many: what is on their topics is not known.
   private(set) var tooLarge: Set<String> = []
   private var keys = 0
-  private var keysMax = Self.keysMax
+  private(set) var keysMax = Self.keysMax
 
   /// Reads the streams' own topics and lanes up to their true end.
   static func read(

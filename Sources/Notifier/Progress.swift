@@ -27,9 +27,6 @@ struct Progress {
   /// A time further ahead of the clock does not count: Kafka, too, takes no records from so far ahead.
   static let timeAheadMax = Duration.seconds(3_600)
 
-  /// What counts by ones from 0 cannot have come further than this, and there is room for counting on.
-  static func isCount(_ number: Int64) -> Bool { (0..<Int64.max / 2).contains(number) }
-
   /// Takes over a record, read in order. False: it has numbers that cannot be, and counts for nothing.
   mutating func restore(key: String, value: JSON?, now: Timestamp) -> Bool {
     guard let value else {
@@ -39,7 +36,7 @@ struct Progress {
     let state = StreamState(
       epoch: value["epoch"]?.int ?? 0, seq: value["seq"]?.int ?? 0, creation: value["creation"]?.int ?? 0)
     let number = value["sweep"]?.int ?? 0
-    guard [state.epoch, state.seq, state.creation, number].allSatisfy(Self.isCount) else { return false }
+    guard [state.epoch, state.seq, state.creation, number].allSatisfy(\.isCount) else { return false }
     epoch = max(epoch, state.epoch)
     sweep = max(sweep, number)
     let written = Timestamp(milliseconds: value["time"]?.int ?? 0)

@@ -42,6 +42,8 @@ public final class Publisher {
 
   /// The code of the error with which the table, too, must be made anew: its thread did not get a letter.
   public static let mailboxFull = "MAILBOX"
+  /// What was collected and not published yet; one sweep at a time is under way.
+  private static let collectedMax = 16
   /// The same: a topic was deleted, and must be made before anyone can go on.
   public static let topicGone = "TOPIC_GONE"
 
@@ -114,7 +116,7 @@ public final class Publisher {
     self.settings = settings
     self.catalog = catalog
     self.table = table
-    mail = Mailbox(capacity: 16)
+    mail = Mailbox(capacity: Self.collectedMax)
     self.readiness = readiness
     self.definitions = definitions
     self.log = log.named("publisher")

@@ -51,8 +51,8 @@ extension Publisher {
     try fold(settings.topics.registry) { key, value in
       registry.restore(key: key, value: value)
       guard key == "claim", let epoch = value?["epoch"]?.int else { return true }
-      if Progress.isCount(epoch) { claimed = max(claimed, epoch) }
-      return Progress.isCount(epoch)
+      if epoch.isCount { claimed = max(claimed, epoch) }
+      return epoch.isCount
     }
     let now = clock.now()
     try fold(settings.topics.progress) { counts.progress.restore(key: $0, value: $1, now: now) }

@@ -61,7 +61,7 @@ struct Sweep {
   /// Why a stream's records cannot be published.
   private func failure(of id: String, _ items: [Item], _ contents: Contents) -> String? {
     if contents.tooLarge.contains(id) {
-      return "with it the streams' topics hold more than \(Contents.keysMax) keys"
+      return "with it the streams' topics hold more than \(contents.keysMax) keys"
     }
     let large = items.first { $0.key.count + ($0.value?.count ?? 0) > Self.recordBytesMax }
     return large.map { item in

@@ -66,7 +66,7 @@ extension Registry {
   /// One that no topic can have reached is no position: everything is read again, which does no harm.
   private static func offset(_ json: JSON?) -> Int64 {
     let offset = json?["offset"]?.int ?? 0
-    return (0..<Int64.max / 2).contains(offset) ? offset : 0
+    return offset.isCount ? offset : 0
   }
 
   private func restorePosition(_ json: JSON?) {

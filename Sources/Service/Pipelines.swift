@@ -109,8 +109,18 @@ public final class Pipelines: Sendable {
         failures.add()
         log.error("events were not delivered", ("error", error.message), ("records", "\(batch.count)"))
         if isLast || error.remedy == .retry || error.remedy == .refuse { return }
-        if let fresh = try? bus.makeProducer() { producer.withLock { $0 = fresh } }
+        replaceProducer()
       }
+    }
+  }
+
+  /// The one that failed stays where no other can be made; the next delivery tries again.
+  private func replaceProducer() {
+    do throws(BusError) {
+      let fresh = try bus.makeProducer()
+      producer.withLock { $0 = fresh }
+    } catch {
+      log.error("no new producer", ("code", error.code), ("error", error.message))
     }
   }
 

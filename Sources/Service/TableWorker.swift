@@ -93,7 +93,7 @@ public final class TableWorker {
 
   /// Views are views of the whole table: a part of it must never be published as if it were all.
   private var hasAllShards: Bool {
-    let led = table.ledShards.count
+    let led = table.ledCount
     let all = table.settings.partitions
     readiness.set(
       "shards", led == all ? nil : "leads \(led) of \(all); the others are another member's still")

@@ -107,6 +107,7 @@ public final class EventTable {
 
   /// The shard numbers that are led, in order.
   public var ledShards: [Int32] { led.map(\.number) }
+  public var ledCount: Int { led.count }
 
   /// The open transaction has changed rows.
   public var hasOpenChanges: Bool { !open.entries.isEmpty }

@@ -33,12 +33,6 @@ final class Images {
   /// Forgets the entries; their shares must have gone elsewhere.
   func removeAll() { entries.removeAll(keepingCapacity: true) }
 
-  /// Gives the shares of all images back and forgets them.
-  func releaseAll() {
-    for index in entries.indices where entries[index].existed { rows.releaseStrings(image(index)) }
-    removeAll()
-  }
-
   private func grow() {
     let larger = UnsafeMutablePointer<Cell>.allocate(capacity: capacity * 2 * rows.width)
     larger.update(from: cells, count: capacity * rows.width)

@@ -99,7 +99,7 @@ extension EventTable {
   /// A number that no shard can have counted up to is not believed: the next change could have none.
   private func readChange(_ text: UnsafeRawBufferPointer, _ record: RecordBatch.Record, _ shard: Shard) {
     let text = String(decoding: text, as: UTF8.self)
-    guard let number = Int64(text), (0..<Int64.max / 2).contains(number) else {
+    guard let number = Int64(text), number.isCount else {
       return skip(record, shard, "a change cannot have the number \(text.prefix(20))")
     }
     shard.state.change = max(shard.state.change, number)

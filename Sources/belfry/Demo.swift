@@ -128,7 +128,6 @@ final class DemoScreen {
     let id: String
     let follower: StreamFollower
     var clients: [String] = []
-    var spellings = 0
     var rows: [String: JSON] = [:]
     let isCounter: Bool
 

@@ -47,7 +47,8 @@ extension Integration {
       #expect(Self.disagreements(list.records, counter.records) == [])
     }
 
-    /// Folds both streams sweep by sweep; where the list's rows do not make the counter's record.
+    /// Folds both streams sweep by sweep; where the list's rows do not make the counter's record. From the
+    /// counter's first sweep on: the list, which was asked for before it, may have been swept already.
     private static func disagreements(_ list: [StreamRecord], _ counter: [StreamRecord]) -> [String] {
       let changes = Dictionary(grouping: list) { $0.sweep }
       let counts = Dictionary(grouping: counter) { $0.sweep }
@@ -62,7 +63,9 @@ extension Integration {
           rows.values.compactMap { $0["Severity"]?.int }.max(),
         ]
         let shown = ["n", "events", "worst"].map { count?[$0]?.int }
-        if shown != wanted { found.append("sweep \(sweep): the list has \(wanted), the counter \(shown)") }
+        if count != nil, shown != wanted {
+          found.append("sweep \(sweep): the list has \(wanted), the counter \(shown)")
+        }
       }
       return found
     }

@@ -227,5 +227,4 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     events.stop()
     utilities.withLock { $0 = [:] }
   }
-
 }

@@ -137,7 +137,4 @@ extension SimulatedCluster {
   public func truncate(_ topic: String, _ partition: Int32, below offset: Int64) {
     topics[topic]?.logs[Int(partition)].truncate(below: offset)
   }
-
-  /// Forgets what a group has committed, as Kafka does when nobody has been there for a week.
-  public func expireOffsets(_ group: String) { groups[group]?.committed = [:] }
 }
