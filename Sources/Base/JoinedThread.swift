@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// A plain thread that is joined before its owner goes on.
+/// A plain thread that is joined before its owner goes on. One that is never joined runs on by itself.
 public final class JoinedThread: Sendable {
   private final class Body: Sendable {
     let run: @Sendable () -> Void
@@ -25,6 +25,10 @@ public final class JoinedThread: Sendable {
       return nil
     }
     handle = Mutex(thread)
+  }
+
+  deinit {
+    if let thread = handle.withLock({ $0 }) { pthread_detach(thread) }
   }
 
   /// Returns when the thread has ended. Safe to call again, and from several threads; never from itself.

@@ -7,7 +7,7 @@ final class EmbeddedBroker {
   private let cluster: OpaquePointer
   let bootstrap: String
 
-  init(_ reports: KafkaClient.Reports) throws(BusError) {
+  init(_ reports: KafkaCallbacks.Reports) throws(BusError) {
     client = try KafkaClient(.producer, ["client.id": "embedded-broker"], reports: reports)
     guard let cluster = rd_kafka_mock_cluster_new(client.handle, 1) else {
       throw BusError(.refuse, code: "EMBEDDED", "the embedded broker did not start")

@@ -11,7 +11,7 @@ public final class KafkaBus: Bus, @unchecked Sendable {
   public let bootstrap: String
   private let properties: [String: String]
   let replication: Int
-  private let reports: KafkaClient.Reports
+  private let reports: KafkaCallbacks.Reports
   let embedded: EmbeddedBroker?
   private let utilities = Mutex<[String: KafkaClient]>([:])
   private let closed = Atomic<Bool>(false)
@@ -31,7 +31,7 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     bootstrap: String, embedded: Bool = false, replication: Int = 1, properties: [String: String] = [:],
     log: Log = .silent, metrics: Metrics = Metrics()
   ) throws(BusError) {
-    reports = KafkaClient.Reports(log: log.named("kafka"), metrics: metrics)
+    reports = KafkaCallbacks.Reports(log: log.named("kafka"), metrics: metrics)
     self.replication = replication
     self.properties = properties
     events = try KafkaEvents()

@@ -1,47 +1,30 @@
 import Base
 import CRdKafka
-import Glibc
-import Synchronization
 
-/// One librdkafka client handle with its configuration and callbacks. Freed with the object.
+/// One librdkafka client handle with its configuration. Freed with the object.
 final class KafkaClient: @unchecked Sendable {
-  // @unchecked: `handle` is set once and librdkafka's calls are thread-safe; what is ours is in a Mutex
-  // or belongs to the one thread that polls (`rebalance`).
+  // @unchecked: both are set once, and librdkafka's calls are thread-safe.
   enum Kind { case producer, consumer }
 
-  /// What the callbacks of all clients of a bus report to.
-  final class Reports: Sendable {
-    let log: Log
-    let failures: Metric
-    private let latest = Mutex<[String: String]>([:])
+  let handle: OpaquePointer
+  private let callbacks: KafkaCallbacks
+  private let serving = Lock()
 
-    init(log: Log, metrics: Metrics) {
-      self.log = log
-      failures = metrics.counter("belfry_bus_errors_total", "Errors that the Kafka client reported")
-    }
-
-    func keep(statistics: String, of client: String) { latest.withLock { $0[client] = statistics } }
-    func forget(_ client: String) { latest.withLock { $0[client] = nil } }
-    var statistics: [String: String] { latest.withLock { $0 } }
+  var reports: KafkaCallbacks.Reports { callbacks.reports }
+  /// Set by a group consumer before its first poll: assign (true) or revoke, with the partitions.
+  var rebalance: KafkaCallbacks.Rebalance? {
+    get { callbacks.rebalance }
+    set { callbacks.rebalance = newValue }
   }
 
-  private(set) var handle: OpaquePointer
-  let reports: Reports
-  /// Set by a group consumer before its first poll: assign (true) or revoke, with the partitions.
-  var rebalance:
-    ((_ assign: Bool, _ partitions: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>) -> Void)?
-  /// Records that could not be delivered since this was last taken: how many, and why the first was not.
-  private let undelivered = Mutex<(count: Int, first: BusError?)>((0, nil))
-  /// What the client last said of its brokers: why one cannot be reached, or does not let us in.
-  private let complaint = Mutex<BusError?>(nil)
-  private let serving = Lock()
-  /// What is known of a password that is refused though it may be right.
-  private let scramHint: String
+  /// How long a client's end is waited for. librdkafka 2.0.2 may never end a consumer whose topic was deleted:
+  /// such a one is left to itself, with its threads, so that its owner can go on.
+  private static let endLimit = Duration.seconds(5)
 
   /// Throws `.refuse` with librdkafka's own words for a property that it does not know or accept.
-  init(_ kind: Kind, _ properties: [String: String], reports: Reports) throws(BusError) {
-    self.reports = reports
-    scramHint = Self.scramHint(properties["sasl.mechanism"] ?? properties["sasl.mechanisms"] ?? "")
+  init(_ kind: Kind, _ properties: [String: String], reports: KafkaCallbacks.Reports) throws(BusError) {
+    let mechanism = properties["sasl.mechanism"] ?? properties["sasl.mechanisms"] ?? ""
+    callbacks = KafkaCallbacks(reports, scramHint: Self.scramHint(mechanism))
     let conf = rd_kafka_conf_new()!
     let text = UnsafeMutablePointer<CChar>.allocate(capacity: 512)
     defer { text.deallocate() }
@@ -52,9 +35,7 @@ final class KafkaClient: @unchecked Sendable {
         throw BusError(.refuse, code: "CONFIGURATION", "kafka.properties: \(name): \(message)")
       }
     }
-    handle = OpaquePointer(bitPattern: 1)!  // replaced below; nothing polls before
-    rd_kafka_conf_set_opaque(conf, Unmanaged.passUnretained(self).toOpaque())
-    Self.setCallbacks(conf, kind)
+    callbacks.install(conf, kind)
     let type = kind == .producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER
     guard let made = rd_kafka_new(type, conf, text, 512) else {
       rd_kafka_conf_destroy(conf)
@@ -64,10 +45,31 @@ final class KafkaClient: @unchecked Sendable {
   }
 
   deinit {
-    if UInt(bitPattern: handle) != 1 {
-      reports.forget(String(cString: rd_kafka_name(handle)))
-      // Without a consumer's close: a static member keeps its partitions, and nothing can wait for ever.
+    let name = String(cString: rd_kafka_name(handle))
+    reports.forget(name)
+    let end = End(handle, callbacks)
+    guard let thread = JoinedThread({ end.carryOut() }) else { return end.carryOut() }
+    if end.isOver.wait(atMost: Self.endLimit) { return thread.join() }
+    reports.left.add()
+    reports.log.error("a client does not end, and is left to itself", ("client", name))
+  }
+
+  /// The end of a handle, on a thread of its own; what it calls back meanwhile lives as long as that takes.
+  private final class End: @unchecked Sendable {
+    // @unchecked: only the one thread touches the handle.
+    let isOver = Signal()
+    private let handle: OpaquePointer
+    private let callbacks: KafkaCallbacks
+
+    init(_ handle: OpaquePointer, _ callbacks: KafkaCallbacks) {
+      self.handle = handle
+      self.callbacks = callbacks
+    }
+
+    func carryOut() {
+      // Without a consumer's close: a static member keeps its partitions.
       rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+      isOver.raise()
     }
   }
 
@@ -77,66 +79,6 @@ final class KafkaClient: @unchecked Sendable {
     guard mechanism.uppercased().hasPrefix("SCRAM-"), rd_kafka_version() < 0x0206_01ff else { return "" }
     return " (the password may be right: Kafka 4 refuses SCRAM from librdkafka before 2.6.1, this is "
       + "\(String(cString: rd_kafka_version_str())))"
-  }
-
-  private static func of(_ opaque: UnsafeMutableRawPointer?) -> KafkaClient {
-    Unmanaged<KafkaClient>.fromOpaque(opaque!).takeUnretainedValue()
-  }
-
-  private static func setCallbacks(_ conf: OpaquePointer, _ kind: Kind) {
-    rd_kafka_conf_set_log_cb(conf) { handle, level, facility, message in
-      guard let handle, let opaque = rd_kafka_opaque(handle), let message else { return }
-      let log = KafkaClient.of(opaque).reports.log
-      let text = String(cString: message)
-      let fields = ("facility", facility.map { String(cString: $0) } ?? "")
-      switch level {
-      case ...4: log.warning(text, fields)
-      case 5, 6: log.info(text, fields)
-      default: log.debug(text, fields)
-      }
-    }
-    rd_kafka_conf_set_error_cb(conf) { _, code, reason, opaque in
-      let client = KafkaClient.of(opaque)
-      let code = ResponseCode(code)
-      let hint = code == RD_KAFKA_RESP_ERR__AUTHENTICATION ? client.scramHint : ""
-      let words = (reason.map { String(cString: $0) } ?? "") + hint
-      client.reports.failures.add()
-      client.reports.log.warning(words, ("code", String(cString: rd_kafka_err2name(code))))
-      // That all brokers are down follows when each has said why.
-      if code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN {
-        client.complaint.withLock { $0 = BusError(code, words: words) }
-      }
-    }
-    rd_kafka_conf_set_stats_cb(conf) { handle, json, count, opaque in
-      guard let json, let handle else { return 0 }
-      let text = String(decoding: UnsafeRawBufferPointer(start: json, count: count), as: UTF8.self)
-      KafkaClient.of(opaque).reports.keep(statistics: text, of: String(cString: rd_kafka_name(handle)))
-      return 0
-    }
-    switch kind {
-    case .consumer:
-      rd_kafka_conf_set_rebalance_cb(conf) { _, code, partitions, opaque in
-        let client = KafkaClient.of(opaque)
-        client.rebalance?(code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, partitions!)
-      }
-    case .producer:
-      rd_kafka_conf_set_dr_msg_cb(conf) { _, message, opaque in
-        guard let message, message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-        KafkaClient.of(opaque).notDelivered(message.pointee)
-      }
-    }
-  }
-
-  private func notDelivered(_ message: rd_kafka_message_t) {
-    let isPurged =
-      message.err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message.err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
-    undelivered.withLock { state in
-      state.count += 1
-      // A record that goes because another one failed does not say why.
-      guard state.first == nil || (state.first!.isPurge && !isPurged) else { return }
-      let place = "\(String(cString: rd_kafka_topic_name(message.rkt)))[\(message.partition)]"
-      state.first = BusError(message.err, "a record to \(place)")
-    }
   }
 
   /// Calls back what has come besides messages: errors, statistics, delivery reports. Any thread may call;
@@ -150,13 +92,7 @@ final class KafkaClient: @unchecked Sendable {
   /// Records that were not delivered since the last call, as one error. nil: there are none.
   func takeUndelivered() -> BusError? {
     serve()
-    let (count, first) = undelivered.withLock { state in
-      defer { state = (0, nil) }
-      return state
-    }
-    guard let first else { return nil }
-    let message = count == 1 ? first.message : "\(count) records were not delivered; \(first.message)"
-    return BusError(first.remedy, code: first.code, message)
+    return callbacks.takeUndelivered()
   }
 
   /// Throws a question's outcome, if it is an error. Where no broker has answered, it says what the client
@@ -171,10 +107,10 @@ final class KafkaClient: @unchecked Sendable {
   /// What the client last said of its brokers, if none has answered since.
   var trouble: BusError? {
     serve()
-    return complaint.withLock { $0 }
+    return callbacks.trouble
   }
 
-  func answered() { complaint.withLock { $0 = nil } }
+  func answered() { callbacks.answered() }
 
   /// The error that ended this client for good, if there is one.
   var fatalError: BusError? {
