@@ -11,7 +11,7 @@ SWIFT_TEST = swift test --disable-xctest
 # FILTER=TableTests runs only what matches; empty runs everything.
 FILTERED = $(if $(FILTER),--filter '$(FILTER)')
 
-.PHONY: help setup run build test bench lint format sanitize simulate fuzz clean
+.PHONY: help setup run build test bench lint format sanitize simulate chaos fuzz clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -50,6 +50,10 @@ simulate: setup ## the simulation with SEEDS=n seeds, from FIRST=n on; a seed th
 	@: $${SEEDS:?how many: make simulate SEEDS=1000}
 	@BELFRY_SIMULATION_SEEDS='$(SEEDS)' BELFRY_SIMULATION_FIRST='$(or $(FIRST),1)' \
 	  $(SWIFT_TEST) --filter SimulationTests
+
+chaos: setup ## kills, zombies, brokers away, a full disk: a real Kafka and about ten minutes (KAFKA_HOME)
+	@: $${KAFKA_HOME:?an unpacked Kafka}
+	@BELFRY_CHAOS=1 $(SWIFT_TEST) --filter IntegrationTests.*ChaosTests
 
 # The suites that try BELFRY_FUZZ_CASES cases each.
 FUZZERS = EventsTests.DecoderAgreementTests MatchingTests.EngineDifferentialTests FuzzTests

@@ -31,7 +31,7 @@ final class Broker: Sendable {
   let wirePort: Int
   private let settings: String
   private let pid = Mutex<pid_t>(0)
-  private static let environment = ["KAFKA_HEAP_OPTS": "-Xms256M -Xmx512M", "LOG_DIR": Scratch.folder]
+  static let environment = ["KAFKA_HEAP_OPTS": "-Xms256M -Xmx512M", "LOG_DIR": Scratch.folder]
 
   private init() throws {
     let ports = try freePorts(6)
@@ -44,10 +44,13 @@ final class Broker: Sendable {
     otherCertificate = try Self.makeKeys("other").certificate
     settings = try Scratch.file(
       Self.properties(ports, data: "\(Scratch.folder)/kafka", keys: keys.store), "properties")
-    let id = try Self.run("kafka-storage.sh", "random-uuid").split(separator: "\n").last.map(String.init)
+    let id = try Self.run("kafka-storage.sh", ["random-uuid"]).split(separator: "\n").last.map(String.init)
     _ = try Self.run(
-      "kafka-storage.sh", "format", "-t", try #require(id), "-c", settings, "--add-scram",
-      "SCRAM-SHA-512=[name=\(Self.user),password=\(Self.password)]")
+      "kafka-storage.sh",
+      [
+        "format", "-t", try #require(id), "-c", settings, "--add-scram",
+        "SCRAM-SHA-512=[name=\(Self.user),password=\(Self.password)]",
+      ])
     try start()
   }
 
@@ -120,8 +123,10 @@ final class Broker: Sendable {
       """
   }
 
-  private static func run(_ script: String, _ arguments: String...) throws -> String {
-    let child = try Child("\(home!)/bin/\(script)", arguments, environment: environment)
+  static func script(_ name: String) -> String { "\(home!)/bin/\(name)" }
+
+  static func run(_ script: String, _ arguments: [String]) throws -> String {
+    let child = try Child(Self.script(script), arguments, environment: environment)
     let status = try child.end(within: .seconds(60))
     try #require(status == 0, "\(script): \(child.errors) \(child.output)")
     return child.output
@@ -130,7 +135,7 @@ final class Broker: Sendable {
   /// Starts the broker on its data and waits until it answers.
   func start() throws {
     let child = try Child(
-      "\(Self.home!)/bin/kafka-server-start.sh", [settings], environment: Self.environment)
+      Self.script("kafka-server-start.sh"), [settings], environment: Self.environment)
     Self.children.withLock { $0.append(Kept(child)) }
     pid.withLock { $0 = child.pid }
     let bus = try KafkaBus(bootstrap: bootstrap)

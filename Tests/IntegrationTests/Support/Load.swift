@@ -20,6 +20,7 @@ final class Load: @unchecked Sendable {
   private let producer: any PlainProducer
   private let topic: String
   private let identifiers: Int
+  private let size: Int
   private var random: SeededRandom
   private let clock = SystemClock()
   private let isStopping = Atomic<Bool>(false)
@@ -27,13 +28,14 @@ final class Load: @unchecked Sendable {
   private let ended = DispatchSemaphore(value: 0)
   private let failure = Mutex<String?>(nil)
 
-  /// A message is waited for as long as a broker may be away here.
-  init(_ town: Town, identifiers: Int, seed: UInt64) throws {
+  /// A message is waited for as long as a broker may be away here. `batch`: events between two pauses.
+  init(_ town: Town, identifiers: Int, seed: UInt64, batch: Int = 50) throws {
     let bus = try KafkaBus(
-      bootstrap: try Broker.running.bootstrap, properties: ["message.timeout.ms": "120000"])
+      bootstrap: town.bootstrap, properties: ["message.timeout.ms": "300000"])
     producer = try bus.makeProducer()
     topic = town.topics.events
     self.identifiers = identifiers
+    size = batch
     random = SeededRandom(seed: seed)
     Thread { [self] in run() }.start()
   }
@@ -54,9 +56,9 @@ final class Load: @unchecked Sendable {
     do {
       while !isStopping.load(ordering: .relaxed) {
         batch.removeAll()
-        for _ in 0..<50 { append(to: batch) }
+        for _ in 0..<size { append(to: batch) }
         try producer.send(batch)
-        try producer.flush(timeout: .seconds(120))
+        try producer.flush(timeout: .seconds(300))
         count.add(batch.count, ordering: .relaxed)
         usleep(20_000)
       }

@@ -10,6 +10,8 @@ import Testing
 final class Town {
   let name: String
   let partitions: Int
+  /// The brokers' addresses, as the test reaches them.
+  let bootstrap: String
   let bus: KafkaBus
   let topics: ClusterTopics
   let session: Session
@@ -19,22 +21,24 @@ final class Town {
   private(set) var http = 0
 
   /// `yaml`: further keys of the configuration. `bootstrap`: where the member and the commands find the
-  /// broker, with librdkafka's `properties`, if not as the test does.
+  /// broker, with librdkafka's `properties`, if not as the test does. `kafka`: brokers of its own.
   init(
     _ yaml: String = "", partitions: Int = 3, sweep: String = "interval_ms: 200, drain_ms: 50",
-    bootstrap: String? = nil, properties: KeyValuePairs<String, String> = [:]
+    bootstrap: String? = nil, properties: KeyValuePairs<String, String> = [:], kafka: OwnKafka? = nil
   ) throws {
-    let broker = try Broker.running
+    let here = try kafka?.bootstrap ?? Broker.running.bootstrap
+    self.bootstrap = here
     name = "town\(Scratch.next())-\(getpid())"
     self.partitions = partitions
-    bus = try KafkaBus(bootstrap: broker.bootstrap)
+    bus = try KafkaBus(bootstrap: here)
     topics = ClusterTopics(cluster: name)
     session = Session(bus: bus, topics: topics, clock: clock)
     configuration = try Scratch.file(
       """
       cluster: \(name)
       kafka:
-        bootstrap: "\(bootstrap ?? broker.bootstrap)"
+        bootstrap: "\(bootstrap ?? here)"
+        replication: \(kafka?.count ?? 1)
         partitions: \(partitions)
         properties: { \(properties.map { "\($0): '\($1)'" }.joined(separator: ", ")) }
       http: { listen: "127.0.0.1:0" }

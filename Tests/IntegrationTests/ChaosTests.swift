@@ -1,0 +1,131 @@
+import Base
+import Foundation
+import Glibc
+import Testing
+
+private let isChaosWanted = ProcessInfo.processInfo.environment["BELFRY_CHAOS"] == "1"
+
+extension Integration {
+  /// What takes minutes: `make chaos`. After each trouble under load the table, its changelog and the streams
+  /// are exactly what was sent.
+  @Suite(
+    .enabled(if: Broker.isThere, "KAFKA_HOME names no Kafka; these sentences are about a real one"),
+    .enabled(if: isChaosWanted, "they take minutes: make chaos"))
+  struct ChaosTests {
+    /// Longer than `transaction.timeout.ms` of the member's producers and than its group's session.
+    private static let longerThanTransactions = Duration.seconds(75)
+
+    @Test func `twenty kills under load at random moments`() throws {
+      let town = try Town()
+      try town.start()
+      let checks = try LoadChecks(town)
+      let load = try Load(town, identifiers: 150, seed: 11)
+      var random = SeededRandom(seed: 12)
+      for _ in 0..<20 {
+        let moment = load.sent + .random(in: 20...3000, using: &random)
+        try eventually("\(moment) events sent") { load.sent >= moment }
+        try town.kill()
+        try town.launch()
+      }
+      try town.waitUntilReady()
+      try load.stop()
+      try checks.check(load)
+    }
+
+    @Test func `a member that stood still for longer than its transactions may last`() throws {
+      try withLoad(seed: 13) { town, load in
+        town.member!.signal(SIGSTOP)
+        try wait(Self.longerThanTransactions)
+        town.member!.signal(SIGCONT)
+        try town.waitUntilReady()
+      }
+    }
+
+    @Test func `a member that stood still and wakes beside its successor`() throws {
+      try withLoad(seed: 14) { town, load in
+        let older = town.member!
+        older.signal(SIGSTOP)
+        try town.start()
+        try wait(Self.longerThanTransactions)
+        older.signal(SIGCONT)
+        #expect(try older.end(within: .seconds(90)) == 1)
+        #expect(older.errors.contains("FENCED_INSTANCE_ID"), "\(older.errors.suffix(2000))")
+      }
+    }
+
+    @Test func `each of three brokers is killed and comes back`() throws {
+      let kafka = try OwnKafka(count: 3)
+      try withLoad(seed: 15, kafka) { _, load in
+        for node in 0..<kafka.count {
+          try kafka.kill(node)
+          try moves(load)
+          try kafka.start(node)
+          try moves(load)
+        }
+      }
+    }
+
+    @Test func `the broker is away for a minute`() throws {
+      let kafka = try OwnKafka()
+      try withLoad(seed: 16, kafka) { town, _ in
+        try kafka.kill()
+        try eventually(within: .seconds(60), "unreadiness") { try town.get("/readyz").status == 503 }
+        try wait(.seconds(60))
+        try kafka.start()
+        try town.waitUntilReady()
+      }
+    }
+
+    /// A disk of its own is a file system in memory, which takes root.
+    @Test(.enabled(if: getuid() == 0, "only root can make a small disk"))
+    func `the broker's disk is full, and then has room again`() throws {
+      let disk = "\(Scratch.folder)/disk"
+      try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
+      try mount("-t", "tmpfs", "-o", "size=150m", "tmpfs", disk)
+      defer { try? unmount(disk) }
+      let kafka = try OwnKafka(data: disk)
+      try withLoad(seed: 17, kafka, batch: 2000) { town, _ in
+        try eventually(within: .seconds(300), "a broker that gives up") { kafka.hasEnded() }
+        try eventually(within: .seconds(60), "unreadiness") { try town.get("/readyz").status == 503 }
+        try mount("-o", "remount,size=1g", disk)
+        try kafka.start()
+        try town.waitUntilReady()
+      }
+    }
+
+    // MARK: -
+
+    private func withLoad(
+      seed: UInt64, _ kafka: OwnKafka? = nil, batch: Int = 50, _ trouble: (Town, Load) throws -> Void
+    ) throws {
+      let town = try Town(kafka: kafka)
+      try town.start()
+      let checks = try LoadChecks(town)
+      let load = try Load(town, identifiers: 100, seed: seed, batch: batch)
+      try moves(load)
+      try trouble(town, load)
+      try moves(load)
+      try load.stop()
+      try checks.check(load)
+    }
+
+    private func moves(_ load: Load) throws {
+      let before = load.sent
+      try eventually(within: .seconds(90), "load") { load.sent > before + 1000 }
+    }
+
+    /// Here time is the trouble itself.
+    private func wait(_ time: Duration) throws {
+      let until = ContinuousClock.now + time
+      while ContinuousClock.now < until { usleep(100_000) }
+    }
+
+    private func mount(_ arguments: String...) throws {
+      try #require(try Child("/bin/mount", arguments).end() == 0)
+    }
+
+    private func unmount(_ folder: String) throws {
+      try #require(try Child("/bin/umount", ["-l", folder]).end() == 0)
+    }
+  }
+}
