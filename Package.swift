@@ -62,7 +62,7 @@ let package = Package(
     module("Console", ["Base", "CMicroHTTPD"]),
     module("Configuration", ["Base", "CYaml"]),
     module("FrontDoor", ["Base", "Configuration"]),
-    module("Client", ["Base", "Bus", "CCurl", "Events"]),
+    module("Client", ["Base", "Bus", "CCurl", "ConnectorKit", "Events"]),
     module("HostMonitor", ["Base", "ConnectorKit"], path: "Connectors/HostMonitor/Sources"),
     module("Syslog", ["Base", "ConnectorKit"], path: "Connectors/Syslog/Sources"),
     module(
@@ -74,8 +74,8 @@ let package = Package(
     .executableTarget(
       name: "belfry",
       dependencies: [
-        "Base", "Bus", "Client", "Configuration", "Console", "Events", "FrontDoor", "Query", "Requests",
-        "Service",
+        "Base", "Bus", "Client", "Configuration", "ConnectorKit", "Console", "Events", "FrontDoor", "Query",
+        "Requests", "Service",
       ],
       path: "Sources/belfry", swiftSettings: settings),
 
@@ -108,10 +108,12 @@ let package = Package(
     module(
       "ConnectorConformance", ["Base", "Configuration", "ConnectorKit"], path: "Tests/ConnectorConformance"),
     tests("ConnectorKitTests", ["Base", "ConnectorKit"]),
+    tests("ClientTests", ["Base", "Bus", "Client", "ConnectorKit", "Events"]),
     tests("HostMonitorTests", ["Base", "ConnectorConformance", "ConnectorKit", "HostMonitor"]),
     tests("SyslogTests", ["Base", "ConnectorConformance", "ConnectorKit", "Syslog"]),
     tests(
-      "IntegrationTests", ["Base", "Bus", "BusConformance", "Client", "CSQLite", "Events", "belfry"]),
+      "IntegrationTests",
+      ["Base", "Bus", "BusConformance", "Client", "ConnectorKit", "CSQLite", "Events", "belfry"]),
     tests("RequestsTests", ["Requests", "Base", "Events", "Query"]),
     tests("NotifierTests", ["Base", "Bus", "Events", "Matching", "Notifier", "Query", "Requests"]),
     tests(
