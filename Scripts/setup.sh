@@ -3,7 +3,8 @@
 # Installs Debian packages that are missing; says nothing where nothing is missing.
 #
 #   setup.sh           what `make run` needs
-#   setup.sh --tests   besides, where KAFKA_HOME is set: that it is a Kafka, and that there is a Java for it
+#   setup.sh --tests   besides, where KAFKA_HOME is set: that it is a Kafka, and that there is a Java for it;
+#                      and what the Python gateway needs, where Debian has it: without it its test is skipped
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -65,6 +66,18 @@ check_kafka() {
       "(or unset KAFKA_HOME: the tests on a real Kafka are then skipped)"
 }
 
+# Nothing depends on this but one test: where it cannot be had, nobody is stopped.
+offer_python_client() {
+  local python package=python3-confluent-kafka
+  [ -n "${KAFKA_HOME:-}" ] || return 0
+  for python in /usr/bin/python3 python3; do
+    "$python" -c 'import confluent_kafka' 2>/dev/null && return 0
+  done
+  apt-cache show "$package" >/dev/null 2>&1 || return 0
+  [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null || return 0
+  (install_packages "$package") || true
+}
+
 check_swift
 [ -n "$(libraries)" ] || fail "Package.swift names no libraries in the form that this script reads"
 mapfile -t missing < <(missing_packages)
@@ -73,4 +86,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   mapfile -t missing < <(missing_packages)
   [ ${#missing[@]} -eq 0 ] || fail "installed, and pkg-config still does not find: ${missing[*]}"
 fi
-[ "${1:-}" != --tests ] || check_kafka
+if [ "${1:-}" = --tests ]; then
+  check_kafka
+  offer_python_client
+fi

@@ -217,6 +217,20 @@ final class HandWritten {
     try producer.flush(timeout: .seconds(30))
   }
 
+  /// Topics of a cluster without a member, on which the request is answered with this stream. Gives its name.
+  func answer(_ request: String) throws -> String {
+    let topics = ClusterTopics(cluster: "\(topic)-cluster")
+    try bus.createTopics(
+      [topics.requests, topics.replies].map { TopicSpec($0, partitions: 1, properties: [:]) })
+    let stream = JSON.object(of: [
+      "id": .string("a"), "topic": .string(topic), "partition": .int(0), "key_prefix": .string(""),
+    ])
+    try Session(bus: bus, topics: topics, clock: SystemClock()).send(
+      topic: topics.replies, key: request,
+      value: JSON.object(of: ["status": .string("active"), "stream": stream]).text)
+    return topics.cluster
+  }
+
   private var words: [String] {
     get throws { ["history", topic, "--bootstrap", try Broker.running.bootstrap] }
   }

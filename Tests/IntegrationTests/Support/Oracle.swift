@@ -20,6 +20,13 @@ final class Oracle {
     }
   }
 
+  /// Somebody else's database, to be read.
+  init(file path: String) throws {
+    booleans = []
+    try #require(sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, nil) == SQLITE_OK, "\(path)")
+    sqlite3_busy_timeout(database, 10_000)
+  }
+
   deinit { sqlite3_close(database) }
 
   private static func literal(_ value: JSON) -> String {
