@@ -9,9 +9,24 @@ public struct HistoryEntry: Sendable {
     case row(JSON?)
     /// A change. `before` is nil where the row entered the view, `after` where it left it.
     case change(Operation, before: JSON?, after: JSON?)
-    /// Not a change but news of the stream itself, such as changes that were lost before they could be
-    /// published. The whole record; it counts like any other.
-    case notice(JSON)
+    /// Not a change but news of the stream itself (`op: m`). It counts like any other record.
+    case notice(Notice)
+  }
+
+  public struct Notice: Sendable, Equatable {
+    /// `gap`: changes were lost before they could be published. Others are to be shown, and passed over.
+    public let kind: String
+    /// For people.
+    public let text: String
+    /// Where changes were lost: numbers of the table's changes in a shard.
+    public let lost: ChangeRange?
+
+    public var isLoss: Bool { kind == "gap" }
+  }
+
+  public struct ChangeRange: Sendable, Equatable {
+    public let shard: Int64
+    public let changes: ClosedRange<Int64>
   }
 
   /// The Debezium envelope's `op`.
@@ -82,7 +97,7 @@ extension HistoryEntry.Content {
       return
     }
     if op == "m" {
-      self = .notice(value)
+      self = .notice(HistoryEntry.Notice(value["notice"] ?? .null))
       return
     }
     guard let operation = HistoryEntry.Operation(rawValue: op) else {
@@ -99,6 +114,19 @@ extension HistoryEntry.Content {
     case nil, .null: return nil
     case .some(.object(let members)): return .object(members)
     default: throw ClientError("\(name) is no JSON object")
+    }
+  }
+}
+
+extension HistoryEntry.Notice {
+  /// What the record's `notice` says. One that says nothing of itself is a notice all the same.
+  init(_ json: JSON) {
+    kind = json["kind"]?.string ?? ""
+    text = json["text"]?.string ?? json.text
+    if let shard = json["shard"]?.int, let from = json["from"]?.int, let to = json["to"]?.int, from <= to {
+      lost = HistoryEntry.ChangeRange(shard: shard, changes: from...to)
+    } else {
+      lost = nil
     }
   }
 }

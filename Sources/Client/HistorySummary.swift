@@ -10,8 +10,8 @@ public struct HistorySummary: Sendable {
     return "\(verdict): \(first.seq) to \(last.seq), \(epochs)\(remarks)"
   }
 
-  /// Each record came once, and can be read.
-  public var isComplete: Bool { gaps == 0 && repeated == 0 && unreadable == 0 }
+  /// Each record came once, and can be read, and none of them tells of changes that were lost.
+  public var isComplete: Bool { gaps == 0 && repeated == 0 && unreadable == 0 && losses == 0 }
 
   public private(set) var entries = 0
   public private(set) var first: SequencePoint?
@@ -25,6 +25,8 @@ public struct HistorySummary: Sendable {
   public private(set) var foreign = 0
   public private(set) var restarts = 0
   public private(set) var notices = 0
+  /// Notices of changes that were lost before they could be published.
+  public private(set) var losses = 0
   /// Records that the topic's compaction has removed.
   public private(set) var compacted: Int64 = 0
   /// What was wrong first, and where.
@@ -45,7 +47,8 @@ public struct HistorySummary: Sendable {
     add(Int64(fenced), "record of a replaced publisher dropped", "records of replaced publishers dropped")
     add(Int64(restarts), "restart from 1", "restarts from 1")
     add(compacted, "superseded record compacted away", "superseded records compacted away")
-    add(Int64(notices), "notice", "notices")
+    add(Int64(losses), "notice of lost changes", "notices of lost changes")
+    add(Int64(notices - losses), "notice", "notices")
     add(Int64(foreign), "record that is not the stream's", "records that are not the stream's")
     return remarks.map { "; \($0)" }.joined() + (fault.map { "; first: \($0)" } ?? "")
   }
@@ -54,7 +57,10 @@ public struct HistorySummary: Sendable {
     switch event {
     case .entry(let entry):
       entries += 1
-      if case .notice = entry.content { notices += 1 }
+      if case .notice(let notice) = entry.content {
+        notices += 1
+        if notice.isLoss { losses += 1 }
+      }
       advance(entry.position)
     case .unreadable(let place, _):
       unreadable += 1
@@ -92,10 +98,15 @@ extension StreamPosition {
 }
 
 extension HistoryEvent {
-  /// For people, with the place; nil for an entry.
+  /// For people, with the place; nil for an entry that is no notice.
   public var words: String? {
     switch self {
-    case .entry: nil
+    case .entry(let entry):
+      if case .notice(let notice) = entry.content {
+        "notice: \(entry.position.words): \(notice.text)"
+      } else {
+        nil
+      }
     case .restarted(let place): "the stream was made again: \(place.words)"
     case .gap(let hole): "gap: \(hole.words) missing before \(hole.before.words)"
     case .compacted(let hole): "compacted: \(hole.words) superseded before \(hole.before.words)"

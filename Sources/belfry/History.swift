@@ -63,7 +63,7 @@ private final class HistoryPrinter {
   func show(_ events: [HistoryEvent]) throws(OutputError) {
     for event in events {
       summary.take(event)
-      if case .entry(let entry) = event, output.isTable {
+      if case .entry(let entry) = event, output.isTable, event.words == nil {
         entries.append(entry)
       } else {
         try showEntries()
@@ -102,7 +102,7 @@ extension HistoryEntry {
     switch content {
     case .row(let row): row
     case .change(_, let before, let after): after ?? before
-    case .notice(let value): value
+    case .notice: nil
     }
   }
 }

@@ -75,7 +75,10 @@ import Testing
     {"op":"u","before":{"a":1},"after":{"a":2},"source":{}} | change updated {"a":1} {"a":2}
     {"op":"d","before":{"a":2},"after":null,"source":{}} | change deleted {"a":2} nil
     {"op":"r","after":{"a":2},"source":{}} | change read nil {"a":2}
-    {"op":"m","source":{},"message":"lost"} | notice
+    {"op":"m","source":{},"notice":{"kind":"gap","shard":2,"from":5,"to":9,"text":"lost"}} | notice gap lost 2 5...9
+    {"op":"m","source":{},"notice":{"kind":"gap","shard":2,"from":9,"to":5,"text":"lost"}} | notice gap lost
+    {"op":"m","source":{},"notice":{"kind":"snapshot","text":"again"}} | notice snapshot again
+    {"op":"m","source":{}} | notice  null
     {"op":"c","a":1} | row {"op":"c","a":1}
     {"a":1} | row {"a":1}
     null | the value is no JSON object
@@ -103,7 +106,9 @@ import Testing
       case .row(let row): #expect("row \(text(row))" == cells[1])
       case .change(let op, let before, let after):
         #expect("change \(op) \(text(before)) \(text(after))" == cells[1])
-      case .notice(let value): #expect(value["message"]?.string == "lost" && cells[1] == "notice")
+      case .notice(let notice):
+        let lost = notice.lost.map { " \($0.shard) \($0.changes)" } ?? ""
+        #expect("notice \(notice.kind) \(notice.text)\(lost)" == cells[1])
       }
     default: Issue.record("\(events[0])")
     }

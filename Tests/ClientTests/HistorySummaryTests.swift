@@ -58,6 +58,15 @@ import Testing
         + " first: unreadable: epoch 1, seq 1 (offset 0): the value is no JSON object")
   }
 
+  @Test func `a notice of lost changes makes it incomplete`() throws {
+    let stream = try Reading()
+    stream.write(1, 1, value: #"{"op":"m","source":{},"notice":{"kind":"gap","text":"changes 5 to 9"}}"#)
+    stream.write(1, 2)
+    #expect(
+      try summary(stream).text == "incomplete: 1 to 2, epoch 1; 1 notice of lost changes;"
+        + " first: notice: epoch 1, seq 1 (offset 0): changes 5 to 9")
+  }
+
   @Test func `gaps of any size add up without a trap`() throws {
     let stream = try Reading()
     let most = Int64.max / 2 - 1

@@ -128,7 +128,7 @@ extension HistoryEntry {
     switch content {
     case .row(let row): (nil, row)
     case .change(_, let before, let after): (before, after)
-    case .notice(let value): (value["before"], value["after"])
+    case .notice: (nil, nil)
     }
   }
 }
