@@ -94,6 +94,14 @@ public final class MemberLife {
     publisher = makePublisher()
   }
 
+  /// Another process has the seat, or what is asked of the bus cannot be: going on would not help. Only the
+  /// group tells the first for certain: a producer is fenced, too, when the broker ended a transaction of
+  /// ours that took too long, and whoever takes the seat from us joins the group under our instance id.
+  public static func isFinal(_ error: BusError) -> Bool {
+    let codes = ["FENCED_INSTANCE_ID", "_FENCED_INSTANCE_ID", "PARTITIONS", "CONFIGURATION", Member.notAlone]
+    return codes.contains(error.code) || error.remedy == .closed
+  }
+
   /// Makes the publisher anew, where this error of its was none of the table's. False: the table must be
   /// made anew with it.
   public func remakePublisher(after error: BusError) -> Bool {
@@ -136,7 +144,7 @@ public final class Member: Sendable {
   /// As they are named in the readiness.
   private static let roles = ["table", "publisher"]
   /// How long a member under another id is waited for: a dead one's session is over by then.
-  private static let othersWithin = BusLimits.session + .seconds(5)
+  public static let othersWithin = BusLimits.session + .seconds(5)
   /// The longest wait of a role's turn: how late it sees a letter or a stop.
   private static let turnWait = Duration.milliseconds(20)
 
@@ -188,7 +196,7 @@ public final class Member: Sendable {
       let end = live()
       if isStopping { break }
       guard let end else { continue }
-      if isFinal(end) {
+      if MemberLife.isFinal(end) {
         log.error("the member ends", ("code", end.code), ("error", end.message))
         readiness.set("member", end.description)
         state.withLock { $0.failure = end }
@@ -217,14 +225,6 @@ public final class Member: Sendable {
     while clock.elapsed() < end, !isStopping, !isOver() {
       stopSignal.wait(atMost: min(Self.pauseMin, end - clock.elapsed()))
     }
-  }
-
-  /// Another process has the seat, or what is asked of the bus cannot be: going on would not help. Only the
-  /// group tells the first for certain: a producer is fenced, too, when the broker ended a transaction of
-  /// ours that took too long, and whoever takes the seat from us joins the group under our instance id.
-  private func isFinal(_ error: BusError) -> Bool {
-    let codes = ["FENCED_INSTANCE_ID", "_FENCED_INSTANCE_ID", "PARTITIONS", "CONFIGURATION", Self.notAlone]
-    return codes.contains(error.code) || error.remedy == .closed
   }
 
   /// One life of the table, with as many of the publisher's as it takes; returns the error that ended it.
@@ -262,7 +262,7 @@ public final class Member: Sendable {
     return outcome.error
   }
 
-  private static let notAlone = "MEMBER"
+  public static let notAlone = "MEMBER"
 
   /// A cluster has one member. A second would take a part of the shards, and nobody would have all: so none
   /// joins while one under another id is in the group. One that died is there until its session is over.
@@ -300,7 +300,7 @@ public final class Member: Sendable {
     while true {
       let started = clock.elapsed()
       guard let error = run("publisher", outcome, life.publisher.turn) else { return nil }
-      if isFinal(error) || isStopping || outcome.isEnded { return error }
+      if MemberLife.isFinal(error) || isStopping || outcome.isEnded { return error }
       guard life.remakePublisher(after: error) else { return error }
       publisherRestarts.add()
       readiness.set("publisher", error.description)

@@ -110,7 +110,7 @@ struct RequestChecker {
   /// Every term has an epoch of its own.
   private func checkClaims() throws(Fault) {
     var last: Int64 = 0
-    for record in cluster.records(topics.registry, 0, .committed) where record.keyText == "claim" {
+    for record in cluster.history(topics.registry, 0) where record.keyText == "claim" {
       let epoch = AlertRow(record.valueText)?.number("epoch") ?? 0
       try demand(epoch > last, "registry@\(record.offset): epoch \(epoch) is claimed after \(last)")
       last = epoch

@@ -1,35 +1,56 @@
 import Base
+import Bus
 import Events
-import Notifier
 import Requests
 import Service
 import Table
 
-@testable import Bus
-
-/// One run from one seed: the production code of a member (`MemberLife`) on a simulated bus that fails, in
-/// the midst of traffic; what ends a life begins another, as the member's supervisor does it.
+/// One run from one seed: processes of a member on simulated brokers that fail, in the midst of traffic. They
+/// die, stand still and wake, and others take their place meanwhile; the order in which they run is drawn.
 struct Simulation {
   /// Far beyond what a round lasts: rows that are cleared in a round are deleted at its end.
-  static let clearedKept = Duration.seconds(7_200)
+  static let clearedKept = Duration.seconds(20_000)
   static let grace = Duration.seconds(5)
   static let intervalDefault = Duration.milliseconds(300)
-  private static let stepsPerRound = 120
+  private static let stepsPerRound = 80
   private static let settlingMax = 300
+  private static let processesMax = 3
 
   let cluster: SimulatedCluster
   let settings: MemberSettings
+  private let plan: Plan
   private var random: SeededRandom
   private var traffic: Traffic
   private var clients: Clients
-  private let faults: SimulatedFaults
-  private var bus: SimulatedBus
-  private var life: MemberLife
-  private(set) var deaths = 0
-  private(set) var recreations = 0
+  private var processes: [Process] = []
+  /// Processes that were made.
+  private var made = 0
+  private(set) var met = Met()
   /// Numbers of events after which all that was cleared has been deleted.
   private(set) var deletions: [Int64] = []
   private var roundStart = Duration.zero
+
+  /// Of a run's parts, those that a seed's run has are drawn, so that many seeds see them all at a low price.
+  mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &random) == 0 }
+
+  /// What has befallen the processes of a run.
+  struct Met {
+    var deaths = 0
+    var recreations = 0
+    /// Processes that ended because another one has their seat, or serves.
+    var fenced = 0
+    var standstills = 0
+    /// Turns of two processes at a time.
+    var shared = 0
+
+    static func += (all: inout Met, one: Met) {
+      all.deaths += one.deaths
+      all.recreations += one.recreations
+      all.fenced += one.fenced
+      all.standstills += one.standstills
+      all.shared += one.shared
+    }
+  }
 
   var topics: ClusterTopics { settings.topics }
   var partitions: Int { settings.table.partitions }
@@ -49,46 +70,22 @@ struct Simulation {
     self.settings = settings
     traffic = Traffic(cluster, topic: topics.events, partitions: table.partitions, seed: random.next())
     clients = Clients(cluster, topic: topics.requests, seed: random.next())
-    faults = Self.faults(&random)
-    bus = cluster.connect(memberFaults: faults)
-    life = Self.makeLife(settings, bus, cluster)
+    plan = Plan(&random)
     try cluster.connect(member: "setup").createTopics(settings.topicSpecs)
   }
 
-  /// Some runs meet everything, some one kind of trouble often, some none.
-  private static func faults(_ random: inout SeededRandom) -> SimulatedFaults {
-    var faults = SimulatedFaults()
-    switch Int.random(in: 0..<10, using: &random) {
-    case 0: break
-    case 1: faults.abortable = 0.1
-    case 2: faults.lostAnswer = 0.1
-    case 3: faults.recreate = 0.1
-    case 4: (faults.rebalance, faults.late) = (0.02, 0.3)
-    case 5: (faults.crashBefore, faults.crashAfter) = (0.002, 0.004)
-    case 6: faults.retriable = 0.02
-    default: faults = .rough(callsPerCrash: [200, 600, 2_000].randomElement(using: &random)!)
-    }
-    return faults
-  }
-
-  private static func makeLife(_ settings: MemberSettings, _ bus: SimulatedBus, _ cluster: SimulatedCluster)
-    -> MemberLife
-  {
-    let clock = cluster.clock
-    return MemberLife(
-      settings, bus: bus, clock: clock, readiness: Readiness(clock: clock), log: .silent, metrics: Metrics()
-    ) { clock.advance(by: $0) }
-  }
+  /// Ends all that runs. Call it before a simulation is let go, however it went.
+  mutating func end() { for process in processes { process.kill() } }
 
   // MARK: The run
 
   /// A round of trouble, then quiet until nothing is left to do. Throws where that time does not come.
   mutating func round() throws(Fault) {
     roundStart = cluster.clock.elapsed()
-    bus.faults = faults
+    for process in processes { plan.trouble(process) }
     for _ in 0..<Self.stepsPerRound { step() }
-    bus.faults = .none
     traffic.endTransaction()
+    calmDown()
     // Past the leases, the grace periods, and the times at which rows expire soon.
     cluster.clock.advance(by: .seconds(30))
     try settle()
@@ -106,76 +103,137 @@ struct Simulation {
 
   /// A clean restart, in quiet.
   mutating func restart() throws(Fault) {
-    remake()
+    for process in processes { process.kill() }
     try settle()
   }
 
   private mutating func step() {
-    switch Int.random(in: 0..<40, using: &random) {
+    tidy()
+    switch Int.random(in: 0..<44, using: &random) {
     case 0..<9: for _ in 0..<Int.random(in: 1...4, using: &random) { traffic.send() }
     case 9..<12: for _ in 0..<Int.random(in: 1...4, using: &random) { clients.send() }
-    case 12..<20: turnWorker()
-    case 20..<28: turnPublisher()
+    case 12..<20: turn(.table)
+    case 20..<28: turn(.publisher)
     case 28..<31: for _ in 0..<6 { turnBoth() }
     case 31..<38: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...250, using: &random)))
     case 38: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...15_000, using: &random)))
-    default:
-      cluster.compact([topics.requests, topics.replies, topics.registry].randomElement(using: &random)!)
+    case 39: compact()
+    default: disturb()
     }
   }
 
   private mutating func turnBoth() {
     cluster.clock.advance(by: .milliseconds(40))
-    turnWorker()
-    turnPublisher()
+    turn(.table)
+    turn(.publisher)
   }
 
-  private mutating func turnWorker() {
-    do throws(BusError) { try life.worker.turn(wait: .zero) } catch { handle(error) }
+  /// A role of one of those that run has its turn.
+  private mutating func turn(_ role: Process.Role) {
+    let awake = processes.filter { !$0.isStill && !$0.hasEnded }
+    guard let process = awake.randomElement(using: &random) else { return }
+    if awake.count > 1 { met.shared += 1 }
+    process.turn(role)
   }
 
-  private mutating func turnPublisher() {
-    do throws(BusError) { try life.publisher.turn(wait: .zero) } catch {
-      if error.remedy == .retry { return }
-      guard !bus.isDead, life.remakePublisher(after: error) else { return handle(error) }
-      cluster.trace.add("publisher ends: \(error)")
-      recreations += 1
+  /// The brokers' cleaner. It never sees the lags of topics pass within a round.
+  private mutating func compact() {
+    let compacted = cluster.topicNames.filter {
+      cluster.spec($0)?.properties["cleanup.policy"]?.contains("compact") ?? false
+    }
+    cluster.compact(compacted.randomElement(using: &random)!)
+  }
+
+  // MARK: Processes
+
+  /// Counts who has ended; where none is left, the next begins.
+  private mutating func tidy() {
+    for process in processes where process.hasEnded {
+      met.recreations += process.recreations
+      if process.end == .killed { met.deaths += 1 } else { met.fenced += 1 }
+    }
+    processes.removeAll(where: \.hasEnded)
+    if processes.isEmpty { begin("a") }
+  }
+
+  private mutating func begin(_ memberID: String) {
+    made += 1
+    var settings = settings
+    settings.memberID = memberID
+    let process = Process(settings, cluster, number: made, seed: random.next())
+    plan.trouble(process)
+    processes.append(process)
+  }
+
+  /// Something happens to a process, or to the brokers, as the run's plan has it.
+  private mutating func disturb() {
+    switch plan.disturbance(&random) {
+    case .none: break
+    case .standstill:
+      let awake = processes.filter { !$0.isStill }
+      guard let process = awake.randomElement(using: &random) else { return }
+      cluster.trace.add("\(process.bus.member) stops")
+      process.bus.isStill = true
+      met.standstills += 1
+      // Whoever watches over processes may have begun another in its place.
+      if Bool.random(using: &random), processes.count < Self.processesMax { begin(process.memberID) }
+    case .waking:
+      for process in processes where process.isStill && Bool.random(using: &random) {
+        cluster.trace.add("\(process.bus.member) wakes")
+        process.bus.isStill = false
+      }
+    case .twin: if processes.count < Self.processesMax { begin(processes[0].memberID) }
+    case .stranger:
+      if processes.count < Self.processesMax { begin(["a", "b"].randomElement(using: &random)!) }
+    case .death: processes.randomElement(using: &random)!.kill()
+    case .absence:
+      cluster.goAway(for: .milliseconds([300, 3_000, 90_000].randomElement(using: &random)!))
     }
   }
 
-  private mutating func handle(_ error: BusError) {
-    if error.remedy == .retry { return }
-    cluster.trace.add("life ends: \(error)")
-    if bus.isDead { deaths += 1 } else { recreations += 1 }
-    remake()
-  }
-
-  /// After a crash the next life is another process, otherwise the same.
-  private mutating func remake() {
-    life.worker.close()
-    life.publisher.close()
-    if bus.isDead { bus = cluster.connect(memberFaults: bus.faults) }
-    life = Self.makeLife(settings, bus, cluster)
+  /// The trouble is over: who is still wakes, seats find their holders, and one process goes on.
+  private mutating func calmDown() {
+    if cluster.isAway { cluster.clock.advance(by: .seconds(90)) }
+    for process in processes {
+      process.bus.faults = .none
+      process.standstills = 0
+      process.bus.isStill = false
+    }
+    for _ in 0..<20 where processes.count > 1 {
+      for process in processes { for role in Process.Role.allCases { process.turn(role) } }
+      cluster.clock.advance(by: .seconds(1))
+      tidy()
+    }
+    while processes.count > 1 {
+      processes.randomElement(using: &random)!.kill()
+      tidy()
+    }
   }
 
   // MARK: Quiet
 
-  /// Turns until nothing moves any more: all is consumed and published, leases and grace periods are over.
+  /// Turns until nothing moves any more: all is consumed and published, and a member has served so long that
+  /// leases and grace periods are over.
   private mutating func settle() throws(Fault) {
-    let until = cluster.clock.elapsed() + .seconds(30)
+    var until = cluster.clock.elapsed() + .seconds(30)
     var still = 0
     var before = ends
     for _ in 0..<Self.settlingMax {
       clients.renewKept()
-      cluster.clock.advance(by: .seconds(1))
+      cluster.clock.advance(by: .seconds(3))
       for _ in 0..<2 {
-        turnWorker()
-        turnPublisher()
+        tidy()
+        for process in processes {
+          process.bus.faults = .none
+          process.standstills = 0
+          for role in Process.Role.allCases { process.turn(role) }
+        }
       }
+      if !processes.contains(where: \.isReady) { until = cluster.clock.elapsed() + .seconds(30) }
       let now = ends
       still = now == before ? still + 1 : 0
       before = now
-      if still > 5 && cluster.clock.elapsed() > until && unconsumed.isEmpty { return }
+      if still > 3 && cluster.clock.elapsed() > until && unconsumed.isEmpty { return }
     }
     throw Fault("it does not settle: \(unconsumed)")
   }
@@ -198,7 +256,7 @@ struct Simulation {
       let events = TopicPartition(topics.events, number)
       let inbox = TopicPartition(topics.inbox, number)
       let eventsEnd = cluster.endOffset(topics.events, number, .uncommitted) ?? 0
-      let inboxEnd = (cluster.records(topics.inbox, number, .committed).last?.offset ?? -1) + 1
+      let inboxEnd = (cluster.history(topics.inbox, number).last?.offset ?? -1) + 1
       return [(events, eventsEnd), (inbox, inboxEnd)].compactMap { place, end in
         let position = committed[place] ?? 0
         return position >= end ? nil : "\(place) is consumed up to \(position) of \(end)"

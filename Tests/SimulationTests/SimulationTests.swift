@@ -6,8 +6,7 @@ import Testing
 struct Outcome {
   private(set) var fault: Fault?
   private(set) var trace: [String] = []
-  private(set) var deaths = 0
-  private(set) var recreations = 0
+  private(set) var met = Simulation.Met()
   /// Records on streams; and sweeps of a stream that were compared with its view.
   private(set) var published = 0
   private(set) var compared = 0
@@ -15,18 +14,21 @@ struct Outcome {
   init(seed: UInt64, isTraced: Bool = false) throws {
     var simulation = try Simulation(seed: seed, isTraced: isTraced)
     do throws(Fault) { try run(&simulation) } catch { fault = error }
+    simulation.end()
     trace = simulation.cluster.trace.lines
-    deaths = simulation.deaths
-    recreations = simulation.recreations
+    met = simulation.met
   }
 
+  /// One or two rounds of trouble, with or without what comes between and behind them.
   private mutating func run(_ simulation: inout Simulation) throws(Fault) {
     try simulation.round()
-    try check(simulation)
-    try simulation.deleteCleared()
-    try check(simulation)
-    try simulation.round()
+    if simulation.chance(3) {
+      if simulation.chance(2) { try check(simulation) }
+      try simulation.deleteCleared()
+      if simulation.chance(2) { try simulation.round() }
+    }
     let before = try check(simulation)
+    guard simulation.chance(3) else { return }
     try simulation.restart()
     let after = try check(simulation, isRestarted: true)
     try demand(before == after, "a restart has published \(after - before) records, though nothing is new")
@@ -44,32 +46,38 @@ struct Outcome {
   }
 }
 
-@Suite(.serialized) struct SimulationTests {
+@Suite struct SimulationTests {
+  private static let seeds = Seeds(
+    count: "BELFRY_SIMULATION_SEEDS", first: "BELFRY_SIMULATION_FIRST", otherwise: 2_000)
+  private static let shares = 2
+  private static let command: StaticString = "make simulate SEEDS=1 FIRST="
   /// Lines of the bus's trace that a failing seed prints.
   private static let traceLinesMax = 400
 
-  @Test func `table and streams are the fold of the events, whatever befalls the member`() throws {
-    let seeds = Seeds(
-      count: "BELFRY_SIMULATION_SEEDS", first: "BELFRY_SIMULATION_FIRST", otherwise: 200)
-    let count = seeds.all.count
-    var (failed, deaths, recreations, published, compared) = (0, 0, 0, 0, 0)
-    for seed in seeds.all {
-      let outcome = try SeedAtWork.run(seed, "make simulate SEEDS=1 FIRST=") { try Outcome(seed: seed) }
-      deaths += outcome.deaths
-      recreations += outcome.recreations
+  @Test(arguments: 0..<shares)
+  func `table and streams are the fold of the events, whatever befalls the processes`(_ share: Int) throws {
+    let seeds = Array(Self.seeds.share(share, of: Self.shares))
+    var (failed, published, compared) = (0, 0, 0)
+    var met = Simulation.Met()
+    for seed in seeds {
+      let outcome = try SeedAtWork.run(seed, Self.command) { try Outcome(seed: seed) }
+      met += outcome.met
       published += outcome.published
       compared += outcome.compared
       guard let fault = outcome.fault else { continue }
       failed += 1
       if failed == 1 { try report(seed, fault) } else { Issue.record("seed \(seed): \(fault)") }
     }
-    #expect(failed == 0, "of \(count) seeds")
-    guard count >= 100 else { return }
+    #expect(failed == 0, "of \(seeds.count) seeds")
+    guard seeds.count >= 100 else { return }
     // The faults must have been met, and the checkers must have had something to compare.
-    #expect(deaths > count / 5)
-    #expect(recreations > count)
-    #expect(published > 200 * count)
-    #expect(compared > 50 * count)
+    #expect(met.deaths > seeds.count)
+    #expect(met.recreations > seeds.count / 2)
+    #expect(met.fenced > seeds.count / 2)
+    #expect(met.standstills > seeds.count / 2)
+    #expect(met.shared > 5 * seeds.count)
+    #expect(published > 30 * seeds.count)
+    #expect(compared > 8 * seeds.count)
   }
 
   /// Runs the seed once more, with the bus's trace.
@@ -80,7 +88,7 @@ struct Outcome {
     Issue.record(
       """
       seed \(seed): \(fault)
-      make simulate SEEDS=1 FIRST=\(seed)
+      \(Self.command)\(seed)
       The last of \(again.trace.count) lines of the bus's trace:
       \(trace)
       """)
@@ -88,7 +96,7 @@ struct Outcome {
 
   @Test func `the same seed gives the same run, another seed another`() throws {
     let runs = try [7, 7, 8].map { try Outcome(seed: $0, isTraced: true) }
-    #expect(runs[0].trace.count > 1_000)
+    #expect(runs[0].trace.count > 500)
     #expect(runs[0].trace == runs[1].trace)
     #expect(runs[0].trace != runs[2].trace)
   }

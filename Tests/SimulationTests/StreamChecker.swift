@@ -60,7 +60,7 @@ struct StreamChecker {
 
   private mutating func readProgress() throws(Fault) {
     var (epoch, time) = (Int64(0), Int64(0))
-    for record in cluster.records(topics.progress, 0, .committed) {
+    for record in cluster.history(topics.progress, 0) {
       guard let key = record.keyText else { throw Fault("progress@\(record.offset): no key") }
       // A stream that ended takes its record with it.
       if record.valueText == nil { continue }
@@ -92,12 +92,12 @@ struct StreamChecker {
 
   private mutating func readStreams() throws(Fault) {
     for stream in streams.values.sorted(by: { $0.id < $1.id }) where stream.prefix.isEmpty {
-      for record in cluster.records(stream.topic, 0, .committed) {
+      for record in cluster.history(stream.topic, 0) {
         try take(record, stream.id, record.keyText!, "\(stream.topic)@\(record.offset)")
       }
     }
     for lane in 0..<Int32(ClusterTopics.laneCount) {
-      for record in cluster.records(topics.viewLanes, lane, .committed) {
+      for record in cluster.history(topics.viewLanes, lane) {
         let parts = record.keyText!.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
           .map(String.init)
         if let known = streams[parts[0]] {

@@ -32,7 +32,7 @@ struct TableChecker {
   private mutating func readShard(_ shard: Int32) throws(Fault) -> [Change] {
     var changes: [Change] = []
     var reached = (events: Int64(0), inbox: Int64(0), time: Int64(0))
-    let records = cluster.records(topics.changelog("alerts"), shard, .committed)
+    let records = cluster.history(topics.changelog("alerts"), shard)
     for record in records {
       let place = "changelog[\(shard)]@\(record.offset)"
       let change = try read(record, place)
@@ -84,7 +84,7 @@ struct TableChecker {
 
   private var events: [(number: Int64, partition: Int32, record: SimulatedRecord)] {
     partitions.flatMap { partition in
-      cluster.records(topics.events, partition, .committed).map {
+      cluster.history(topics.events, partition).map {
         (Int64($0.headerText(Traffic.number)!)!, partition, $0)
       }
     }.sorted { $0.number < $1.number }
@@ -110,7 +110,7 @@ struct TableChecker {
     for (_, partition, record) in events where record.headerText(Traffic.refusal) != nil {
       expected[TopicPartitionOffset(String(partition), String(record.offset))] = record
     }
-    for letter in cluster.records(topics.deadLetters, 0, .committed) {
+    for letter in cluster.history(topics.deadLetters, 0) {
       let at = TopicPartitionOffset(
         letter.headerText("belfry.error.partition") ?? "", letter.headerText("belfry.error.offset") ?? "")
       guard let event = expected.removeValue(forKey: at) else {

@@ -3,6 +3,9 @@ import Base
 /// One process's connection to a `SimulatedCluster`. Each call, of the bus and of all that it made, is
 /// numbered and may meet a fault drawn from the cluster's seed. After a crash, as after `close`, every call
 /// throws `.closed` and does nothing.
+///
+/// In a call a process may stand still: `onCall`, where a driver sets it, is called before each deed and again
+/// before its answer, and may let others run (`SimulatedStrand`). Who closes the bus meanwhile kills it there.
 public final class SimulatedBus: Bus, @unchecked Sendable {
   // Unchecked: one thread at a time, see SimulatedCluster.
   let cluster: SimulatedCluster
@@ -12,6 +15,9 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
   public private(set) var calls = 0
   /// Whether a fault has killed the process, or it closed the bus.
   public private(set) var isDead = false
+  /// The whole process stands still: not even its heartbeats go out.
+  public var isStill = false
+  public var onCall: (() -> Void)?
   private var injected: SimulatedFault?
 
   init(cluster: SimulatedCluster, member: String, faults: SimulatedFaults) {
@@ -39,8 +45,7 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
     group: String, instanceID: String, topics: [String], handler: any AssignmentHandler
   ) throws(BusError) -> any GroupConsumer {
     try call("makeConsumer \(group) \(instanceID)", []) { _ in
-      let holder = cluster.join(group, instanceID: instanceID)
-      return SimulatedConsumer(bus: self, group: group, holder: holder, topics: topics, handler: handler)
+      SimulatedConsumer(bus: self, group: group, instanceID: instanceID, topics: topics, handler: handler)
     }
   }
 
@@ -56,7 +61,7 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
   }
 
   public func partitionCounts(_ topics: [String]) throws(BusError) -> [String: Int] {
-    try call("partitionCounts", [.retriable]) { _ in
+    try call("partitionCounts", [.retriable], asks: true) { _ in
       var counts: [String: Int] = [:]
       for name in topics { counts[name] = cluster.topics[name]?.spec.partitions }
       return counts
@@ -64,21 +69,24 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
   }
 
   public func topics(prefix: String) throws(BusError) -> [String] {
-    try call("topics \(prefix)", [.retriable]) { _ in cluster.topicNames.filter { $0.hasPrefix(prefix) } }
+    try call("topics \(prefix)", [.retriable], asks: true) { _ in
+      cluster.topicNames.filter { $0.hasPrefix(prefix) }
+    }
   }
 
   public func createTopics(_ specs: [TopicSpec]) throws(BusError) {
-    try call("createTopics \(specs.map(\.name))", [.retriable, .lostAnswer]) { _ throws(BusError) in
+    try call("createTopics \(specs.map(\.name))", [.retriable, .lostAnswer], asks: true) {
+      _ throws(BusError) in
       try cluster.create(specs)
     }
   }
 
   public func deleteTopics(_ names: [String]) throws(BusError) {
-    try call("deleteTopics \(names)", [.retriable, .lostAnswer]) { _ in cluster.delete(names) }
+    try call("deleteTopics \(names)", [.retriable, .lostAnswer], asks: true) { _ in cluster.delete(names) }
   }
 
   public func topicProperties(_ topics: [String]) throws(BusError) -> [String: [String: String]] {
-    try call("topicProperties", [.retriable]) { _ in
+    try call("topicProperties", [.retriable], asks: true) { _ in
       var found: [String: [String: String]] = [:]
       for name in topics { found[name] = cluster.topics[name]?.spec.properties }
       return found
@@ -86,25 +94,25 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
   }
 
   public func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64 {
-    try call("endOffset \(partition)", [.retriable]) { _ throws(BusError) in
+    try call("endOffset \(partition)", [.retriable], asks: true) { _ throws(BusError) in
       try cluster.log(partition).end(isolation)
     }
   }
 
   public func startOffset(_ partition: TopicPartition) throws(BusError) -> Int64 {
-    try call("startOffset \(partition)", [.retriable]) { _ throws(BusError) in
+    try call("startOffset \(partition)", [.retriable], asks: true) { _ throws(BusError) in
       try cluster.log(partition).firstOffset
     }
   }
 
   public func memberless(group: String) -> any GroupMetadata {
-    SimulatedGroupMetadata(group: group, holder: 0, generation: 0)
+    SimulatedGroupMetadata(group: group)
   }
 
   public func committedOffsets(group: String, _ partitions: [TopicPartition]) throws(BusError)
     -> [TopicPartition: Int64]
   {
-    try call("committedOffsets \(group)", [.retriable]) { _ throws(BusError) in
+    try call("committedOffsets \(group)", [.retriable], asks: true) { _ throws(BusError) in
       if cluster.isUnstable(group, partitions) {
         cluster.clock.advance(by: SimulatedCluster.answerTimeout)
         throw BusError(.retry, code: "_TIMED_OUT", "group \(group): a transaction is about to move it")
@@ -115,8 +123,8 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
   }
 
   public func members(ofGroup group: String) throws(BusError) -> [String] {
-    try call("members \(group)", [.retriable]) { _ in
-      (cluster.groups[group]?.instanceID).map { [$0] } ?? []
+    try call("members \(group)", [.retriable], asks: true) { _ in
+      cluster.groups[group]?.members.keys.sorted() ?? []
     }
   }
 
@@ -129,16 +137,18 @@ extension SimulatedBus {
   func checkAlive() throws(BusError) { if isDead { throw .closed } }
 
   /// Runs the deed of a call, with whatever befalls it. `kinds`: the faults, besides crashes, that this
-  /// call can meet; those that are its own business (`abortable`, `recreate`, and what a crash leaves of a
-  /// batch) are handed to the deed.
+  /// call can meet; those that are its own business (`abortable`, `recreate`, and what becomes of a batch) are
+  /// handed to the deed. `asks`: it cannot be done while the brokers are away.
   func call<T>(
-    _ name: @autoclosure () -> String, _ kinds: Set<SimulatedFault>,
+    _ name: @autoclosure () -> String, _ kinds: SimulatedFault.Kinds, asks: Bool = false,
     _ deed: (SimulatedFault?) throws(BusError) -> T
   ) throws(BusError) -> T {
     try checkAlive()
     calls += 1
     let number = calls
-    cluster.expireTransactions()
+    onCall?()
+    try checkAlive()
+    cluster.goOn()
     let fault = draw(kinds)
     cluster.trace.add(
       "\(cluster.clock.elapsed().milliseconds) \(member)#\(number) \(name())"
@@ -149,6 +159,9 @@ extension SimulatedBus {
       throw .closed
     case .retriable:
       throw BusError(.retry, code: "_TRANSPORT", "simulated: nothing was done")
+    case nil where asks && cluster.isAway:
+      cluster.clock.advance(by: SimulatedCluster.answerTimeout)
+      throw BusError(.retry, code: "_TRANSPORT", "simulated: the brokers are away")
     default:
       break
     }
@@ -160,6 +173,9 @@ extension SimulatedBus {
       throw fault == .crashAfter ? die() : error
     }
     try checkAlive()  // a call from within may have met a crash
+    if cluster.random.happens(faults.slow) { beSlow() }
+    onCall?()
+    try checkAlive()
     switch fault {
     case .crashAfter: throw die()
     case .lostAnswer: throw BusError(.retry, code: "_TIMED_OUT", "simulated: the answer was lost")
@@ -167,28 +183,28 @@ extension SimulatedBus {
     }
   }
 
+  /// The answer takes its time, mostly a little, sometimes longer than a transaction may last.
+  private func beSlow() {
+    let time = Duration.milliseconds(cluster.random.anySize(upTo: 15_000))
+    cluster.trace.add("  slow: \(time)")
+    cluster.clock.advance(by: time)
+  }
+
   private func die() -> BusError {
     isDead = true
     return .closed
   }
 
-  private func draw(_ kinds: Set<SimulatedFault>) -> SimulatedFault? {
-    let possible = SimulatedFault.allCases.filter {
-      $0 == .crashBefore || $0 == .crashAfter || kinds.contains($0)
-    }
+  private func draw(_ kinds: SimulatedFault.Kinds) -> SimulatedFault? {
+    let possible = kinds.union(.crashes)
     if let scripted = faults.scripted[calls] {
-      precondition(possible.contains(scripted), "call \(calls) cannot meet \(scripted)")
+      precondition(possible.contains(scripted.kind), "call \(calls) cannot meet \(scripted)")
       return scripted
     }
-    if let fault = injected, possible.contains(fault) {
+    if let fault = injected, possible.contains(fault.kind) {
       injected = nil
       return fault
     }
-    guard possible.contains(where: { faults.probability(of: $0) > 0 }) else { return nil }
-    var fraction = cluster.random.fraction()
-    return possible.first { fault in
-      fraction -= faults.probability(of: fault)
-      return fraction < 0
-    }
+    return faults.isAny ? faults.fault(at: cluster.random.fraction(), of: possible) : nil
   }
 }

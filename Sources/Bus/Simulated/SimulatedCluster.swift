@@ -37,7 +37,11 @@ public final class SimulatedCluster: @unchecked Sendable {
   var topics: [String: SimulatedTopic] = [:]
   var seats: [String: SimulatedSeat] = [:]
   var groups: [String: SimulatedGroup] = [:]
+  /// What is on its way to the brokers.
+  var network: [SimulatedRequest] = []
   var transactionsBegun = 0
+  var producersMade = 0
+  private var awayUntil = Duration.zero
 
   public init(
     seed: UInt64, clock: SimulatedClock = SimulatedClock(), transactionTimeout: Duration = .seconds(10)
@@ -77,6 +81,12 @@ extension SimulatedCluster {
       return true
     }
     return found
+  }
+
+  /// All records of a partition that a reader of committed ones could ever see, though compaction or retention
+  /// may have removed them since: what a client knows that read all the time.
+  public func history(_ topic: String, _ partition: Int32) -> [SimulatedRecord] {
+    (try? log(TopicPartition(topic, partition)))?.history ?? []
   }
 
   /// What the group has committed. Positions of transactions that are still open are not in it.
@@ -136,5 +146,21 @@ extension SimulatedCluster {
   /// The brokers' retention removes all records of a partition below an offset.
   public func truncate(_ topic: String, _ partition: Int32, below offset: Int64) {
     topics[topic]?.logs[Int(partition)].truncate(below: offset)
+    trace.add("truncate \(topic)[\(partition)] below \(offset)")
+  }
+
+  /// Nobody answers for so long: calls end in `.retry`, polls give nothing, what is sent waits.
+  public func goAway(for time: Duration) {
+    awayUntil = clock.elapsed() + time
+    trace.add("the brokers are away for \(time)")
+  }
+
+  public var isAway: Bool { clock.elapsed() < awayUntil }
+
+  /// A group's positions expire, as they do when it has had no members for a week.
+  public func forgetOffsets(ofGroup name: String) {
+    precondition(groups[name]?.members.isEmpty ?? true, "group \(name) has members")
+    groups[name]?.committed = [:]
+    trace.add("the positions of \(name) expire")
   }
 }

@@ -14,6 +14,38 @@ public enum SimulatedFault: String, Sendable, CaseIterable {
   case retriable
   /// The producer is beyond use; whether the transaction was committed is drawn.
   case recreate
+  /// A part of what is sent is still on its way when the call returns. It arrives with some later call, at the
+  /// latest when it is waited for. Its sender being dead, it may still arrive, until somebody fences it.
+  case withheld
+  /// What is sent arrives twice, as its acknowledgement was lost. The brokers know it by its sequence number.
+  case repeated
+  /// The producer's queue stays full for a minute: a part is sent, the rest is not.
+  case fullQueue
+
+  struct Kinds: OptionSet {
+    let rawValue: Int
+    static let crashes = Kinds(rawValue: 3)
+    static let lostAnswer = Kinds(rawValue: 1 << 2)
+    static let abortable = Kinds(rawValue: 1 << 3)
+    static let retriable = Kinds(rawValue: 1 << 4)
+    static let recreate = Kinds(rawValue: 1 << 5)
+    /// What becomes of a batch.
+    static let sending = Kinds(rawValue: 7 << 6)
+  }
+
+  var kind: Kinds {
+    switch self {
+    case .crashBefore: Kinds(rawValue: 1)
+    case .crashAfter: Kinds(rawValue: 2)
+    case .lostAnswer: .lostAnswer
+    case .abortable: .abortable
+    case .retriable: .retriable
+    case .recreate: .recreate
+    case .withheld: Kinds(rawValue: 1 << 6)
+    case .repeated: Kinds(rawValue: 1 << 7)
+    case .fullQueue: Kinds(rawValue: 1 << 8)
+    }
+  }
 }
 
 /// How likely each fault is, at every call that can meet it. Probabilities of one call must not add up to
@@ -25,11 +57,18 @@ public struct SimulatedFaults: Sendable {
   public var abortable = 0.0
   public var retriable = 0.0
   public var recreate = 0.0
+  public var withheld = 0.0
+  public var repeated = 0.0
+  public var fullQueue = 0.0
+  /// An answer that takes its time: the clock moves by anything up to 15 s.
+  public var slow = 0.0
   /// A poll that gives nothing though there is something.
   public var late = 0.0
   /// The group is assigned anew at a poll: the partitions are revoked (drawn: while they are still ours,
   /// or as lost) and then given again.
   public var rebalance = 0.0
+  /// A consumer that was taken over hears nothing of it at this poll, and gets records as before.
+  public var lateFence = 0.0
   /// Faults at exact call numbers of the connection (the first call is 1). One that the call cannot meet
   /// traps: the list was made for another run.
   public var scripted: [Int: SimulatedFault] = [:]
@@ -49,8 +88,13 @@ public struct SimulatedFaults: Sendable {
     faults.abortable = crash * 10
     faults.retriable = crash * 10
     faults.recreate = crash * 5
+    faults.withheld = crash * 10
+    faults.repeated = crash * 10
+    faults.fullQueue = crash
+    faults.slow = crash
     faults.late = 0.05
     faults.rebalance = crash
+    faults.lateFence = 0.5
     return faults
   }
 
@@ -62,7 +106,26 @@ public struct SimulatedFaults: Sendable {
     case .abortable: abortable
     case .retriable: retriable
     case .recreate: recreate
+    case .withheld: withheld
+    case .repeated: repeated
+    case .fullQueue: fullQueue
     }
+  }
+
+  /// The first of these kinds that a fraction drawn from 0 up to 1 falls on.
+  func fault(at fraction: Double, of possible: SimulatedFault.Kinds) -> SimulatedFault? {
+    var left = fraction
+    return SimulatedFault.allCases.first { fault in
+      guard possible.contains(fault.kind) else { return false }
+      left -= probability(of: fault)
+      return left < 0
+    }
+  }
+
+  /// Whether any of them is possible at all.
+  var isAny: Bool {
+    crashBefore + crashAfter + lostAnswer + abortable + retriable + recreate + withheld + repeated + fullQueue
+      > 0
   }
 }
 

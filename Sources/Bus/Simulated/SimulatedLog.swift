@@ -16,6 +16,10 @@ struct SimulatedLog {
   static let recordsMax: Int64 = 10_000_000
 
   private var entries: [Entry] = []
+  /// What compaction and retention have removed, in any order.
+  private var removed: [Entry] = []
+  /// By producer id: the last sequence number that was taken.
+  private var sequences: [Int: Int] = [:]
   /// The first offset that retention has left.
   private(set) var firstOffset: Int64 = 0
   private var firstOffsetOfOpen: [Int: Int64] = [:]
@@ -28,6 +32,13 @@ struct SimulatedLog {
     case .uncommitted: nextOffset
     case .committed: firstOffsetOfOpen.values.min() ?? nextOffset
     }
+  }
+
+  /// Whether a producer's record is new; it counts as taken then.
+  mutating func takes(_ producer: Int, _ sequence: Int) -> Bool {
+    guard sequence > sequences[producer] ?? -1 else { return false }
+    sequences[producer] = sequence
+    return true
   }
 
   mutating func append(_ record: SimulatedRecord, transaction: Int) {
@@ -66,6 +77,13 @@ struct SimulatedLog {
     return max(start, end)
   }
 
+  /// All that committed readers could ever see, what has been removed since, too.
+  var history: [SimulatedRecord] {
+    let end = end(.committed)
+    let all = removed.isEmpty ? entries : (removed + entries).sorted { $0.offset < $1.offset }
+    return all.prefix { $0.offset < end }.compactMap { visible($0, .committed) }
+  }
+
   private func visible(_ entry: Entry, _ isolation: Isolation) -> SimulatedRecord? {
     isolation == .committed && aborted.contains(entry.transaction) ? nil : entry.record
   }
@@ -84,23 +102,32 @@ struct SimulatedLog {
   /// Retention: what lies below the offset goes.
   mutating func truncate(below offset: Int64) {
     firstOffset = max(firstOffset, min(offset, nextOffset))
-    entries.removeAll { $0.offset < firstOffset }
+    let count = index(at: firstOffset)
+    removed += entries[..<count]
+    entries.removeFirst(count)
   }
 
   /// Keeps of each key the last committed record, at its own offset; markers and aborted records go.
-  /// What is not stable yet, what is younger than `youngest`, and all behind it, stays as it is.
+  /// What is not stable yet, what is younger than `youngest`, and all behind it, stays as it is; so does the
+  /// last record, which lies in the segment that is being written.
   mutating func compact(youngest: Timestamp, keepTombstones: Bool) {
     let stable = end(.committed)
     let tooYoung = entries.first { ($0.record?.timestamp ?? .zero) > youngest }?.offset ?? stable
-    let dirty = index(at: min(stable, tooYoung))
+    let active = entries.last { $0.record != nil }?.offset ?? stable
+    let dirty = index(at: min(stable, tooYoung, active))
     var lastOffset: [[UInt8]: Int64] = [:]
     for entry in entries[..<dirty] {
       if let record = visible(entry, .committed), let key = record.key { lastOffset[key] = entry.offset }
     }
-    let kept = entries[..<dirty].filter { entry in
-      guard let record = visible(entry, .committed) else { return false }
-      guard let key = record.key else { return true }
-      return lastOffset[key] == entry.offset && (keepTombstones || record.value != nil)
+    var kept: [Entry] = []
+    for entry in entries[..<dirty] {
+      let record = visible(entry, .committed)
+      let isLast = record?.key.map { lastOffset[$0] == entry.offset } ?? (record != nil)
+      if let record, isLast, keepTombstones || record.value != nil {
+        kept.append(entry)
+      } else {
+        removed.append(entry)
+      }
     }
     entries.replaceSubrange(..<dirty, with: kept)
   }

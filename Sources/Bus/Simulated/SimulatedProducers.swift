@@ -21,7 +21,8 @@ final class SimulatedTransactionalProducer: TransactionalProducer {
   private let id: String
   private var state = State.made
   private var epoch = 0
-  /// Whether the brokers know of the transaction. They never hear of an empty one.
+  private var sender: SimulatedSender
+  /// Whether the brokers know of the transaction, or will. They never hear of an empty one.
   private var touched = false
 
   private var cluster: SimulatedCluster { bus.cluster }
@@ -29,12 +30,16 @@ final class SimulatedTransactionalProducer: TransactionalProducer {
   init(bus: SimulatedBus, id: String) {
     self.bus = bus
     self.id = id
+    sender = SimulatedSender(bus, producer: 0)
   }
 
   func initialise() throws(BusError) {
     try check()
     guard case .made = state else { throw cluster.misused("\(id): initialise twice") }
-    epoch = try bus.call("initialise \(id)", [.retriable, .lostAnswer]) { _ in cluster.takeSeat(id) }
+    epoch = try bus.call("initialise \(id)", [.retriable, .lostAnswer], asks: true) { _ in
+      cluster.takeSeat(id)
+    }
+    sender = SimulatedSender(bus, producer: cluster.seats[id]!.producer)
     state = .ready
   }
 
@@ -49,20 +54,20 @@ final class SimulatedTransactionalProducer: TransactionalProducer {
 
   func send(_ batch: RecordBatch) throws(BusError) {
     try checkOpen("send")
-    try bus.call("send \(id) \(batch.count)", [.abortable]) { fault throws(BusError) in
+    try bus.call("send \(id) \(batch.count)", [.abortable, .sending]) { fault throws(BusError) in
       try orFail { () throws(BusError) in
         if fault == .abortable { throw Self.abortable }
-        let arrived = try bus.arriving(batch, fault)
-        try cluster.write(arrived, seat: id, epoch)
+        touched = true
+        try sender.send(batch, fault, seat: (id, epoch))
       }
-      touched = true
     }
   }
 
   func sendOffsets(_ positions: [TopicPartition: Int64], group: any GroupMetadata) throws(BusError) {
     try checkOpen("sendOffsets")
     let group = group as! SimulatedGroupMetadata
-    try bus.call("sendOffsets \(id) \(text(positions))", [.abortable, .retriable]) { fault throws(BusError) in
+    try bus.call("sendOffsets \(id) \(text(positions))", [.abortable, .retriable], asks: true) {
+      fault throws(BusError) in
       try orFail { () throws(BusError) in
         if fault == .abortable { throw Self.abortable }
         try cluster.addOffsets(positions, group: group, seat: id, epoch)
@@ -79,7 +84,8 @@ final class SimulatedTransactionalProducer: TransactionalProducer {
     default: throw cluster.misused("\(id): commit in state \(state)")
     }
     state = .committing
-    try bus.call("commit \(id)", [.lostAnswer, .abortable, .retriable, .recreate]) { fault throws(BusError) in
+    try bus.call("commit \(id)", [.lostAnswer, .abortable, .retriable, .recreate], asks: true) {
+      fault throws(BusError) in
       try orFail { () throws(BusError) in try commit(fault) }
     }
     state = .ready
@@ -88,6 +94,7 @@ final class SimulatedTransactionalProducer: TransactionalProducer {
   private func commit(_ fault: SimulatedFault?) throws(BusError) {
     guard touched else { return }
     try cluster.checkSeat(id, epoch)
+    sender.flush()
     // Once it is committed there is nothing left to abort: a second call only hears so.
     let isOpen = cluster.seats[id]?.open != nil
     if isOpen, fault == .abortable { throw Self.abortable }
@@ -113,9 +120,10 @@ final class SimulatedTransactionalProducer: TransactionalProducer {
     default: throw cluster.misused("\(id): abort in state \(state)")
     }
     state = .aborting
-    try bus.call("abort \(id)", [.lostAnswer, .retriable]) { _ throws(BusError) in
+    try bus.call("abort \(id)", [.lostAnswer, .retriable], asks: true) { _ throws(BusError) in
       guard touched else { return }
       try orFail { () throws(BusError) in try cluster.checkSeat(id, epoch) }
+      sender.purge()
       cluster.end(id, committed: false)
     }
     state = .ready
@@ -170,40 +178,100 @@ final class SimulatedTransactionalProducer: TransactionalProducer {
 final class SimulatedPlainProducer: PlainProducer, @unchecked Sendable {
   // Unchecked: one thread at a time, see SimulatedCluster.
   private let bus: SimulatedBus
+  private let sender: SimulatedSender
   private var isClosed = false
 
-  init(bus: SimulatedBus) { self.bus = bus }
+  init(bus: SimulatedBus) {
+    self.bus = bus
+    sender = SimulatedSender(bus, producer: bus.cluster.nextProducer())
+  }
 
-  /// What is sent arrives at once.
+  /// What is sent arrives at once, or when it is waited for.
   func send(_ batch: RecordBatch) throws(BusError) {
     if isClosed { throw .closed }
-    try bus.call("send \(batch.count)", [.retriable]) { fault throws(BusError) in
-      for (place, record) in try bus.arriving(batch, fault) {
-        bus.cluster.write(record, to: place, transaction: 0)
-      }
+    try bus.call("send \(batch.count)", [.retriable, .sending]) { fault throws(BusError) in
+      try sender.send(batch, fault, seat: nil)
     }
   }
 
   func flush(timeout: Duration) throws(BusError) {
     if isClosed { throw .closed }
-    try bus.call("flush", [.lostAnswer]) { _ in }
+    try bus.call("flush", [.lostAnswer], asks: true) { _ in sender.flush() }
   }
 
   func close() { isClosed = true }
 }
 
-extension SimulatedBus {
-  /// The records of a batch that reach the brokers, and where: all of them, or where the process dies as
-  /// it sends, the first few.
-  fileprivate func arriving(_ batch: RecordBatch, _ fault: SimulatedFault?) throws(BusError)
-    -> [(TopicPartition, SimulatedRecord)]
+/// The way of a producer's records to the brokers.
+final class SimulatedSender {
+  private let bus: SimulatedBus
+  private let producer: Int
+  private var sequences: [TopicPartition: Int] = [:]
+
+  /// librdkafka's patience with a full queue, as `RecordSender` has it.
+  private static let fullQueueTimeout = Duration.seconds(60)
+
+  private var cluster: SimulatedCluster { bus.cluster }
+
+  init(_ bus: SimulatedBus, producer: Int) {
+    self.bus = bus
+    self.producer = producer
+  }
+
+  /// All arrives now, or (drawn) a part now and the rest later, or not at all, where the process dies as it
+  /// sends, or its queue is full. While the brokers are away all of it waits.
+  func send(_ batch: RecordBatch, _ fault: SimulatedFault?, seat: (id: String, epoch: Int)?) throws(BusError)
   {
-    var arriving: [(TopicPartition, SimulatedRecord)] = []
+    let all = try arrivals(batch)
+    var (now, sent) = (all.count, all.count)
+    switch fault {
+    case .withheld: now = part(of: all.count)
+    case .fullQueue: (now, sent) = (0, part(of: all.count))
+    case .crashAfter:
+      now = part(of: all.count)
+      sent = Int.random(in: now...all.count, using: &cluster.random)
+    default: break
+    }
+    if cluster.isAway { now = 0 }
+    if now > 0 { flush() }
+    for _ in 0..<(fault == .repeated ? 2 : 1) { try write(all[..<now], seat) }
+    if now < sent {
+      cluster.network.append(
+        SimulatedRequest(seat: seat, producer: producer, arrivals: Array(all[now..<sent])))
+    }
+    if fault == .fullQueue {
+      cluster.clock.advance(by: Self.fullQueueTimeout)
+      throw BusError(.retry, code: "_QUEUE_FULL", "simulated: the queue is full")
+    }
+  }
+
+  private func part(of count: Int) -> Int { Int.random(in: 0...count, using: &cluster.random) }
+
+  private func arrivals(_ batch: RecordBatch) throws(BusError) -> [SimulatedArrival] {
+    var all: [SimulatedArrival] = []
+    all.reserveCapacity(batch.count)
     for entry in batch.records {
       let record = SimulatedRecord(copyOf: entry, in: batch)
-      arriving.append((try cluster.place(of: record, batch.topic(entry), entry.partition), record))
+      let place = try cluster.place(of: record, batch.topic(entry), entry.partition)
+      let sequence = sequences[place, default: 0]
+      sequences[place] = sequence + 1
+      all.append(SimulatedArrival(place: place, record: record, sequence: sequence))
     }
-    guard fault == .crashAfter else { return arriving }
-    return Array(arriving.prefix(Int.random(in: 0...arriving.count, using: &cluster.random)))
+    return all
   }
+
+  private func write(_ some: ArraySlice<SimulatedArrival>, _ seat: (id: String, epoch: Int)?) throws(BusError)
+  {
+    if let seat { return try cluster.write(some, seat: seat.id, seat.epoch) }
+    for arrival in some {
+      cluster.write(
+        arrival.record, to: arrival.place, transaction: 0, producer: producer, sequence: arrival.sequence)
+    }
+  }
+
+  /// What is on its way arrives.
+  func flush() { if !cluster.network.isEmpty { cluster.deliverAll(of: producer) } }
+
+  /// What is on its way is lost.
+  func purge() { cluster.network.removeAll { $0.producer == producer } }
 }

@@ -47,7 +47,7 @@ final class SimulatedFetcher {
   /// With nothing to give, the clock moves by the timeout, as it would have waited.
   func poll(into batch: RecordBatch, max: Int, timeout: Duration) {
     let before = batch.count
-    if !cluster.random.happens(bus.faults.late) { fill(batch, max) }
+    if !cluster.isAway, !cluster.random.happens(bus.faults.late) { fill(batch, max) }
     let count = batch.count - before
     if count == 0 { cluster.clock.advance(by: Swift.max(timeout, .zero)) }
     cluster.trace.add("  gave \(count)")

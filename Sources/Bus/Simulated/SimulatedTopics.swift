@@ -40,9 +40,16 @@ extension SimulatedCluster {
     return TopicPartition(topic, byKey)
   }
 
-  /// A timestamp of 0 means the time of sending, as librdkafka takes it.
-  func write(_ record: SimulatedRecord, to place: TopicPartition, transaction: Int) {
+  /// A timestamp of 0 means the time of sending, as librdkafka takes it. What a producer has sent before
+  /// (producer 0: nobody counts) is not taken again.
+  func write(
+    _ record: SimulatedRecord, to place: TopicPartition, transaction: Int, producer: Int = 0,
+    sequence: Int = 0
+  ) {
     let topic = topics[place.topic]!
+    if producer != 0, !topic.logs[Int(place.partition)].takes(producer, sequence) {
+      return trace.add("  \(place): sequence \(sequence) of producer \(producer) is there already")
+    }
     var record = record
     if topic.stampsOnAppend || record.timestamp == .zero {
       record.timestamp = clock.now() + stampSkew

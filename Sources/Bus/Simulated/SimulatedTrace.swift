@@ -11,7 +11,7 @@ public struct SimulatedTrace: Sendable {
   /// In the order in which they were written.
   public var lines: [String] { Array(kept[oldest...] + kept[..<oldest]) }
 
-  mutating func add(_ line: @autoclosure () -> String) {
+  public mutating func add(_ line: @autoclosure () -> String) {
     guard isOn else { return }
     if kept.count < Self.linesMax {
       kept.append(line())

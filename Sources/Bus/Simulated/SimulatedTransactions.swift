@@ -4,6 +4,8 @@ import Base
 struct SimulatedSeat {
   /// Rises when the seat is taken: calls of an older epoch are fenced.
   var epoch = 0
+  /// The producer id of this epoch, by which partitions know its sequence numbers.
+  var producer = 0
   var open: SimulatedTransaction?
 }
 
@@ -20,7 +22,13 @@ extension SimulatedCluster {
   func takeSeat(_ id: String) -> Int {
     end(id, committed: false)
     seats[id, default: SimulatedSeat()].epoch += 1
+    seats[id]!.producer = nextProducer()
     return seats[id]!.epoch
+  }
+
+  func nextProducer() -> Int {
+    producersMade += 1
+    return producersMade
   }
 
   func checkSeat(_ id: String, _ epoch: Int) throws(BusError) {
@@ -37,11 +45,14 @@ extension SimulatedCluster {
     return SimulatedTransaction(number: transactionsBegun, since: clock.elapsed())
   }
 
-  func write(_ records: [(TopicPartition, SimulatedRecord)], seat id: String, _ epoch: Int) throws(BusError) {
+  func write(_ records: ArraySlice<SimulatedArrival>, seat id: String, _ epoch: Int) throws(BusError) {
+    if records.isEmpty { return }
     var transaction = try join(id, epoch)
-    for (place, record) in records {
-      write(record, to: place, transaction: transaction.number)
-      transaction.partitions.insert(place)
+    for arrival in records where topics[arrival.place.topic] != nil {
+      write(
+        arrival.record, to: arrival.place, transaction: transaction.number, producer: seats[id]!.producer,
+        sequence: arrival.sequence)
+      transaction.partitions.insert(arrival.place)
     }
     seats[id]!.open = transaction
   }
@@ -76,8 +87,11 @@ extension SimulatedCluster {
   /// Aborts the transactions that have been open for too long, and fences their producers.
   func expireTransactions() {
     let now = clock.elapsed()
-    for id in seats.keys.sorted() {
-      guard let open = seats[id]!.open, now - open.since > transactionTimeout else { continue }
+    var old: [String] = []
+    for (id, seat) in seats {
+      if let open = seat.open, now - open.since > transactionTimeout { old.append(id) }
+    }
+    for id in old.sorted() {
       trace.add("transaction timeout: \(id)")
       _ = takeSeat(id)
     }
