@@ -15,16 +15,34 @@ struct ColumnSet: Equatable {
   /// The columns in which two rows differ.
   init(changedBetween a: Row, _ b: Row, width: Int) {
     var column = 0
-    var word = 0
     while column < width {
       let end = min(column + 64, width)
-      var bits: UInt64 = 0
-      for at in column..<end { bits |= (a[at] == b[at] ? 0 : 1) << UInt64(at - column) }
-      words[word] = bits
-      word += 1
+      words[column >> 6] = Self.differences(a + column, b + column, end - column)
       column = end
     }
   }
+
+  /// One bit for each of at most 64 cells. Eight at once: all rows that change are compared.
+  @inline(__always)
+  private static func differences(_ a: Row, _ b: Row, _ count: Int) -> UInt64 {
+    var bits: UInt64 = 0
+    var at = 0
+    while at + 8 <= count {
+      let (x, y) = (a + at, b + at)
+      let low = differs(x, y, 0) | differs(x, y, 1) << 1 | differs(x, y, 2) << 2 | differs(x, y, 3) << 3
+      let high = differs(x, y, 4) | differs(x, y, 5) << 1 | differs(x, y, 6) << 2 | differs(x, y, 7) << 3
+      bits |= (low | high << 4) << UInt64(at)
+      at += 8
+    }
+    while at < count {
+      bits |= differs(a, b, at) << UInt64(at)
+      at += 1
+    }
+    return bits
+  }
+
+  @inline(__always)
+  private static func differs(_ a: Row, _ b: Row, _ at: Int) -> UInt64 { a[at] == b[at] ? 0 : 1 }
 
   mutating func insert(_ column: Int) { words[column >> 6] |= 1 << UInt64(column & 63) }
 
@@ -49,7 +67,8 @@ struct ColumnSet: Equatable {
 
   mutating func formUnion(_ other: ColumnSet) { words |= other.words }
 
-  /// One bit for each eight columns: sets that share none share no column.
+  /// Each column's bit is its number less multiples of 64: sets that share none share no column, and with
+  /// at most 64 columns those that share one do.
   @inline(__always)
   var signature: UInt64 {
     let four = words.lowHalf | words.highHalf

@@ -48,9 +48,9 @@ extension FilterIndex {
   private func text(ofKey key: UInt64) -> String { String(decoding: TextKey.bytes(key), as: UTF8.self) }
 
   private func rangeText(_ number: Int32, _ home: FilterRecord.Home) -> String {
-    let node = home.node.pointee
-    let bare = node.bareRanges.elements.filter { $0.pointee.contains(number) }.map(\.pointee.column)
-    let others = node.ranges.elements.filter { $0.pointee.contains(number) }.map(\.pointee.column)
+    let ranges = home.node.pointee.ranges!.pointee
+    let bare = ranges.bare.elements.filter { $0.pointee.contains(number) }.map(\.pointee.column)
+    let others = ranges.mixed.elements.filter { $0.pointee.contains(number) }.map(\.pointee.column)
     let columns = (bare + others).map { rows.schema.columns[Int($0)].name }
     return columns.joined(separator: " and ") + " (range)"
   }

@@ -57,8 +57,7 @@ final class FilterIndex {
   init(rows: RowStore) {
     self.rows = rows
     conjunctions = Conjunctions(rows: rows, pathsMax: Self.pathsMax)
-    root = .allocate(capacity: 1)
-    root.initialize(to: IndexNode())
+    root = IndexNode.make(IndexNode())
   }
 
   deinit {

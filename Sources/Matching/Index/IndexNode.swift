@@ -8,21 +8,22 @@ typealias RecordPointer = UnsafeMutablePointer<FilterRecord>
 /// It holds filters as long as they are few. Then they are handed down to partitions by one more of their
 /// tests, each by the one that the fewest others have; those that have none left but ranges go to `ranges`.
 struct IndexNode: BitwiseCopyable {
-  // What a walk looks at, together:
+  // What a walk looks at, in one line of a cache:
 
-  /// What anything here or below reads: a change of other columns passes by. May be too much, never too
-  /// little.
-  var columns = ColumnSet()
+  /// Of the columns that anything here or below reads: a change of others passes by. May be too much, never
+  /// too little.
+  var signature: UInt64 = 0
   var entries = Run<Entry>()
   var partitions = Run<UnsafeMutablePointer<Partition>>()
-  var ranges = Run<UnsafeMutablePointer<RangeLists<RangeEntry>>>()
-  var bareRanges = Run<UnsafeMutablePointer<RangeLists<BareRange>>>()
-
+  var ranges: UnsafeMutablePointer<NodeRanges>?
   /// The last change that came here by a gram, and by which of its images.
   var mark: UInt64 = 0
   /// Texts that had this child's gram, of those that its partition has seen since `seenBefore`.
   var found: UInt32 = 0
   var seenBefore: UInt32 = 0
+
+  // And the rest:
+
   /// By column, the partitions that read it; nil: there are few, or they changed since it was made.
   var readers: Readers?
   /// Where it hangs: in which partition of which node, under which key.
@@ -42,31 +43,67 @@ struct IndexNode: BitwiseCopyable {
   static let depthMax: Int32 = 16
   /// More partitions than that are told apart by the columns that they read.
   static let partitionsMax: Int32 = 16
+
+  private static let lineBytes = 64
+
+  /// At the beginning of a line.
+  static func make(_ node: IndexNode) -> NodePointer {
+    let bytes = UnsafeMutableRawPointer.allocate(
+      byteCount: MemoryLayout<IndexNode>.size, alignment: lineBytes)
+    return bytes.initializeMemory(as: IndexNode.self, to: node)
+  }
 }
 
-/// A filter at a node, and what of it is not known to hold there.
+/// Filters at a node of which ranges are left, in the order of their ends.
+struct NodeRanges: BitwiseCopyable {
+  var mixed = Run<UnsafeMutablePointer<RangeLists<RangeEntry>>>()
+  /// Of filters of which nothing else is left.
+  var bare = Run<UnsafeMutablePointer<RangeLists<BareRange>>>()
+}
+
+/// A filter at a node, and what of it is not known to hold there: 32 bytes, of which most changes need no
+/// more to tell that it does not concern them.
 struct Entry: BitwiseCopyable {
   enum Rest: UInt8, BitwiseCopyable {
-    /// Nothing: whatever comes here matches.
-    case nothing
-    /// `test` is all that remains.
+    /// `test` is all that remains. It always holds where nothing does.
     case test
-    /// The record's tests are to be evaluated.
+    /// The record's tests are to be evaluated where `test`, which is one of them, holds.
     case whole
     /// The same, and several ways lead to the filter: once for each change.
     case shared
   }
 
-  var filter: Int32
+  // `test`, laid out so that the rest fits into its gaps.
+  private let kind: RowTest.Kind
+  private let isNegated: Bool
+  private let column: UInt16
+  let filter: Int32
+  private let low: Int64
+  private let high: Int64
+  /// Of the columns whose changes concern it here.
+  private let signature: UInt32
   /// Which of the filter's paths led here.
-  var path: UInt16
-  var rest: Rest
-  /// Where the record is to be looked at, `low` is the signature of the columns for which it is: most changes
-  /// are told by it without a look.
-  var test: RowTest
+  let path: UInt16
+  let rest: Rest
+
+  init(filter: Int32, path: UInt16, rest: Rest, test: RowTest, columns: UInt64) {
+    (kind, isNegated, column) = (test.kind, test.isNegated, test.column)
+    (low, high) = (test.low, test.high)
+    (self.filter, self.path, self.rest) = (filter, path, rest)
+    signature = Self.half(columns)
+  }
 
   @inline(__always)
-  func mayConcern(_ changes: UInt64) -> Bool { UInt64(bitPattern: test.low) & changes != 0 }
+  var test: RowTest { RowTest(kind: kind, isNegated: isNegated, column: column, low: low, high: high) }
+
+  @inline(__always)
+  func mayConcern(_ changes: UInt32) -> Bool { signature & changes != 0 }
+
+  /// A signature in 32 bits.
+  @inline(__always)
+  static func half(_ signature: UInt64) -> UInt32 {
+    UInt32(truncatingIfNeeded: signature | signature >> 32)
+  }
 }
 
 /// The children of a node by what they have of one kind in one column.
@@ -87,26 +124,38 @@ struct Partition: BitwiseCopyable {
   }
 
   let name: Name
-  /// Its column, and what anything below reads.
-  var columns: ColumnSet
+  /// Whether the column's cells are reals.
+  let hasReals: Bool
   /// Which lengths its pieces or grams have, one bit each.
   var sizes: UInt8 = 0
-  /// The last change that came here.
-  var mark: UInt64 = 0
+  /// Of `columns`.
+  private(set) var signature: UInt64 = 0
+  var children = PointerTable<IndexNode>()
   /// Of grams: most of those that there are not.
   var sieve = Sieve()
+  /// The last change that came here.
+  var mark: UInt64 = 0
   /// Texts that were looked through, and grams that many of them had: poor ways to a filter that has others.
   var seen: UInt32 = 0
   var common = Sieve()
+  /// Its column, and what anything below reads.
+  private(set) var columns = ColumnSet()
+
+  init(name: Name, hasReals: Bool) {
+    (self.name, self.hasReals) = (name, hasReals)
+    reads(ColumnSet([Int(name.column)]))
+  }
+
+  mutating func reads(_ more: ColumnSet) {
+    columns.formUnion(more)
+    signature = columns.signature
+  }
 
   /// A gram is common that so many texts had, and more than one of so many.
   static let commonLeast: UInt32 = 32
   static let commonShare: UInt32 = 8
   /// Common grams that are kept apart; more of them may be taken for common.
   static let commonMax = 1024
-  /// Whether the column's cells are reals.
-  let hasReals: Bool
-  var children = PointerTable<IndexNode>()
 
   @inline(__always)
   func key(of cell: Cell) -> UInt64 {

@@ -38,7 +38,7 @@ struct Sieve: BitwiseCopyable {
   /// Grams that it has room for.
   private(set) var capacity = 0
 
-  private static let bitsOfGram = 16
+  private static let bitsOfGram = 32
 
   @inline(__always)
   func mayContain(_ key: UInt64) -> Bool {
@@ -66,6 +66,34 @@ struct Sieve: BitwiseCopyable {
     words?.deallocate()
     self = Sieve()
   }
+}
+
+/// How many bytes two texts begin with alike, of at most `limit` that both have.
+func commonBeginning(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ limit: Int) -> Int {
+  var count = 0
+  while count + 8 <= limit {
+    let differing =
+      a.loadUnaligned(fromByteOffset: count, as: UInt64.self).littleEndian
+      ^ b.loadUnaligned(fromByteOffset: count, as: UInt64.self).littleEndian
+    if differing != 0 { return count + differing.trailingZeroBitCount / 8 }
+    count += 8
+  }
+  while count < limit, a[count] == b[count] { count += 1 }
+  return count
+}
+
+/// The same of their ends.
+func commonEnd(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ limit: Int) -> Int {
+  var count = 0
+  while count + 8 <= limit {
+    let differing =
+      a.loadUnaligned(fromByteOffset: a.count - count - 8, as: UInt64.self).littleEndian
+      ^ b.loadUnaligned(fromByteOffset: b.count - count - 8, as: UInt64.self).littleEndian
+    if differing != 0 { return count + differing.leadingZeroBitCount / 8 }
+    count += 8
+  }
+  while count < limit, a[a.count - count - 1] == b[b.count - count - 1] { count += 1 }
+  return count
 }
 
 extension RowTest {

@@ -29,10 +29,10 @@ extension FilterIndex {
   func place(_ number: Int32, _ path: UInt16, in node: NodePointer) {
     node.pointee.homes += 1
     let record = records[Int(number)]!
-    node.pointee.columns.formUnion(record.pointee.columns(path))
+    node.pointee.signature |= record.pointee.columns(path).signature
     if let way = bestWay(record, path, in: node) { return descend(number, path, way, from: node) }
     let entry = makeEntry(number, path, node)
-    if !node.pointee.ranges.isEmpty || !node.pointee.bareRanges.isEmpty, hasNoWays(record, path, node),
+    if node.pointee.ranges != nil, hasNoWays(record, path, node),
       let sorting = sorting(record, path, node), rangeCount(sorting.main.column, node) >= sorting.companyMin
     {
       return sort(entry, sorting, node)
@@ -49,7 +49,7 @@ extension FilterIndex {
     let partition = node.pointee.partition(way.name) ?? makePartition(way.name, in: node)
     let columns = record.pointee.columns(path)
     if !partition.pointee.columns.isSuperset(of: columns) {
-      partition.pointee.columns.formUnion(columns)
+      partition.pointee.reads(columns)
       forgetReaders(node)
     }
     node.pointee.homes += Int32(way.keys.count) - 1
@@ -246,16 +246,16 @@ extension FilterIndex {
     let record = records[Int(entry.filter)]!
     record.pointee.homes.append(FilterRecord.Home(node: node, path: entry.path, isRanged: true))
     homeCount += 1
+    let ranges = node.pointee.ranges ?? makeRanges(node)
     if sorting.isBare {
       let interval = sorting.left[0]
-      return lists(of: interval, isMixed: false, &node.pointee.bareRanges).pointee.insert(
+      return lists(of: interval, isMixed: false, &ranges.pointee.bare).pointee.insert(
         BareRange(low: interval.low, high: interval.high, filter: entry.filter, path: entry.path))
     }
     for at in sorting.intervals {
       let interval = sorting.left[at]
-      let lists = lists(of: interval, isMixed: sorting.isMixed, &node.pointee.ranges)
-      var sorted = entry
-      (sorted.rest, sorted.test) = remainder(record, entry.path, sorting.rest(without: at))
+      let lists = lists(of: interval, isMixed: sorting.isMixed, &ranges.pointee.mixed)
+      let sorted = makeEntry(entry.filter, entry.path, sorting.rest(without: at))
       lists.pointee.insert(
         RangeEntry(
           low: interval.low, high: interval.high, entry: sorted, isMain: at == sorting.intervals[0]))
@@ -276,6 +276,13 @@ extension FilterIndex {
     return columns
   }
 
+  private func makeRanges(_ node: NodePointer) -> UnsafeMutablePointer<NodeRanges> {
+    let ranges = UnsafeMutablePointer<NodeRanges>.allocate(capacity: 1)
+    ranges.initialize(to: NodeRanges())
+    node.pointee.ranges = ranges
+    return ranges
+  }
+
   private func lists<Range: FilterRange>(
     of test: RowTest, isMixed: Bool, _ lists: inout Run<UnsafeMutablePointer<RangeLists<Range>>>
   ) -> UnsafeMutablePointer<RangeLists<Range>> {
@@ -289,10 +296,9 @@ extension FilterIndex {
 
   /// How many ranges of a column are sorted at a node.
   private func rangeCount(_ column: UInt16, _ node: NodePointer) -> Int {
-    let bare = node.pointee.bareRanges.elements.reduce(0) {
-      $0 + ($1.pointee.column == column ? $1.pointee.count : 0)
-    }
-    return node.pointee.ranges.elements.reduce(bare) {
+    guard let ranges = node.pointee.ranges?.pointee else { return 0 }
+    let bare = ranges.bare.elements.reduce(0) { $0 + ($1.pointee.column == column ? $1.pointee.count : 0) }
+    return ranges.mixed.elements.reduce(bare) {
       $0 + ($1.pointee.column == column ? $1.pointee.count : 0)
     }
   }
@@ -306,24 +312,24 @@ extension FilterIndex {
   // MARK: Entries
 
   private func makeEntry(_ number: Int32, _ path: UInt16, _ node: NodePointer) -> Entry {
-    let record = records[Int(number)]!
     let links = node.pointee.links
-    let left = record.pointee.tests(path).elements.filter { !isKnown($0, links) }
-    let (rest, test) = remainder(record, path, left)
-    return Entry(filter: number, path: path, rest: rest, test: test)
+    return makeEntry(
+      number, path, records[Int(number)]!.pointee.tests(path).elements.filter { !isKnown($0, links) })
   }
 
-  private func remainder(_ record: RecordPointer, _ path: UInt16, _ left: [RowTest]) -> (Entry.Rest, RowTest)
-  {
-    let signature = Int64(bitPattern: record.pointee.columns(path).signature)
-    let none = RowTest(kind: .integers, low: signature)
-    if record.pointee.isShared { return (.shared, none) }
-    if record.pointee.isObserved { return (.whole, none) }
-    switch left.count {
-    case 0: return (.nothing, none)
-    case 1 where left[0].kind != .program: return (.test, left[0])
-    default: return (.whole, none)
-    }
+  /// Of a path of which no more than these tests are left.
+  private func makeEntry(_ number: Int32, _ path: UInt16, _ left: [RowTest]) -> Entry {
+    let record = records[Int(number)]!
+    let test = left.filter { $0.kind != .program }.min { $0.rank < $1.rank }
+    let isBare = left.isEmpty || left.count == 1 && test != nil
+    let rest: Entry.Rest =
+      if record.pointee.isShared { .shared } else if isBare && !record.pointee.isObserved { .test } else {
+        .whole
+      }
+    let columns =
+      rest == .test
+      ? ColumnSet(left.map { Int($0.column) }).signature : record.pointee.columns(path).signature
+    return Entry(filter: number, path: path, rest: rest, test: test ?? .always, columns: columns)
   }
 
   /// Whether the way to a node has shown that a test holds.
@@ -347,9 +353,7 @@ extension FilterIndex {
   {
     let partition = UnsafeMutablePointer<Partition>.allocate(capacity: 1)
     let column = Int(name.column)
-    partition.initialize(
-      to: Partition(
-        name: name, columns: ColumnSet([column]), hasReals: rows.schema.columns[column].type == .real))
+    partition.initialize(to: Partition(name: name, hasReals: rows.schema.columns[column].type == .real))
     node.pointee.partitions.append(partition)
     forgetReaders(node)
     return partition
@@ -358,9 +362,8 @@ extension FilterIndex {
   private func makeChild(_ key: UInt64, _ partition: UnsafeMutablePointer<Partition>, of node: NodePointer)
     -> NodePointer
   {
-    let child = NodePointer.allocate(capacity: 1)
-    child.initialize(
-      to: IndexNode(parent: node, partition: partition.pointee.name, key: key, depth: node.pointee.depth + 1))
+    let child = IndexNode.make(
+      IndexNode(parent: node, partition: partition.pointee.name, key: key, depth: node.pointee.depth + 1))
     child.pointee.seenBefore = partition.pointee.seen
     partition.pointee.children.insert(key, child)
     if partition.pointee.name.kind != .points { partition.pointee.sizes |= 1 << UInt8(TextKey.count(key)) }
@@ -419,13 +422,15 @@ extension FilterIndex {
 
   private func unsort(_ number: Int32, _ home: FilterRecord.Home) {
     let sorting = sorting(records[Int(number)]!, home.path, home.node)!
+    let ranges = home.node.pointee.ranges!
     for interval in sorting.intervals.map({ sorting.left[$0] }) {
       if sorting.isBare {
-        remove(interval, false, number, home.path, from: &home.node.pointee.bareRanges)
+        remove(interval, false, number, home.path, from: &ranges.pointee.bare)
       } else {
-        remove(interval, sorting.isMixed, number, home.path, from: &home.node.pointee.ranges)
+        remove(interval, sorting.isMixed, number, home.path, from: &ranges.pointee.mixed)
       }
     }
+    if ranges.pointee.bare.isEmpty && ranges.pointee.mixed.isEmpty { dropRanges(home.node) }
   }
 
   private func remove<Range: FilterRange>(
@@ -463,10 +468,17 @@ extension FilterIndex {
   func clear(_ node: NodePointer) {
     node.pointee.entries.free()
     node.pointee.partitions.free()
-    node.pointee.ranges.free()
-    node.pointee.bareRanges.free()
+    dropRanges(node)
     forgetReaders(node)
-    node.pointee.columns = ColumnSet()
+    node.pointee.signature = 0
     node.pointee.splitAt = IndexNode.entriesMax
+  }
+
+  private func dropRanges(_ node: NodePointer) {
+    guard let ranges = node.pointee.ranges else { return }
+    ranges.pointee.bare.free()
+    ranges.pointee.mixed.free()
+    ranges.deallocate()
+    node.pointee.ranges = nil
   }
 }

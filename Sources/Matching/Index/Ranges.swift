@@ -38,13 +38,13 @@ struct RangeEntry: FilterRange {
 /// Ranges in the order of a key, in blocks: a place is found by two searches, and little is moved.
 struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
   private struct Block: BitwiseCopyable {
-    /// The first entry's.
-    var key: Int64
     var keys = Run<Int64>()
     var entries = Run<Range>()
   }
 
   private static var blockMax: Int32 { 128 }
+  /// The least key of each block.
+  private var firsts = Run<Int64>()
   private var blocks = Run<Block>()
   private(set) var count = 0
 
@@ -55,37 +55,45 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
   func forEach(from low: Int64, through high: Int64, _ body: (Range) -> Void) {
     if count == 0 || low > high { return }
     var at = block(of: low)
-    while at < Int(blocks.count), blocks[at].key <= high {
+    var index = Self.first(blocks[at].keys, notBelow: low)
+    while at < Int(blocks.count) {
       let block = blocks.base.unsafelyUnwrapped + at
       let keys = block.pointee.keys
-      let end = keys[Int(keys.count) - 1] <= high ? Int(keys.count) : Self.first(keys, above: high)
-      for i in Self.first(keys, notBelow: low)..<end { body(block.pointee.entries[i]) }
-      at += 1
+      while index < Int(keys.count) {
+        if keys[index] > high { return }
+        body(block.pointee.entries[index])
+        index += 1
+      }
+      (at, index) = (at + 1, 0)
     }
   }
 
   mutating func insert(_ key: Int64, _ entry: Range) {
     count += 1
-    if blocks.isEmpty { blocks.append(Block(key: key)) }
+    if blocks.isEmpty {
+      firsts.append(key)
+      blocks.append(Block())
+    }
     let at = block(of: key)
     let place = blocks.base! + at
     let index = Self.first(place.pointee.keys, notBelow: key)
     place.pointee.keys.insert(key, at: index)
     place.pointee.entries.insert(entry, at: index)
-    place.pointee.key = place.pointee.keys[0]
+    firsts[at] = place.pointee.keys[0]
     if place.pointee.keys.count > Self.blockMax { split(at) }
   }
 
   private mutating func split(_ at: Int) {
     let place = blocks.base! + at
     let half = Int(place.pointee.keys.count) / 2
-    var upper = Block(key: place.pointee.keys[half])
+    var upper = Block()
     for i in half..<Int(place.pointee.keys.count) {
       upper.keys.append(place.pointee.keys[i])
       upper.entries.append(place.pointee.entries[i])
     }
     place.pointee.keys.truncate(to: half)
     place.pointee.entries.truncate(to: half)
+    firsts.insert(upper.keys[0], at: at + 1)
     blocks.insert(upper, at: at + 1)
   }
 
@@ -110,13 +118,14 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
     place.pointee.keys.remove(at: index)
     place.pointee.entries.remove(at: index)
     if !place.pointee.keys.isEmpty {
-      place.pointee.key = place.pointee.keys[0]
+      firsts[at] = place.pointee.keys[0]
       return
     }
     place.pointee.keys.free()
     place.pointee.entries.free()
+    firsts.remove(at: at)
     blocks.remove(at: at)
-    if blocks.isEmpty { blocks.free() }
+    if blocks.isEmpty { free() }
   }
 
   mutating func free() {
@@ -124,33 +133,24 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
       block.keys.free()
       block.entries.free()
     }
+    firsts.free()
     blocks.free()
   }
 
   /// The last block that begins below the key, else the first: equal keys may begin in it.
   @inline(__always)
-  private func block(of key: Int64) -> Int {
-    var (first, end) = (0, Int(blocks.count))
-    while first < end {
-      let middle = (first + end) / 2
-      if blocks[middle].key < key { first = middle + 1 } else { end = middle }
-    }
-    return max(first - 1, 0)
-  }
+  private func block(of key: Int64) -> Int { max(Self.first(firsts, notBelow: key) - 1, 0) }
 
+  /// How many keys are below one. Without jumps that depend on them: they are guessed wrong every other time.
   @inline(__always)
   private static func first(_ keys: Run<Int64>, notBelow key: Int64) -> Int {
-    var (first, end) = (0, Int(keys.count))
-    while first < end {
-      let middle = (first + end) / 2
-      if keys[middle] < key { first = middle + 1 } else { end = middle }
+    var (first, count) = (0, Int(keys.count))
+    while count > 1 {
+      let half = count >> 1
+      first &+= keys[first &+ half &- 1] < key ? half : 0
+      count &-= half
     }
-    return first
-  }
-
-  @inline(__always)
-  private static func first(_ keys: Run<Int64>, above key: Int64) -> Int {
-    key == .max ? Int(keys.count) : first(keys, notBelow: key + 1)
+    return first + (count == 1 && keys[first] < key ? 1 : 0)
   }
 }
 

@@ -162,6 +162,19 @@ struct RowTest: BitwiseCopyable {
 
   // MARK: In the index
 
+  static let always = RowTest(kind: .integers, low: .min, high: .max)
+
+  /// Which of a filter's tests is the first to be evaluated: the least rank, which is cheap and most rows fail.
+  var rank: Int {
+    if isNegated { return 68 + (kind.rawValue < Kind.prefix.rawValue ? 0 : 3) }
+    switch kind {
+    case .integers, .reals: return 64 - width.leadingZeroBitCount
+    case .bits, .elements: return 8
+    case .prefix: return 67
+    case .contains, .like, .program: return 70
+    }
+  }
+
   /// The keys of the cells that pass, where they are few enough to be told apart one by one.
   func points(_ rows: RowStore) -> [UInt64]? {
     if isNegated { return nil }

@@ -9,7 +9,9 @@ struct Walk {
   private let before: Row?
   private let after: Row?
   private let changed: ColumnSet
+  /// Of `changed`.
   private let signature: UInt64
+  private let half: UInt32
   private let change: UInt64
   private let counts: Run<Int64>
   private let records: Run<RecordPointer?>
@@ -21,6 +23,7 @@ struct Walk {
     (self.before, self.after) = (before, after)
     (changed, change) = (index.changed, index.change)
     signature = changed.signature
+    half = Entry.half(signature)
     (counts, records) = (index.counts, index.records)
   }
 
@@ -35,20 +38,23 @@ struct Walk {
 
   /// An update whose images both came to this node.
   func both(_ node: NodePointer, _ before: Row, _ after: Row) {
-    if !node.pointee.columns.intersects(changed) { return }
+    if node.pointee.signature & signature == 0 { return }
     let entries = node.pointee.entries
-    for i in entries.indices { both(entries[i], before, after) }
+    for i in entries.indices where entries[i].mayConcern(half) {
+      weigh(entries[i], before, after, wasHere: true, isHere: true)
+    }
     let partitions = node.pointee.partitions
     if partitions.count > IndexNode.partitionsMax {
       bothOfMany(node, before, after)
     } else {
-      for i in partitions.indices where partitions[i].pointee.columns.intersects(changed) {
+      for i in partitions.indices where partitions[i].pointee.signature & signature != 0 {
         both(partitions[i], before, after)
       }
     }
-    bare(node.pointee.bareRanges, before, after)
-    let ranges = node.pointee.ranges
-    if !ranges.isEmpty { both(ranges, before, after) }
+    if let ranges = node.pointee.ranges {
+      bare(ranges.pointee.bare, before, after)
+      both(ranges.pointee.mixed, before, after)
+    }
   }
 
   /// Those partitions that read a changed column, each once.
@@ -63,22 +69,23 @@ struct Walk {
     }
   }
 
+  /// An entry to which one of the images came, or both.
   @inline(__always)
-  private func both(_ entry: Entry, _ before: Row, _ after: Row) {
+  private func weigh(_ entry: Entry, _ before: Row, _ after: Row, wasHere: Bool, isHere: Bool) {
+    let test = entry.test
+    index.candidates += 1
+    let was = wasHere && test.holds(before, past)
+    let isNow = isHere && test.holds(after, context)
     switch entry.rest {
-    case .nothing: break
-    case .test:
-      let column = Int(entry.test.column)
-      if before[column] == after[column] { return }
-      index.candidates += 1
-      let (was, isNow) = (entry.test.holds(before, past), entry.test.holds(after, context))
-      if was != isNow { counts[Int(entry.filter)] += isNow ? 1 : -1 }
+    case .test: if was != isNow { counts[Int(entry.filter)] += isNow ? 1 : -1 }
     case .whole:
-      if !entry.mayConcern(signature) { return }
+      if !was && !isNow { return }
       let record = records[Int(entry.filter)].unsafelyUnwrapped
       if !record.pointee.columns.intersects(changed) { return }
-      settle(entry.filter, record, holds(record, before, past), holds(record, after, context))
-    case .shared: if entry.mayConcern(signature) { shared(entry) }
+      settle(
+        entry.filter, record, was && record.pointee.holds(before, past),
+        isNow && record.pointee.holds(after, context))
+    case .shared: if was || isNow { shared(entry) }
     }
   }
 
@@ -125,13 +132,14 @@ struct Walk {
     for i in entries.indices { one(entries[i], row, side) }
     let partitions = node.pointee.partitions
     for i in partitions.indices { one(partitions[i], row, side) }
-    let bare = node.pointee.bareRanges
+    guard let ranges = node.pointee.ranges else { return }
+    let bare = ranges.pointee.bare
     for i in bare.indices {
       bare[i].pointee.forEach(around: bare[i].pointee.value(row)) { counts[Int($0.filter)] += side.step }
     }
-    let ranges = node.pointee.ranges
-    for i in ranges.indices {
-      ranges[i].pointee.forEach(around: ranges[i].pointee.value(row)) {
+    let mixed = ranges.pointee.mixed
+    for i in mixed.indices {
+      mixed[i].pointee.forEach(around: mixed[i].pointee.value(row)) {
         if $0.isMain { one($0.entry, row, side) }
       }
     }
@@ -139,14 +147,13 @@ struct Walk {
 
   @inline(__always)
   private func one(_ entry: Entry, _ row: Row, _ side: Side) {
+    index.candidates += 1
+    if !entry.test.holds(row, context) { return }
     switch entry.rest {
-    case .nothing: counts[Int(entry.filter)] += side.step
-    case .test:
-      index.candidates += 1
-      if entry.test.holds(row, context) { counts[Int(entry.filter)] += side.step }
+    case .test: counts[Int(entry.filter)] += side.step
     case .whole:
       let record = records[Int(entry.filter)].unsafelyUnwrapped
-      if !holds(record, row, side == .leaving ? past : context) { return }
+      if !record.pointee.holds(row, side == .leaving ? past : context) { return }
       settle(entry.filter, record, side == .leaving, side == .entering)
     case .shared: shared(entry)
     }
@@ -180,10 +187,12 @@ struct Walk {
     _ partition: UnsafeMutablePointer<Partition>, _ before: Row, _ after: Row, isSame: Bool
   ) {
     let column = Int(partition.pointee.name.column)
-    let marks = change << 2
     let first = Int(index.found.count)
-    collect(partition, before[column], mark: marks | (isSame ? 3 : 1))
-    if !isSame { collect(partition, after[column], mark: marks | 2) }
+    if isSame {
+      collect(partition, before[column], mark: change << 2 | 3)
+    } else {
+      collect(partition, context.strings.bytes(before[column].code), context.strings.bytes(after[column].code))
+    }
     for i in first..<Int(index.found.count) {
       let child = index.found[i]
       switch child.pointee.mark & 3 {
@@ -195,26 +204,54 @@ struct Walk {
     index.found.truncate(to: first)
   }
 
-  /// Puts the children whose gram the text has onto the stack, each once, and marks them: a child that this
-  /// change has marked already, for the other image, is then marked for both.
+  /// The grams of two texts: those of the beginning and the end that they share are looked up once.
+  private func collect(
+    _ partition: UnsafeMutablePointer<Partition>, _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
+  ) {
+    partition.pointee.seen &+= 2
+    let least = min(a.count, b.count)
+    let start = commonBeginning(a, b, least)
+    let rest = commonEnd(a, b, least - start)
+    let mark = change << 2
+    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
+      let first = max(start - size + 1, 0)
+      let last = max(rest - size + 1, 0)
+      collect(partition, size, a, 0, start, mark: mark | 3)
+      collect(partition, size, a, a.count - rest, a.count, mark: mark | 3)
+      collect(partition, size, a, first, a.count - last, mark: mark | 1)
+      collect(partition, size, b, first, b.count - last, mark: mark | 2)
+    }
+  }
+
   private func collect(_ partition: UnsafeMutablePointer<Partition>, _ cell: Cell, mark: UInt64) {
+    partition.pointee.seen &+= 1
+    let text = context.strings.bytes(cell.code)
+    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
+      collect(partition, size, text, 0, text.count, mark: mark)
+    }
+  }
+
+  /// Puts the children whose gram is within a part of the text onto the stack, each once, and marks them: a
+  /// child that this change has marked already, for the other image, is then marked for both.
+  private func collect(
+    _ partition: UnsafeMutablePointer<Partition>, _ size: Int, _ text: UnsafeRawBufferPointer, _ start: Int,
+    _ end: Int, mark: UInt64
+  ) {
+    if end - start < size { return }
     let children = partition.pointee.children
     let sieve = partition.pointee.sieve
-    let text = context.strings.bytes(cell.code)
-    partition.pointee.seen &+= 1
-    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
-      var window: UInt32 = 0
-      for i in text.indices {
-        window = window << 8 | UInt32(text[i])
-        let key = TextKey.gram(window, size)
-        guard i + 1 >= size, sieve.mayContain(key), let child = children.find(key) else { continue }
-        if child.pointee.mark >> 2 == change {
-          child.pointee.mark |= mark
-        } else {
-          child.pointee.mark = mark
-          index.found.append(child)
-          noteFound(child, partition)
-        }
+    var window: UInt32 = 0
+    for i in start..<start + size - 1 { window = window << 8 | UInt32(text[i]) }
+    for i in start + size - 1..<end {
+      window = window << 8 | UInt32(text[i])
+      let key = TextKey.gram(window, size)
+      guard sieve.mayContain(key), let child = children.find(key) else { continue }
+      if child.pointee.mark >> 2 == change {
+        child.pointee.mark |= mark
+      } else {
+        child.pointee.mark = mark
+        index.found.append(child)
+        noteFound(child, partition)
       }
     }
   }
@@ -251,36 +288,18 @@ struct Walk {
       let lists = ranges[i]
       let (a, b) = (lists.pointee.value(before), lists.pointee.value(after))
       if lists.pointee.isMixed && lists.pointee.restColumns.intersects(changed) {
-        lists.pointee.forEach(around: a) { around($0, true, $0.contains(b), before, after) }
+        lists.pointee.forEach(around: a) {
+          weigh($0.entry, before, after, wasHere: true, isHere: $0.contains(b))
+        }
         if a == b { continue }
-        lists.pointee.forEach(around: b) { if !$0.contains(a) { around($0, false, true, before, after) } }
+        lists.pointee.forEach(around: b) {
+          if !$0.contains(a) { weigh($0.entry, before, after, wasHere: false, isHere: true) }
+        }
       } else if a != b {
         lists.pointee.forEach(between: a, b) { entry, isEntering in
           crossed(entry.entry, isEntering ? after : before, isEntering, isAlone: moved == 1)
         }
       }
-    }
-  }
-
-  /// An interval with a value of the row in it, and a rest that may have changed.
-  @inline(__always)
-  private func around(_ range: RangeEntry, _ wasInside: Bool, _ isInside: Bool, _ before: Row, _ after: Row) {
-    let entry = range.entry
-    switch entry.rest {
-    case .nothing: counts[Int(entry.filter)] += (isInside ? 1 : 0) - (wasInside ? 1 : 0)
-    case .test:
-      index.candidates += 1
-      let was = wasInside && entry.test.holds(before, past)
-      let isNow = isInside && entry.test.holds(after, context)
-      counts[Int(entry.filter)] += (isNow ? 1 : 0) - (was ? 1 : 0)
-    case .whole:
-      if !entry.mayConcern(signature) { return }
-      let record = records[Int(entry.filter)].unsafelyUnwrapped
-      if !record.pointee.columns.intersects(changed) { return }
-      settle(
-        entry.filter, record, wasInside && holds(record, before, past),
-        isInside && holds(record, after, context))
-    case .shared: if entry.mayConcern(signature) { shared(entry) }
     }
   }
 
@@ -306,18 +325,11 @@ struct Walk {
       let tests = record.pointee.paths[Int(entry.path)].tests
       let was = before.map { FilterRecord.hold(tests, $0, past) } ?? false
       let isNow = after.map { FilterRecord.hold(tests, $0, context) } ?? false
-      index.candidates += 1
       if !was && !isNow || was && isNow && record.pointee.isExact && !record.pointee.isObserved { return }
     }
     record.pointee.stamp = change
-    let was = before.map { holds(record, $0, past) } ?? false
-    settle(entry.filter, record, was, after.map { holds(record, $0, context) } ?? false)
-  }
-
-  @inline(__always)
-  private func holds(_ record: RecordPointer, _ row: Row, _ context: MatchContext) -> Bool {
-    index.candidates += 1
-    return record.pointee.holds(row, context)
+    let was = before.map { record.pointee.holds($0, past) } ?? false
+    settle(entry.filter, record, was, after.map { record.pointee.holds($0, context) } ?? false)
   }
 
   @inline(__always)
