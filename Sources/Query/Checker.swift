@@ -10,6 +10,8 @@ struct Checker {
   var budget: Budget
   /// Whether NOW() may stand here: only a filter's answers follow the clock.
   var allowsClock = true
+  /// What NOW() stands for (ms since 1970), where it is a constant: in a change of rows, which happens once.
+  var now: Int64?
 
   init(
     source: Source, schema: Schema, _ definitions: Definitions = Definitions(), scope: Scope? = nil,
@@ -137,6 +139,10 @@ struct Checker {
   private mutating func call(_ name: String, _ arguments: [Syntax], _ syntax: Syntax) throws(SQLError)
     -> Expression
   {
+    if let now, isNow(name) {
+      if let first = arguments.first { throw error(.type, first, "NOW takes no arguments") }
+      return .constant(.int(now))
+    }
     guard let function = Function(rawValue: name.uppercased()) else {
       throw isNow(name) ? misplacedNow(syntax) : unknownFunction(name, syntax)
     }
@@ -304,7 +310,7 @@ extension ColumnType {
 
 extension Expression {
   /// The integers 1 and 0 as conditions.
-  fileprivate var asTruth: Expression? {
+  var asTruth: Expression? {
     guard case .constant(.int(let n)) = self, n == 0 || n == 1 else { return nil }
     return .condition(.constant(n == 1))
   }

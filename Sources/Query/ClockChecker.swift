@@ -6,6 +6,7 @@ extension Checker {
 
   /// The constant that a form of NOW() adds to it, in ms; nil for what is no such form.
   mutating func offsetFromNow(_ syntax: Syntax) throws(SQLError) -> Number? {
+    if now != nil { return nil }
     switch syntax.form {
     case .call(let name, let arguments) where isNow(name):
       if let first = arguments.first { throw error(.type, first, "NOW takes no arguments") }

@@ -11,6 +11,8 @@ public enum QueryLimits {
   public static let selectItemsMax = 512
   /// Values of one IN list.
   public static let listElementsMax = 10_000
+  /// Rows of one INSERT.
+  public static let insertRowsMax = 10_000
   /// Bounds of one HISTOGRAM. Each of its groups holds a counter more than that, 8 bytes each.
   public static let histogramBoundsMax = 64
   /// Values and parts of values that are looked at in one query: those that BETWEEN and CASE compare

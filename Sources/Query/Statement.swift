@@ -19,7 +19,7 @@ public func parseStatement(_ sql: String, in catalog: some Catalog, _ definition
   var reader = StatementReader(catalog: catalog, definitions: definitions)
   if parser.take(word: "CREATE") { return try reader.create(&parser) }
   if parser.take(word: "DROP") { return try reader.drop(&parser) }
-  throw parser.expected("CREATE or DROP")
+  throw parser.expected("INSERT, UPDATE, DELETE, CREATE or DROP")
 }
 
 private struct StatementReader {

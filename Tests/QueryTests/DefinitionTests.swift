@@ -82,7 +82,7 @@ struct DefinitionTests {
     SELECT n, n FROM tally                        | syntax         | 1:18 | n is there twice
     CREATE                                        | syntax         | 1:7  | found the end where FILTER or VIEW was expected
     DROP TABLE samples                            | syntax         | 1:6  | found TABLE where FILTER or VIEW was expected
-    ALTER FILTER hot                              | syntax         | 1:1  | found ALTER where CREATE or DROP was expected
+    ALTER FILTER hot                              | syntax         | 1:1  | found ALTER where INSERT, UPDATE, DELETE, CREATE or DROP was expected
     CREATE FILTER hot AS a = 1                    | name           | 1:15 | there is a filter hot already; DROP it first
     CREATE VIEW hot AS SELECT a FROM samples      | name           | 1:13 | there is a filter hot already
     CREATE FILTER Node AS a = 1                   | name           | 1:15 | Node is a column of alerts
