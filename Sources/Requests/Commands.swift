@@ -4,8 +4,8 @@ import Query
 
 /// How the cluster's definitions change: by the records of `<cluster>.commands`.
 extension Registry {
-  /// One record of `<cluster>.commands`; `now` as in the other `handle`. Records below `commandsPosition` are
-  /// passed over. A command's id that was answered before gets that answer again, and nothing is done twice.
+  /// One record of `<cluster>.commands`; `now` as in the other `handle`. Records below `commandsPosition`, and
+  /// changes of rows, which the table's reader answers, are passed over. A command's id that was answered before gets that answer again, and nothing is done twice.
   public func handle(
     command key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, now: Timestamp, offset: Int64
   ) -> Effects {
@@ -18,6 +18,7 @@ extension Registry {
       counts.ignored += 1
       return Effects()
     }
+    if isChange(value, settings) { return quietly(now) }
     counts.commands += 1
     var draft = Draft(now: now)
     let id = ByteKey(key)

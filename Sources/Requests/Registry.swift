@@ -171,7 +171,7 @@ public final class Registry {
   }
 
   /// A record that changed nothing: the position is written now and then.
-  private func quietly(_ now: Timestamp) -> Effects {
+  func quietly(_ now: Timestamp) -> Effects {
     quietRecords += 1
     if quietRecords < settings.quietRecordsMax { return Effects() }
     var draft = Draft(now: now)

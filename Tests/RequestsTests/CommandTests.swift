@@ -97,7 +97,7 @@ struct CommandTests {
     (#"{"client":"noc","sql":"CREATE FILTER f AS Severty = 1"}"#, "unknown_column at 1:20"),
     (#"{"client":"noc","sql":"CREATE FILTER Severity AS Node = 'a'"}"#, "name at 1:15"),
     (#"{"client":"noc","sql":"DROP VIEW v"}"#, "name at 1:11"),
-    (#"{"client":"noc","sql":"UPDATE alerts SET Severity = 1"}"#, "syntax at 1:1"),
+    (#"{"client":"noc","sql":"ALTER TABLE alerts"}"#, "syntax at 1:1"),
   ])
   func `what cannot be done is rejected with its place`(value: String, expected: String) {
     door.record("c/1", value)
@@ -105,6 +105,30 @@ struct CommandTests {
     #expect(door.status("c/1").prefix(4) == expected.prefix(4))
     if !expected.hasPrefix("json") { #expect(door.status("c/1") == expected) }
     #expect(desk.registry.definitions.count == 0)
+  }
+
+  @Test(arguments: ["UPDATE alerts SET Severity = 1", "\\n-- now\\n/* */insert", "delete(", "Update"])
+  func `changes of rows are the table's to answer`(sql: String) {
+    let value = #"{"client":"noc","sql":"\#(sql)"}"#
+    #expect(door.record("c/1", value).isEmpty)
+    #expect(door.status("c/1") == "none")
+    #expect(desk.registry.commandsPosition == 1)
+    let isOne = withBytes("c/1") { key in
+      withBytes(value) { ChangeCommand.isOne(key: key, value: $0, RegistrySettings()) }
+    }
+    #expect(isOne)
+  }
+
+  @Test(arguments: [
+    "UPDATEs alerts", "CREATE FILTER x AS Severity = 1", "", "'UPDATE'", "-- UPDATE", "/* UPDATE", "flush",
+  ])
+  func `all other commands are the registry's`(sql: String) {
+    let value = #"{"client":"noc","sql":"\#(sql)"}"#
+    door.record("c/1", value)
+    #expect(door.status("c/1") != "none")
+    withBytes("c/1") { key in
+      withBytes(value) { #expect(!ChangeCommand.isOne(key: key, value: $0, RegistrySettings())) }
+    }
   }
 
   @Test func `records that nobody could be answered for change nothing`() {
