@@ -209,6 +209,7 @@ public final class Publisher {
       if !effects.isEmpty { all.append(effects) }
     }
     try carryOut(all)
+    definitions.reached(command: running!.registry.commandsPosition)
   }
 
   private func carryOut(_ effects: Effects) throws(BusError) {
@@ -305,7 +306,9 @@ public final class Publisher {
     for stream in effects.started { begin(stream, &running!) }
     for set in effects.sets { running!.schedule.update(set, now: clock.elapsed()) }
     for id in effects.setsEnded { running!.schedule.remove(id) }
-    if let definitions = effects.definitions { self.definitions.set(definitions) }
+    if let definitions = effects.definitions {
+      self.definitions.set(definitions, commands: running!.registry.commandsPosition)
+    }
   }
 
   func begin(_ stream: Stream, _ running: inout Running) {

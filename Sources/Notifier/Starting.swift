@@ -35,7 +35,7 @@ extension Publisher {
     resetTable()
     for stream in streams { begin(stream, &running) }
     for set in registry.sets { running.schedule.update(set, now: clock.elapsed()) }
-    definitions.set(registry.definitions)
+    definitions.set(registry.definitions, commands: registry.commandsPosition)
     readiness.turned("publisher")
     log.info(
       "publishing", ("epoch", "\(counts.epoch)"), ("streams", "\(streams.count)"),

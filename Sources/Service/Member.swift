@@ -73,7 +73,10 @@ public final class MemberLife {
     let table = EventTable(
       schema: settings.schema,
       topics: TableTopics(settings.topics, table: settings.schema.table),
-      settings: settings.table, metrics: metrics, log: log)
+      settings: settings.table,
+      language: ChangeReader(
+        catalog: OneTable(settings.schema), settings: settings.registry, definitions: definitions),
+      metrics: metrics, log: log)
     let leader = Leader(
       bus: bus, clock: clock, table: table,
       settings: Leader.Settings(

@@ -4,7 +4,7 @@ import Events
 
 // Events become rows (DESIGN section 4).
 extension EventTable {
-  /// Takes records of the events and inbox topics as they were polled, each partition in order. Records
+  /// Takes records of the events, inbox and commands topics as they were polled, each partition in order. Records
   /// before a shard's position and those of other topics or of shards that are not served are counted and
   /// skipped. `now` is the clock's time.
   public func apply(_ batch: RecordBatch, now: Timestamp) {
@@ -12,6 +12,7 @@ extension EventTable {
     setNow(now)
     let events = batch.index(ofTopic: topics.events)
     let inbox = batch.index(ofTopic: topics.inbox)
+    let commands = batch.index(ofTopic: topics.commands)
     for record in batch.records {
       guard let shard = shard(record.partition), shard.isServing else {
         counts.skipped.add()
@@ -27,6 +28,8 @@ extension EventTable {
         shard.state.events = record.offset + 1
       } else if record.topic == inbox {
         applyInbox(record, batch, shard)
+      } else if record.topic == commands {
+        takeCommand(record, batch)
       } else {
         counts.skipped.add()
       }
@@ -64,19 +67,27 @@ extension EventTable {
     if target != shard.number {
       return forward(record, batch, to: target, isForwarded: isForwarded)
     }
-    let slot = strings.code(of: keyBytes.bytes).flatMap { knownSlot($0) }
     let trace = batch.headerCount(record) == 0 ? nil : batch.header(record, ChangeHeader.trace)
-    let refusal =
-      if let slot, slots[Int(slot)].isLive {
-        update(slot, shard, trace: trace)
-      } else {
-        insert(slot, shard, recordTime: record.timestamp, trace: trace)
-      }
+    let refusal = applyDecoded(
+      shard, recordTime: record.timestamp, trace: trace, limit: settings.changeBytesMax)
     if let refusal { reject(record, batch, refusal, stage: "apply", isForwarded: isForwarded) }
   }
 
+  /// The event in the decoder, whose key is in `keyBytes` and is the shard's.
+  @inline(__always)
+  func applyDecoded(
+    _ shard: Shard, recordTime: Timestamp, trace: UnsafeRawBufferPointer?, limit: Int
+  ) -> Refusal? {
+    let slot = strings.code(of: keyBytes.bytes).flatMap { knownSlot($0) }
+    return if let slot, slots[Int(slot)].isLive {
+      update(slot, shard, trace: trace, limit: limit)
+    } else {
+      insert(slot, shard, recordTime: recordTime, trace: trace, limit: limit)
+    }
+  }
+
   private func insert(
-    _ known: RowStore.Slot?, _ shard: Shard, recordTime: Timestamp, trace: UnsafeRawBufferPointer?
+    _ known: RowStore.Slot?, _ shard: Shard, recordTime: Timestamp, trace: UnsafeRawBufferPointer?, limit: Int
   ) -> Refusal? {
     guard liveCount < settings.rowsMax else {
       return Refusal(.tableFull, "the table has \(liveCount) rows, at most \(settings.rowsMax) are kept")
@@ -86,7 +97,7 @@ extension EventTable {
     if isResolution { markResolved(shard) }
     changedCount = 0
     let slot = known ?? claimSlot(key: keyBytes.bytes, shard: shard)
-    guard install(slot, shard, trace: trace, limit: settings.changeBytesMax) else {
+    guard install(slot, shard, trace: trace, limit: limit) else {
       if known == nil { freeSlot(slot) }
       return tooLarge
     }
@@ -95,8 +106,20 @@ extension EventTable {
   }
 
   private func update(
-    _ slot: RowStore.Slot, _ shard: Shard, trace: UnsafeRawBufferPointer?
+    _ slot: RowStore.Slot, _ shard: Shard, trace: UnsafeRawBufferPointer?, limit: Int
   ) -> Refusal? {
+    let isResolution = prepareDuplicate(slot, shard)
+    if changedCount > 0 {
+      guard install(slot, shard, trace: trace, limit: limit) else { return tooLarge }
+    }
+    if isResolution { clearProblems(of: slot, shard) }
+    return nil
+  }
+
+  /// Makes `next` what the event in the decoder makes of a row, and lists the columns that differ; true where
+  /// the event is a resolution.
+  @inline(__always)
+  func prepareDuplicate(_ slot: RowStore.Slot, _ shard: Shard) -> Bool {
     let row = Row(rows.row(slot))
     next.update(from: row, count: rows.width)
     for column in decoder.present { merge(column, row) }
@@ -104,11 +127,7 @@ extension EventTable {
     let isResolution = isResolution(of: row)
     if isResolution { markResolved(shard) }
     collectChanges(row)
-    if changedCount > 0 {
-      guard install(slot, shard, trace: trace, limit: settings.changeBytesMax) else { return tooLarge }
-    }
-    if isResolution { clearProblems(of: slot, shard) }
-    return nil
+    return isResolution
   }
 
   private var tooLarge: Refusal {

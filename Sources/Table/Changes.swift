@@ -39,9 +39,9 @@ extension EventTable {
   }
 
   /// Deletes a row.
-  func delete(_ slot: RowStore.Slot, _ shard: Shard) {
+  func delete(_ slot: RowStore.Slot, _ shard: Shard, trace: UnsafeRawBufferPointer? = nil) {
     let row = rows.row(slot)
-    writeChange(slot, value: nil, before: Row(row), all: true, trace: nil)
+    writeChange(slot, value: nil, before: Row(row), all: true, trace: trace)
     saveImage(slot)
     unhook(slot, shard)
     rows.releaseStrings(row)
@@ -49,6 +49,19 @@ extension EventTable {
     slots[Int(slot)].timer = .max
     liveCount -= 1
     hold(shard)
+  }
+
+  /// The bytes of the change that `install` would make of `next` for a row that is there; the shares of `next`
+  /// are given back.
+  func measureNext(_ slot: RowStore.Slot) -> Int {
+    writeChange(slot, value: Row(next), before: Row(rows.row(slot)), all: false, trace: nil)
+    releaseNext(true)
+    return work.bytes.count
+  }
+
+  func measureDeletion(_ slot: RowStore.Slot) -> Int {
+    writeChange(slot, value: nil, before: Row(rows.row(slot)), all: true, trace: nil)
+    return work.bytes.count
   }
 
   /// The first time that a transaction changes a row, its image is kept, with shares of its own.
@@ -136,6 +149,10 @@ extension EventTable {
       number.append(decimal: shard.state.events)
       number.append(#","inbox":"# as StaticString)
       number.append(decimal: shard.state.inbox)
+      if shard.number == 0, desk != nil {
+        number.append(#","commands":"# as StaticString)
+        number.append(decimal: shard.state.commands)
+      }
       number.append(UInt8(ascii: "}"))
       out.appendHeader(ChangeHeader.consumed, number.bytes)
     }
@@ -148,10 +165,12 @@ public enum ChangeHeader {
   public static let before: StaticString = "belfry-before"
   /// The shard's number of the change, decimal, from 1 without gap.
   public static let change: StaticString = "belfry-change"
-  /// `{"events":n,"inbox":m}`: next offsets; on a shard's last change of a transaction.
+  /// `{"events":n,"inbox":m}`: next offsets; on a shard's last change of a transaction. Shard 0 also has
+  /// `commands`.
   public static let consumed: StaticString = "belfry-consumed"
   /// The event's trace context (W3C), passed on.
   public static let trace: StaticString = "traceparent"
-  /// What an inbox record is: `event` or `clear`.
+  /// What an inbox record is: `event`, `clear`, `command` or `answer`. On a reply: `command`, where the table's
+  /// reader of commands wrote it.
   public static let kind: StaticString = "belfry-kind"
 }

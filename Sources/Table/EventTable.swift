@@ -7,9 +7,10 @@ import Events
 /// A pure state machine: records in, records out. It knows no bus and no clock; the leader's loop gives it
 /// what was polled and the time, and sends what comes back in one transaction. The order of calls:
 ///
-///     addShard, restore …, startServing                       per shard
-///     apply …, runTimers, applyPendingClears, finish          a transaction
-///     committed (then, at will, drain) | aborted (then seek)  its end
+///     addShard, restore …, startServing                        per shard; then startCommands, restoreReplies
+///     apply …, beginCommands, applyPendingClears, runTimers, finish
+///                                                              a transaction
+///     committed (then, at will, drain) | aborted (then seek)   its end
 ///
 /// One thread uses it. Calls out of order trap; nothing that a record holds does.
 public final class EventTable {
@@ -48,12 +49,22 @@ public final class EventTable {
   /// Images at the start of the open transaction, and at the last drain.
   let open: Images
   let dirty: Images
-  let out = RecordBatch(capacity: 1 << 20)
+  var out = RecordBatch(capacity: 1 << 20)
   var isFinished = false
   /// The time of the call that is at work, and the last one's after it.
   var now = Timestamp.zero
   /// Beyond it (ms) a record's time does not count.
   var horizon: Int64 = 0
+
+  /// nil: no commands are read here.
+  let language: (any ChangeLanguage)?
+  /// Where shard 0 is served.
+  var desk: CommandDesk?
+  let commandCounts: CommandCounts
+  var lastCompiled: (text: String, change: any RowChange)?
+  /// By the commands of the open transaction; and bytes that it sends for them.
+  var openRowsLookedAt = 0
+  var openCommandBytes = 0
 
   // Scratch, reused from event to event.
   let next: UnsafeMutablePointer<Cell>
@@ -64,10 +75,14 @@ public final class EventTable {
   var work = HeldChange()
 
   /// `metrics` gets `belfry_events_total`, `belfry_events_rejected_total{reason}`, `belfry_changes_total`,
-  /// `belfry_rows` and others; work of a transaction is counted when it is committed.
+  /// `belfry_rows` and others; work of a transaction is counted when it is committed. With a `language`,
+  /// changes by clients are carried out.
   public init(
-    schema: Schema, topics: TableTopics, settings: TableSettings, metrics: Metrics, log: Log
+    schema: Schema, topics: TableTopics, settings: TableSettings, language: (any ChangeLanguage)? = nil,
+    metrics: Metrics, log: Log
   ) {
+    self.language = language
+    commandCounts = CommandCounts(metrics)
     self.schema = schema
     self.topics = topics
     self.settings = settings
@@ -126,6 +141,7 @@ public final class EventTable {
 
   private func positionsMoved(_ shard: Shard) -> Bool {
     shard.state.events != shard.committed.events || shard.state.inbox != shard.committed.inbox
+      || shard.state.commands != shard.committed.commands
   }
 
   /// Every row. Only when no transaction has open changes. Codes and cells are valid until the table

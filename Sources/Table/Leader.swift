@@ -2,8 +2,9 @@ import Base
 import Bus
 import Events
 
-/// Leads the shards that the consumer group gives this member: consumes events and inbox, and commits
-/// {positions, changelog, inbox, dead letters} in one transaction every commit interval (KIP-447).
+/// Leads the shards that the consumer group gives this member: consumes events and inbox, with shard 0 the
+/// clients' commands too, and commits {positions, changelog, inbox, replies, dead letters} in one transaction
+/// every commit interval (KIP-447).
 ///
 /// One thread owns it and calls `turn` again and again. It is crash-only: what `turn` throws with a remedy
 /// other than `.retry` means that this leader and its table are to be thrown away and made anew; all that
@@ -71,9 +72,9 @@ public final class Leader: AssignmentHandler {
     commits = metrics.counter("belfry_table_commits_total", "Transactions of the table that were committed")
     aborts = metrics.counter("belfry_table_aborts_total", "Transactions of the table that were aborted")
     resets = metrics.counter(
-      "belfry_input_resets_total", "Partitions of events and inbox that were found made again")
+      "belfry_input_resets_total", "Partitions of events, inbox and commands that were found made again")
     lost = metrics.counter(
-      "belfry_input_lost_total", "Offsets of events and inbox that retention removed before they were read")
+      "belfry_input_lost_total", "Offsets of events, inbox and commands that retention removed unread")
     commitTime = metrics.counter(
       "belfry_table_commit_milliseconds_total", "Time spent in the table's transactions, ms")
     readiness.set("table", "waiting for its shards")
@@ -101,6 +102,7 @@ public final class Leader: AssignmentHandler {
     if !batch.isEmpty { table.apply(batch, now: clock.now()) }
     for (partition, offset) in ends { table.eventsReached(partition.partition, offset: offset) }
     if clock.elapsed() >= nextCommit || table.openBytes >= settings.transactionBytesMax {
+      table.beginCommands(now: clock.now())
       table.applyPendingClears { eventsEnd($0) }
       table.runTimers(now: clock.now())
       try pauseInbox(consumer)
@@ -136,14 +138,16 @@ public final class Leader: AssignmentHandler {
     }
     let made = try bus.makeConsumer(
       group: settings.topics.tableGroup, instanceID: settings.seat,
-      topics: [settings.topics.events, settings.topics.inbox], handler: self)
+      topics: [settings.topics.events, settings.topics.inbox]
+        + (table.readsCommands ? [settings.topics.commands] : []), handler: self)
     consumer = made
     return made
   }
 
-  /// Inbox partitions behind whose waiting clears too much has come are not fetched until those are applied.
+  /// Inbox partitions behind whose waiting clears too much has come are not fetched until those are applied, and
+  /// commands not while too many run.
   private func pauseInbox(_ consumer: any GroupConsumer) throws(BusError) {
-    let wanted = Set(table.inboxToPause)
+    let wanted = Set(table.inboxToPause + table.commandsToPause)
     if wanted == paused { return }
     try consumer.resume(paused.subtracting(wanted).sorted())
     try consumer.pause(wanted.subtracting(paused).sorted())
@@ -244,6 +248,11 @@ public final class Leader: AssignmentHandler {
       start[inbox] = try position(inbox, [committed[inbox], consumed?.inbox])
       table.startServing(shard, events: start[events]!, inbox: start[inbox]!)
     }
+    let commands = TopicPartition(topics.commands, 0)
+    if partitions.contains(commands) {
+      start[commands] = try position(commands, [committed[commands], table.commandsConsumedByChangelog])
+      try restoreCommands(from: start[commands]!)
+    }
     self.group = group
     nextCommit = clock.elapsed() + settings.commitInterval
     readiness.turned("table")
@@ -272,6 +281,14 @@ public final class Leader: AssignmentHandler {
         ("position", "\(position)"), ("first", "\(first)"))
     }
     return position
+  }
+
+  /// What was answered, and what runs, before any command is read: so none is carried out twice.
+  private func restoreCommands(from position: Int64) throws(BusError) {
+    table.startCommands(at: position)
+    try bus.readToEnd([TopicPartition(settings.topics.replies, 0): earliestOffset], clock: clock) { batch in
+      table.restoreReplies(batch)
+    }
   }
 
   private func restore(_ shards: [Int32]) throws(BusError) {

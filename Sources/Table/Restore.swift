@@ -35,6 +35,9 @@ extension EventTable {
     self.shard(shard)?.consumed
   }
 
+  /// Where the commands were to be read on, as shard 0's changelog told.
+  public var commandsConsumedByChangelog: Int64? { shard(0)?.commandsConsumed }
+
   /// The number of the shard's last change; 0 before the first.
   public func changeNumber(_ shard: Int32) -> Int64? { self.shard(shard)?.state.change }
 
@@ -94,6 +97,7 @@ extension EventTable {
       let inbox = positions["inbox"]?.int, events >= 0, inbox >= 0
     else { return }
     shard.consumed = (events, inbox)
+    if let commands = positions["commands"]?.int, commands >= 0 { shard.commandsConsumed = commands }
   }
 
   /// A number that no shard can have counted up to is not believed: the next change could have none.

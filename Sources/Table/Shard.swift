@@ -7,6 +7,8 @@ struct ShardState: Equatable {
   /// Next offsets to be applied of the events and the inbox partition.
   var events: Int64 = 0
   var inbox: Int64 = 0
+  /// Next offset of the commands to be begun; shard 0 has it.
+  var commands: Int64 = 0
   /// The number of the last change.
   var change: Int64 = 0
   /// Shard time (DESIGN section 4), ms.
@@ -38,10 +40,11 @@ final class Shard {
   var committed = ShardState()
   /// What the newest `belfry-consumed` of the changelog said.
   var consumed: (events: Int64, inbox: Int64)?
+  var commandsConsumed: Int64?
   /// The next inbox offset to be read: behind what waits in `pending`.
   var inboxRead: Int64 = 0
   /// Inbox records read but not applied.
-  var pending = PendingInbox()
+  var pending = PendingRecords()
   var held = HeldChange()
   var timers = TimerHeap()
   var problems = ProblemChains()
@@ -59,13 +62,13 @@ final class Shard {
   }
 }
 
-/// Inbox records of a shard, oldest first, that wait until a clear before them (or they themselves) may be
-/// applied.
-struct PendingInbox {
+/// Inbox records of a shard, oldest first, that wait until a clear or a command before them (or they themselves)
+/// may be applied; and commands that wait to be begun.
+struct PendingRecords {
   private(set) var batch = RecordBatch(capacity: 256)
   private var offsets: [Int64] = []
   private var head = 0
-  /// The events offset that the oldest record, a clear, waits for; nil until it was asked for.
+  /// The events offset that the oldest record, a clear or a command, waits for; nil until it was asked for.
   var watermark: Int64?
 
   var isEmpty: Bool { head == batch.count }

@@ -8,12 +8,16 @@ public struct TableTopics: Sendable, Equatable {
   public let inbox: String
   public let dlq: String
   public let changelog: String
+  public let commands: String
+  public let replies: String
 
   public init(_ cluster: ClusterTopics, table: String) {
     events = cluster.events
     inbox = cluster.inbox
     dlq = cluster.deadLetters
     changelog = cluster.changelog(table)
+    commands = cluster.commands
+    replies = cluster.replies
   }
 }
 
@@ -36,6 +40,22 @@ public struct TableSettings: Sendable {
   public var changeBytesMax = 1_000_000
   /// Bytes of one inbox message with clears; more go in several.
   public var clearMessageBytesMax = 256 << 10
+  /// Bytes of the changes that one command makes in a shard; with more, nothing is done there. It is atomic, so
+  /// they go in one transaction: at 35 MB/s some 4 s of the 60 s that one may take.
+  public var commandBytesMax = 128 << 20
+  /// Bytes of an open transaction, and rows looked at in it, past which no further command is begun or applied.
+  public var commandsOpenBytesMax = 32 << 20
+  public var commandRowsLookedAtMax = 5_000_000
+  /// Commands that run at a time; others wait, and the commands topic is paused. Each has its text, of 64 KiB at
+  /// most, in its reply.
+  public var commandsRunningMax = 1_000
+  /// Commands that are remembered by their ids, so that none is carried out twice, and bytes of their replies; the
+  /// oldest are forgotten first.
+  public var commandsRememberedMax = 100_000
+  public var commandBytesRememberedMax = 64 << 20
+  /// Bytes of a command's copy for a shard. A text of 64 KiB makes more only of thousands of rows with long column
+  /// names.
+  public var commandCopyBytesMax = 4 << 20
   /// Inbox records of a shard that may wait behind a clear before its inbox is to be paused, and their bytes.
   public var pendingRecordsMax = 10_000
   public var pendingBytesMax = 8 << 20

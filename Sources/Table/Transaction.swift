@@ -5,19 +5,28 @@ import Events
 // The end of a transaction, and what leaves the table after it.
 extension EventTable {
   /// Closes the transaction: all records to be sent, and the positions of the events and inbox partitions
-  /// of every shard that is led, moved or not (KIP-447, DESIGN section 4). The batch is the table's own,
+  /// of every shard that is led, and of the commands, moved or not (KIP-447, DESIGN section 4). The batch is the table's own,
   /// valid until `committed` or `aborted`, one of which must come next.
   public func finish() -> (out: RecordBatch, positions: [TopicPartition: Int64]) {
     precondition(!isFinished)
     isFinished = true
+    for shard in led where shard.isServing { send(shard, isLast: true) }
+    sendClears()
+    sendReplies()
+    return (out, openPositions)
+  }
+
+  /// Where the next record is to be applied of all that is read.
+  private var openPositions: [TopicPartition: Int64] {
     var positions: [TopicPartition: Int64] = [:]
     for shard in led where shard.isServing {
-      send(shard, isLast: true)
       positions[TopicPartition(topics.events, shard.number)] = shard.state.events
       positions[TopicPartition(topics.inbox, shard.number)] = shard.state.inbox
+      if shard.number == 0, desk != nil {
+        positions[TopicPartition(topics.commands, 0)] = shard.state.commands
+      }
     }
-    sendClears()
-    return (out, positions)
+    return positions
   }
 
   /// The transaction was committed: its changes are now the table, and wait for the next drain.
@@ -36,6 +45,9 @@ extension EventTable {
     open.removeAll()
     for shard in led { shard.committed = shard.state }
     counts.commit()
+    commandCounts.commit()
+    desk?.commit(settings)
+    reportPending()
     counts.rows.set(liveCount)
     beginTransaction()
   }
@@ -46,18 +58,16 @@ extension EventTable {
   public func aborted() -> [TopicPartition: Int64] {
     for (index, entry) in open.entries.enumerated() { putBack(entry, open.image(index)) }
     open.removeAll()
-    var positions: [TopicPartition: Int64] = [:]
     for shard in led {
       shard.state = shard.committed
       shard.pending.removeAll()
       shard.inboxRead = shard.state.inbox
-      guard shard.isServing else { continue }
-      positions[TopicPartition(topics.events, shard.number)] = shard.state.events
-      positions[TopicPartition(topics.inbox, shard.number)] = shard.state.inbox
     }
+    if let desk { desk.abort(to: shard(0)!.state.commands) }
     counts.forget()
+    commandCounts.forget()
     beginTransaction()
-    return positions
+    return openPositions
   }
 
   private func putBack(_ entry: Images.Entry, _ image: UnsafeMutablePointer<Cell>) {
@@ -83,7 +93,11 @@ extension EventTable {
 
   private func beginTransaction() {
     isFinished = false
+    // What one large command needed is not held for ever.
+    if openCommandBytes > settings.commandsOpenBytesMax { out = RecordBatch(capacity: 1 << 20) }
     out.removeAll()
+    openRowsLookedAt = 0
+    openCommandBytes = 0
     for shard in led {
       shard.held.isHeld = false
       shard.clears.removeAll()

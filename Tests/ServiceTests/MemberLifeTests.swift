@@ -435,11 +435,15 @@ import Testing
       house.ask("n\(n)", "SELECT COUNT(*) AS n FROM alerts WHERE Severity >= \(n)")
     }
     try house.run()
+    // Requests may have been read one after the other; a row that is in all views changes all of them.
+    house.send("all", severity: 9)
+    try house.run()
     var sweeps: Set<Int64> = []
     for n in 0..<4 {
-      #expect(house.folded("v\(n)").count == 4 - n)
-      #expect(house.records("v\(n)").map(\.sweep).last == house.records("n\(n)").map(\.sweep).last)
-      sweeps.formUnion(house.records("v\(n)").map(\.sweep))
+      #expect(house.folded("v\(n)").count == 5 - n)
+      let last = try #require(house.records("v\(n)").last?.sweep)
+      #expect(last == house.records("n\(n)").last?.sweep)
+      sweeps.insert(last)
     }
     #expect(sweeps.count == 4)
   }

@@ -34,15 +34,17 @@ final class Bench {
 
   init(
     _ schema: Schema = .alerts, partitions: Int = 1, serve: [Int32] = [0],
-    _ change: (inout TableSettings) -> Void = { _ in }
+    language: (any ChangeLanguage)? = nil, _ change: (inout TableSettings) -> Void = { _ in }
   ) {
     var settings = TableSettings(partitions: partitions)
     change(&settings)
-    table = EventTable(schema: schema, topics: topics, settings: settings, metrics: metrics, log: .silent)
+    table = EventTable(
+      schema: schema, topics: topics, settings: settings, language: language, metrics: metrics, log: .silent)
     for shard in serve {
       table.addShard(shard)
       table.startServing(shard, events: 0, inbox: 0)
     }
+    if language != nil, serve.contains(0) { table.startCommands(at: 0) }
   }
 
   /// Puts an event into the batch; its partition follows from nothing but the argument.
@@ -96,6 +98,7 @@ final class Bench {
   func commit(eventsEnd: ((Int32) -> Int64?)? = nil) -> [TopicPartition: Int64] {
     apply()
     table.runTimers(now: now)
+    table.beginCommands(now: now)
     table.applyPendingClears(eventsEnd: eventsEnd ?? { self.offsets[$0, default: 0] })
     let (out, positions) = table.finish()
     last = Self.read(out)

@@ -1,0 +1,93 @@
+import Base
+import Bus
+import Events
+
+/// The clients' commands where they are read, at shard 0: what waits, what runs, what was answered. What the open
+/// transaction changed lies apart until its end.
+final class CommandDesk {
+  typealias ID = [UInt8]
+
+  /// The next offset to be read of the commands: behind what waits.
+  var read: Int64
+  /// Commands read but not begun.
+  var pending = PendingRecords()
+  /// Of ended transactions.
+  private var states: [ID: CommandState] = [:]
+  /// The ids in `states` in the order in which they came, from `first` on.
+  private var order: [ID] = []
+  private var first = 0
+  private var answeredBytes = 0
+  /// Those that run; the open transaction's counted as they are in it.
+  private(set) var runningCount = 0
+
+  /// The open transaction's, and their order.
+  private var open: [ID: CommandState] = [:]
+  private var touched: [ID] = []
+
+  init(read: Int64) { self.read = read }
+
+  subscript(id: ID) -> CommandState? { open[id] ?? states[id] }
+
+  /// The open transaction says this of the command: its reply is written, again where it was so before.
+  func set(_ id: ID, _ state: CommandState) {
+    count(state, former: self[id])
+    if open.updateValue(state, forKey: id) == nil { touched.append(id) }
+  }
+
+  private func count(_ state: CommandState?, former: CommandState?) {
+    if state?.isRunning == true { runningCount += 1 }
+    if former?.isRunning == true { runningCount -= 1 }
+  }
+
+  /// The replies that the open transaction writes, in the order in which they were first set.
+  func forEachReply(_ body: (_ id: ID, _ reply: [UInt8]) -> Void) {
+    for id in touched { body(id, open[id]!.reply) }
+  }
+
+  /// A reply as it was found on the topic, when nothing is open.
+  func restore(_ id: ID, _ state: CommandState) {
+    count(state, former: states[id])
+    keep(id, state)
+  }
+
+  /// The open transaction has ended; the oldest answers above the limits are forgotten.
+  func commit(_ settings: TableSettings) {
+    for id in touched { keep(id, open[id]!) }
+    open.removeAll(keepingCapacity: true)
+    touched.removeAll(keepingCapacity: true)
+    forget(settings)
+  }
+
+  /// What the open transaction did is undone; commands are read again from `position`.
+  func abort(to position: Int64) {
+    for id in touched { count(states[id], former: open[id]) }
+    open.removeAll(keepingCapacity: true)
+    touched.removeAll(keepingCapacity: true)
+    pending.removeAll()
+    read = position
+  }
+
+  private func keep(_ id: ID, _ state: CommandState) {
+    if case .answered(let reply) = state { answeredBytes += id.count + reply.count }
+    if let former = states.updateValue(state, forKey: id) {
+      if case .answered(let reply) = former { answeredBytes -= id.count + reply.count }
+    } else {
+      order.append(id)
+    }
+  }
+
+  func forget(_ settings: TableSettings) {
+    while states.count > settings.commandsRememberedMax
+      || answeredBytes > settings.commandBytesRememberedMax,
+      first < order.count, case .answered(let reply)? = states[order[first]]
+    {
+      states[order[first]] = nil
+      answeredBytes -= order[first].count + reply.count
+      first += 1
+    }
+    if first > 1024, first * 2 > order.count {
+      order.removeFirst(first)
+      first = 0
+    }
+  }
+}

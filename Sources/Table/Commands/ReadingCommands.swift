@@ -1,0 +1,191 @@
+import Base
+import Bus
+import Events
+
+// Changes by clients (DESIGN sections 3 and 4) at shard 0, where the commands topic is read: each is checked, and
+// its shards get a copy by the inbox; their answers come back the same way. Replies say what is known, in the same
+// transactions, and are what this is restored from.
+extension EventTable {
+  /// Commands are read here once `startCommands` was called: shard 0 is led.
+  public var readsCommands: Bool { language != nil }
+
+  /// Shard 0 is served and reads commands from this offset on.
+  public func startCommands(at position: Int64) {
+    let shard = shard(0)!
+    precondition(language != nil && desk == nil)
+    shard.state.commands = position
+    shard.committed.commands = position
+    desk = CommandDesk(read: position)
+  }
+
+  /// Takes committed records of the replies topic, in order, after `startCommands`: what the commands before were
+  /// answered, and how far those are that run. O(records).
+  public func restoreReplies(_ batch: RecordBatch) {
+    precondition(!hasOpenWork)
+    let replies = batch.index(ofTopic: topics.replies)
+    for record in batch.records where record.topic == replies {
+      guard InboxKind(batch.header(record, ChangeHeader.kind)) == .command, let id = batch.key(record),
+        let state = batch.value(record).flatMap({ CommandState(reply: $0) })
+      else { continue }
+      desk!.restore(Array(id), state)
+    }
+    desk!.forget(settings)
+    reportPending()
+  }
+
+  /// The commands partition, where so many wait or run that it must be paused.
+  public var commandsToPause: [TopicPartition] {
+    guard let desk, desk.pending.count > 0 else { return [] }
+    return desk.runningCount >= settings.commandsRunningMax
+      || desk.pending.count >= settings.pendingRecordsMax
+      || desk.pending.byteCount >= settings.pendingBytesMax
+      ? [TopicPartition(topics.commands, 0)] : []
+  }
+
+  func takeCommand(_ record: RecordBatch.Record, _ batch: RecordBatch) {
+    guard let desk, record.partition == 0, record.offset >= desk.read else { return counts.skipped.add() }
+    desk.read = record.offset + 1
+    desk.pending.append(record, in: batch)
+  }
+
+  /// Begins the commands that were read, in their order, as far as the limits of a transaction allow. `now` is the
+  /// clock's time, and what their NOW() means.
+  public func beginCommands(now: Timestamp) {
+    precondition(!isFinished)
+    guard let desk, let language else { return }
+    setNow(now)
+    while !desk.pending.isEmpty, desk.runningCount < settings.commandsRunningMax, !isBusy {
+      let record = desk.pending.first
+      let bytes = out.byteCount
+      guard begin(record, desk.pending.batch, desk, language) else { break }
+      openCommandBytes += out.byteCount - bytes
+      shard(0)!.state.commands = record.offset + 1
+      desk.pending.removeFirst()
+    }
+    if desk.pending.isEmpty { shard(0)!.state.commands = desk.read }
+    reportPending()
+  }
+
+  /// False: it has to wait.
+  private func begin(
+    _ record: RecordBatch.Record, _ batch: RecordBatch, _ desk: CommandDesk, _ language: any ChangeLanguage
+  ) -> Bool {
+    guard language.isChange(key: batch.key(record), value: batch.value(record)), let key = batch.key(record),
+      let value = batch.value(record)
+    else { return true }
+    let id = Array(key)
+    if let state = desk[id] {
+      desk.set(id, state)
+      commandCounts.answered(.repeated)
+      return true
+    }
+    switch language.read(value, offset: record.offset, now: now) {
+    case .early: return false
+    case .refused(let client, let error): refuse(id, client, error)
+    case .insert(let client, let sql, let rows):
+      switch shares(of: rows) {
+      case .success(let shares):
+        begin(id, RunningCommand(client: client, sql: sql, awaited: []), shares, record, batch)
+      case .failure(let fault): refuse(id, client, fault.json())
+      }
+    case .change(let client, let sql, let text, let keys):
+      let copy = JSON.object(of: ["sql": .string(text)]).text
+      let all = Array(0..<Int32(settings.partitions))
+      let shards = keys.map { keys in Set(keys.map(shard(ofKey:))).sorted() } ?? all
+      let command = RunningCommand(client: client, sql: sql, awaited: [])
+      begin(id, command, shards.map { ($0, copy) }, record, batch)
+    }
+    return true
+  }
+
+  private func shard(ofKey key: [UInt8]) -> Int32 {
+    key.withUnsafeBytes { partition(ofKey: $0, count: settings.partitions) }
+  }
+
+  private func refuse(_ id: [UInt8], _ client: String?, _ error: JSON) {
+    let reply = JSON.object(of: [
+      "client": client.map { .string($0) }, "status": .string("rejected"), "error": error,
+    ])
+    desk!.set(id, .answered(Array(reply.text.utf8)))
+    commandCounts.answered(.rejected)
+  }
+
+  /// The copies of an INSERT: to each shard the rows whose keys are its own.
+  private func shares(of rows: [JSON]) -> Result<[(shard: Int32, copy: String)], CommandFault> {
+    var shares: [Int32: [JSON]] = [:]
+    for row in rows {
+      if case .refused(let refusal) = Array(row.text.utf8).withUnsafeBytes({ decoder.decode($0) }) {
+        return .failure(CommandFault(refusal))
+      }
+      keyBytes.removeAll()
+      decoder.writeKey(to: &keyBytes)
+      shares[partition(ofKey: keyBytes.bytes, count: settings.partitions), default: []].append(row)
+    }
+    let copies = shares.sorted { $0.key < $1.key }.map { shard, rows in
+      (shard, JSON.object(of: ["insert": .array(rows)]).text)
+    }
+    if copies.contains(where: { $0.1.utf8.count > settings.commandCopyBytesMax }) {
+      return .failure(
+        CommandFault("limit", "the rows take more than \(settings.commandCopyBytesMax) bytes: INSERT fewer"))
+    }
+    return .success(copies)
+  }
+
+  private func begin(
+    _ id: [UInt8], _ command: RunningCommand, _ copies: [(shard: Int32, copy: String)],
+    _ record: RecordBatch.Record, _ batch: RecordBatch
+  ) {
+    var command = command
+    command.awaited = copies.map(\.shard)
+    for (shard, copy) in copies {
+      var copy = copy
+      copy.withUTF8 { copy in
+        id.withUnsafeBytes { id in
+          out.append(
+            topic: out.index(ofTopic: topics.inbox), partition: shard, timestamp: now, key: id,
+            value: UnsafeRawBufferPointer(copy))
+        }
+      }
+      if let trace = batch.header(record, ChangeHeader.trace) { out.appendHeader(ChangeHeader.trace, trace) }
+      out.appendHeader(ChangeHeader.kind, InboxKind.command.bytes)
+    }
+    keep(id, command)
+  }
+
+  private func keep(_ id: [UInt8], _ command: RunningCommand) {
+    if !command.awaited.isEmpty { return desk!.set(id, .running(command)) }
+    desk!.set(id, .answered(Array(command.reply.text.utf8)))
+    commandCounts.answered(command.error == nil ? .done : .failed)
+  }
+
+  /// A shard's answer; a refusal where none is awaited from it.
+  func takeAnswer(_ record: RecordBatch.Record, _ batch: RecordBatch, _ shard: Shard) -> Refusal? {
+    guard let desk, shard.number == 0 else { return Refusal(.inbox, "an answer where no commands are read") }
+    guard let id = batch.key(record).map({ Array($0) }), let answer = CommandAnswer(batch.value(record))
+    else {
+      return Refusal(.inbox, "an answer that cannot be read")
+    }
+    guard case .running(var command)? = desk[id], command.take(answer) else {
+      return Refusal(.inbox, "an answer to a command that does not wait for it")
+    }
+    keep(id, command)
+    return nil
+  }
+
+  /// The replies of the open transaction.
+  func sendReplies() {
+    desk?.forEachReply { id, reply in
+      id.withUnsafeBytes { id in
+        reply.withUnsafeBytes { reply in
+          out.append(
+            topic: out.index(ofTopic: topics.replies), partition: 0, timestamp: now, key: id, value: reply)
+        }
+      }
+      out.appendHeader(ChangeHeader.kind, InboxKind.command.bytes)
+    }
+  }
+
+  func reportPending() {
+    if let desk { commandCounts.pending.set(desk.runningCount + desk.pending.count) }
+  }
+}
