@@ -94,7 +94,8 @@ public final class Session {
     throw noReply()
   }
 
-  /// Sends a command under an id of its own, and waits for the answer to it.
+  /// Sends a command under an id of its own, and waits for the answer to it. Sent again under the same id, it gets
+  /// that answer again and is not carried out twice.
   public func execute(client: String, id: String, sql: String) throws -> JSON {
     try checkCluster()
     let partition = TopicPartition(topics.replies, 0)
@@ -104,10 +105,16 @@ public final class Session {
     let command = JSON.object(of: ["client": .string(client), "sql": .string(sql)])
     try send(topic: topics.commands, key: id, value: command.text)
     let start = clock.elapsed()
+    var isRunning = false
     while clock.elapsed() < start + Self.replyTimeout {
-      if let (_, reply) = try replies(to: [id], reader).last { return reply }
+      guard let (_, reply) = try replies(to: [id], reader).last else { continue }
+      isRunning = reply["status"]?.string == "running"
+      if !isRunning { return reply }
     }
-    throw noReply()
+    guard isRunning else { throw noReply() }
+    throw ClientError(
+      "not all shards have answered in \(Self.replyTimeout.milliseconds / 1000) s; the command runs on, and "
+        + "sent again with the id \(id) it gets its answer")
   }
 
   private func noReply() -> ClientError {

@@ -72,10 +72,19 @@ extension CommandTable {
       "query", "ask a member once", arguments: [sql], options: client,
       examples: ["belfry query \"SELECT COUNT(*) AS n FROM alerts WHERE Severity = 5\""]),
     Command(
-      "exec", "create or drop a named filter or view",
-      arguments: [CommandArgument("SQL", "CREATE FILTER|VIEW name AS …, or DROP FILTER|VIEW name")],
-      options: [clientName] + client,
+      "exec", "insert, update or delete rows; create or drop a named filter or view",
+      arguments: [
+        CommandArgument(
+          "SQL", "INSERT, UPDATE or DELETE; CREATE FILTER|VIEW name AS …; DROP FILTER|VIEW name")
+      ],
+      options: [
+        clientName,
+        CommandOption(
+          "id", value: "ID", default: "a new one",
+          "the command's id: sent again under it, the command gets its answer again and is not done twice"),
+      ] + client,
       examples: [
+        "belfry exec \"UPDATE alerts SET Acknowledged = 1 WHERE Node = 'core-1' AND Severity >= 4\"",
         "belfry exec \"CREATE FILTER core AS Node LIKE 'core-%' AND Severity >= 4\"",
         "belfry subscribe \"SELECT Node, Summary FROM alerts WHERE core\"",
       ]),

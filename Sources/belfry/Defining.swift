@@ -2,14 +2,31 @@ import Client
 import Events
 import FrontDoor
 
-/// `belfry exec SQL`: one change of the named filters and views.
+/// `belfry exec SQL`: one change of rows, or of the named filters and views.
 func execute(_ invocation: Invocation, _ output: Output) throws {
   let session = try openSession(invocation)
   let client = try clientName(invocation)
-  let id = "\(client)/exec-" + String(UInt64.random(in: .min ... .max), radix: 16)
+  let id =
+    try commandID(invocation) ?? "\(client)/exec-" + String(UInt64.random(in: .min ... .max), radix: 16)
   let reply = try session.execute(client: client, id: id, sql: invocation.argument(0)!)
-  guard reply["status"]?.string == "done" else { throw CommandFailure(rejection(reply)) }
-  try output.object(["status"], [.text("done")])
+  guard reply["status"]?.string == "done" else { throw CommandFailure(failure(reply)) }
+  let columns = ["rows", "positions"].filter { reply[$0] != nil }
+  try output.object(["status"] + columns, [.text("done")] + columns.map { Cell(reply[$0]!) })
+}
+
+private func commandID(_ invocation: Invocation) throws -> String? {
+  guard let id = invocation.text("id") else { return nil }
+  let bytesMax = 385
+  if id.isEmpty || id.utf8.count > bytesMax { throw UsageError("--id: a text of at most \(bytesMax) bytes") }
+  return id
+}
+
+/// A change that fails in some shards may have been done in others.
+private func failure(_ reply: JSON) -> String {
+  guard reply["status"]?.string == "failed", let rows = reply["rows"]?.int, rows > 0 else {
+    return rejection(reply)
+  }
+  return rejection(reply) + " (\(rows) rows were changed in other shards)"
 }
 
 /// `belfry definitions`.
