@@ -46,6 +46,20 @@ struct DocumentationTests {
     try read("DROP VIEW load", &definitions)
   }
 
+  @Test func `the page's changes of rows are read, and what it says is refused is refused`() {
+    let examples = examples("sql-change")
+    #expect(examples.count >= 6)
+    for example in examples {
+      #expect(isChange(example))
+      #expect(throws: Never.self, "\(example)") { _ = try parseChange(example, in: TestCatalog(), now: 0) }
+    }
+    let refused = self.examples("sql-change-refused")
+    #expect(refused.count >= 6)
+    for example in refused {
+      #expect(throws: SQLError.self, "\(example)") { _ = try parseChange(example, in: TestCatalog(), now: 0) }
+    }
+  }
+
   private func read(_ sql: String, _ definitions: inout Definitions) throws {
     if sql.hasPrefix("SELECT") {
       _ = try parseView(sql, in: TestCatalog(), definitions)
@@ -59,7 +73,7 @@ struct DocumentationTests {
       QueryLimits.textBytesMax, QueryLimits.depthMax, QueryLimits.atomsMax, QueryLimits.selectItemsMax,
       QueryLimits.listElementsMax, QueryLimits.groupColumnsMax, QueryLimits.nameBytesMax,
       QueryLimits.histogramBoundsMax, QueryLimits.expansionsMax, QueryLimits.definitionsMax,
-      QueryLimits.definitionBytesMax, QueryLimits.valuesMax,
+      QueryLimits.definitionBytesMax, QueryLimits.valuesMax, QueryLimits.insertRowsMax,
     ] {
       let text = limit.formatted(.number.locale(Locale(identifier: "en_US")))
       #expect(
