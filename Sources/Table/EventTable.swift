@@ -65,6 +65,7 @@ public final class EventTable {
   /// By the commands of the open transaction; and bytes that it sends for them.
   var openRowsLookedAt = 0
   var openCommandBytes = 0
+  var largeCommand: LargeCommand?
 
   // Scratch, reused from event to event.
   let next: UnsafeMutablePointer<Cell>

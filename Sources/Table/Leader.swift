@@ -94,11 +94,13 @@ public final class Leader: AssignmentHandler {
       timeout: table.hasOpenWork ? max(.zero, min(wait, untilCommit)) : wait)
     if isRevoked { throw Self.revoked }
     guard isServing else { return false }
-    let ends = consumer.takeEnds().filter { $0.key.topic == settings.topics.events }
+    let allEnds = consumer.takeEnds()
+    let ends = allEnds.filter { $0.key.topic == settings.topics.events }
     for (partition, offset) in ends where offset < table.eventsPosition(partition.partition) ?? 0 {
-      throw BusError(
-        .recreate, code: "MADE_AGAIN", "\(partition) ends at \(offset), before what was read of it")
+      throw madeAgain(partition, offset)
     }
+    let commands = TopicPartition(settings.topics.commands, 0)
+    if let end = allEnds[commands], end < table.commandsPosition ?? 0 { throw madeAgain(commands, end) }
     if !batch.isEmpty { table.apply(batch, now: clock.now()) }
     for (partition, offset) in ends { table.eventsReached(partition.partition, offset: offset) }
     if clock.elapsed() >= nextCommit || table.openBytes >= settings.transactionBytesMax {
@@ -111,6 +113,10 @@ public final class Leader: AssignmentHandler {
     }
     if !isFailing { readiness.turned("table") }
     return !table.hasOpenWork
+  }
+
+  private func madeAgain(_ partition: TopicPartition, _ end: Int64) -> BusError {
+    BusError(.recreate, code: "MADE_AGAIN", "\(partition) ends at \(end), before what was read of it")
   }
 
   /// Lets go of the seat's handles. What was open is aborted by whoever takes the seat next.

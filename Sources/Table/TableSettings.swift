@@ -46,6 +46,8 @@ public struct TableSettings: Sendable {
   /// Bytes of an open transaction, and rows looked at in it, past which no further command is begun or applied.
   public var commandsOpenBytesMax = 32 << 20
   public var commandRowsLookedAtMax = 5_000_000
+  /// Times that a command is applied which makes a transaction so large, where each is aborted.
+  public var commandAttemptsMax = 5
   /// Commands that run at a time; others wait, and the commands topic is paused. Each has its text, of 64 KiB at
   /// most, in its reply.
   public var commandsRunningMax = 1_000

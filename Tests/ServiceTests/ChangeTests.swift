@@ -153,6 +153,26 @@ struct ChangeTests {
     #expect(house.cluster.misuses == [])
   }
 
+  @Test func `commands that were made again are read from their start, and what was answered stays so`()
+    throws
+  {
+    let house = try house()
+    let sql = "UPDATE alerts SET Grade = Grade + 1"
+    for n in 1...3 { house.command("c/\(n)", sql) }
+    try house.run()
+    let spec = try #require(house.cluster.spec(house.topics.commands))
+    let bus = house.cluster.connect(member: "operator")
+    try bus.deleteTopics([spec.name])
+    try bus.createTopics([spec])
+    house.command("c/1", sql)
+    house.command("c/4", sql)
+    #expect { try house.run() } throws: { ($0 as? BusError)?.code == "MADE_AGAIN" }
+    house.restart()
+    try house.run()
+    #expect(house.answer("c/4")["status"]?.string == "done")
+    #expect(house.rows.allSatisfy { $0.value["Grade"]?.int == 4 })
+  }
+
   /// Each command adds one to every row, whatever dies when, and however often it is sent.
   @Test(arguments: 1...40 as ClosedRange<UInt64>)
   func `a command is carried out once, over crashes at any call`(seed: UInt64) throws {

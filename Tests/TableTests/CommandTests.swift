@@ -273,6 +273,38 @@ private final class Desk {
     #expect(desk.replies("c/2").last?.contains(#""status":"done","rows":2"#) == true)
   }
 
+  @Test func `a large command whose transactions are aborted again and again is given up`() {
+    let desk = Self.desk {
+      $0.commandsOpenBytesMax = 500
+      $0.commandAttemptsMax = 3
+    }
+    desk.command("c/1", "\"rename new\"")
+    desk.bench.commit()
+    let copies = desk.bench.lastInbox
+    for attempt in 1...4 {
+      for (shard, copy) in copies.enumerated() {
+        desk.bench.append(
+          copy.topic, Int32(shard), 0, copy.key, copy.value, copy.timestamp, [("belfry-kind", "command")])
+      }
+      desk.bench.apply()
+      desk.table.applyPendingClears { _ in 3 }
+      if attempt < 4 { desk.table.aborted() }
+    }
+    desk.bench.commit()
+    #expect(desk.bench.value(Self.zero[0], "Summary") == .string(""))
+    #expect(desk.bench.value(Self.one[0], "Summary") == .string("new"), "its own transaction was not tried yet")
+    #expect(desk.bench.lastInbox[0].value?.contains("did not take its changes in 3 attempts") == true)
+  }
+
+  @Test func `a command's trace goes with it to the changes`() {
+    let desk = Self.desk()
+    desk.bench.append(
+      desk.bench.topics.commands, 0, 0, "c/1", "\"key \(Self.zero[0])\"", nil, [("traceparent", "00-7")])
+    desk.settle()
+    let traced = desk.bench.sent.filter { $0.header("traceparent") == "00-7" }
+    #expect(traced.map(\.topic) == [desk.bench.topics.inbox, desk.bench.topics.changelog])
+  }
+
   @Test func `one transaction begins and applies only so much`() {
     let desk = Self.desk {
       $0.commandRowsLookedAtMax = 1

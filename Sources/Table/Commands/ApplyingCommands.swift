@@ -17,7 +17,11 @@ extension EventTable {
     let trace = batch.header(record, ChangeHeader.trace)
     let bytes = openBytes
     let outcome: Result<Int, CommandFault> =
-      if let rows = copy["insert"]?.array {
+      if largeCommand?.isGivenUp(shard.number, record.offset, settings) == true {
+        .failure(
+          CommandFault(
+            "limit", "the brokers did not take its changes in \(settings.commandAttemptsMax) attempts"))
+      } else if let rows = copy["insert"]?.array {
         insert(rows.map { Array($0.text.utf8) }, shard, record.timestamp, trace)
       } else if let change = copy["sql"]?.string.flatMap(compiled) {
         self.change(change, shard, trace)
@@ -26,6 +30,9 @@ extension EventTable {
       }
     answer(id, shard, outcome)
     openCommandBytes += openBytes - bytes
+    if openBytes - bytes >= settings.commandsOpenBytesMax {
+      largeCommand = LargeCommand(shard.number, record.offset, after: largeCommand)
+    }
     return nil
   }
 
@@ -183,5 +190,23 @@ extension EventTable {
     _ = prepareDuplicate(slot, shard)
     let size = changedCount == 0 ? 0 : measureNext(slot)
     return size > settings.changeBytesMax ? .failure(oversize(slot, size)) : .success(size)
+  }
+}
+
+/// The last command that alone made a transaction large, with how often it was applied in a row: one that the
+/// brokers never take in time must not stand in the way of all else for ever.
+struct LargeCommand {
+  private let shard: Int32
+  private let offset: Int64
+  private let attempts: Int
+
+  init(_ shard: Int32, _ offset: Int64, after last: LargeCommand?) {
+    self.shard = shard
+    self.offset = offset
+    attempts = last?.shard == shard && last?.offset == offset ? last!.attempts + 1 : 1
+  }
+
+  func isGivenUp(_ shard: Int32, _ offset: Int64, _ settings: TableSettings) -> Bool {
+    shard == self.shard && offset == self.offset && attempts >= settings.commandAttemptsMax
   }
 }

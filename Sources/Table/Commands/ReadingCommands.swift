@@ -6,8 +6,11 @@ import Events
 // its shards get a copy by the inbox; their answers come back the same way. Replies say what is known, in the same
 // transactions, and are what this is restored from.
 extension EventTable {
-  /// Commands are read here once `startCommands` was called: shard 0 is led.
+  /// The commands topic is to be subscribed to; who leads shard 0 is given it.
   public var readsCommands: Bool { language != nil }
+
+  /// The next offset of the commands to be read; nil where they are not read.
+  public var commandsPosition: Int64? { desk?.read }
 
   /// Shard 0 is served and reads commands from this offset on.
   public func startCommands(at position: Int64) {
