@@ -47,6 +47,9 @@ struct HostileInputTests {
       "CREATE FILTER core AS Node LIKE 'core-%' AND mine",
       "CREATE VIEW few AS SELECT Node, U&'\\00e9' AS x FROM urgent WHERE Tally < 9223372036854775808; /* c */",
       "DROP VIEW urgent",
+      "UPDATE alerts SET Tally = Tally + 1, Summary = Summary || U&'\\00e9', ExpireTime = NOW() WHERE mine AND Class = 7",
+      "INSERT INTO alerts (Identifier, Severity, Url) VALUES ('a', -1 + 2.0, ''), (UPPER('é'), 3, 'x')",
+      "DELETE FROM alerts WHERE Identifier IN ('a', 'b') OR LastOccurrence < NOW() - INTERVAL '1 day'",
     ],
     pieces: [
       "(", ")", ",", "'", "\"", " NOT ", " AND ", " OR ", "=", "<", ">", "-", "--", "/*", "*/", "*", "%",
@@ -57,7 +60,8 @@ struct HostileInputTests {
       "INTERVAL ",
       "'5 days'", "DISTINCT ", "QUANTILE(", "HISTOGRAM(", "SELECT ", " FROM ", " WHERE ", " GROUP BY ",
       " AS ",
-      "CREATE ", "FILTER ", "VIEW ", "DROP ", "\u{301}", "0x", "1.5e-3",
+      "CREATE ", "FILTER ", "VIEW ", "DROP ", "UPDATE ", "SET ", "DELETE ", "INSERT INTO ", "VALUES (",
+      "\u{301}", "0x", "1.5e-3",
     ])
 
   @Test(arguments: 0..<shares)
@@ -77,6 +81,13 @@ struct HostileInputTests {
       do throws(SQLError) {
         let view = try parseView(text, in: Tables(), definitions)
         if (try? parseView(view.text, in: Tables()).text) != view.text { Issue.record(context) }
+      } catch {
+        if !isWithin(text, error.line, error.column) { Issue.record("\(context): \(error)") }
+      }
+      do throws(SQLError) {
+        let change = try parseChange(text, in: Tables(), definitions, now: 1_000)
+        if case .insert = change.kind { return }
+        if (try? parseChange(change.text, in: Tables(), now: 0).text) != change.text { Issue.record(context) }
       } catch {
         if !isWithin(text, error.line, error.column) { Issue.record("\(context): \(error)") }
       }

@@ -292,7 +292,7 @@ private final class Desk {
     }
     desk.bench.commit()
     #expect(desk.bench.value(Self.zero[0], "Summary") == .string(""))
-    #expect(desk.bench.value(Self.one[0], "Summary") == .string("new"), "its own transaction was not tried yet")
+    #expect(desk.bench.value(Self.one[0], "Summary") == .string("new"), "never tried before")
     #expect(desk.bench.lastInbox[0].value?.contains("did not take its changes in 3 attempts") == true)
   }
 
