@@ -16,14 +16,20 @@ public struct ClusterTopics: Sendable {
   public var requests: String { "\(cluster).requests" }
   public var replies: String { "\(cluster).replies" }
   public var viewLanes: String { "\(cluster).lanes.view" }
+  public var historyLanes: String { "\(cluster).lanes.history" }
+  public var liveLanes: String { "\(cluster).lanes.live" }
   public var progress: String { "\(cluster).progress" }
   public var registry: String { "\(cluster).cluster" }
   public var viewPrefix: String { "\(cluster).view." }
+  public var historyPrefix: String { "\(cluster).history." }
+  public var livePrefix: String { "\(cluster).live." }
 
   /// The consumer group that leads the table's shards.
   public var tableGroup: String { "\(cluster).table" }
   public func tableSeat(_ member: String) -> String { "\(cluster).table.\(member)" }
   public var publishSeat: String { "\(cluster).publish" }
+  /// Of who publishes every change (streams of the modes `all` and `immediate`).
+  public var liveSeat: String { "\(cluster).live" }
   /// The group that keeps how far dead letters were sent again, and the seat of who does it.
   public var replaySeat: String { "\(cluster).dlq-replay" }
 
@@ -51,6 +57,10 @@ public struct ClusterTopics: Sendable {
       TopicSpec(
         replies, partitions: 1, properties: ["cleanup.policy": "compact,delete", "retention.ms": Self.week]),
       TopicSpec(viewLanes, partitions: Self.laneCount, properties: compact),
+      TopicSpec(historyLanes, partitions: Self.laneCount, properties: kept),
+      TopicSpec(
+        liveLanes, partitions: Self.laneCount,
+        properties: ["cleanup.policy": "delete", "retention.ms": Self.day]),
       TopicSpec(progress, partitions: 1, properties: compactLate),
       TopicSpec(registry, partitions: 1, properties: compact),
     ]
@@ -76,5 +86,19 @@ public struct ClusterTopics: Sendable {
     TopicSpec(
       name, partitions: 1,
       properties: ["cleanup.policy": "compact", "max.message.bytes": "\(recordBytesMax)"])
+  }
+
+  /// An own topic of a stream of all changes.
+  public static func history(_ name: String) -> TopicSpec { kept(name, week) }
+
+  /// The same of an immediate stream.
+  public static func live(_ name: String) -> TopicSpec { kept(name, day) }
+
+  private static func kept(_ name: String, _ retention: String) -> TopicSpec {
+    TopicSpec(
+      name, partitions: 1,
+      properties: [
+        "cleanup.policy": "delete", "retention.ms": retention, "max.message.bytes": "\(recordBytesMax)",
+      ])
   }
 }

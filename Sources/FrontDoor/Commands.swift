@@ -42,8 +42,9 @@ extension CommandTable {
       "subscribe", "request a view and follow its stream; ^C ends the request", arguments: [sql],
       options: [
         CommandOption(
-          "mode", value: "MODE", .choice(["net"]), default: "net",
-          "net: the rows as they are, the only mode so far"),
+          "mode", value: "MODE", .choice(["net", "all", "immediate"]), default: "net",
+          "net: the rows as they are; all: every change, with the row before; immediate: every change at once"
+        ),
         CommandOption(
           "interval", value: "TIME", .duration, default: "the cluster's sweep.interval_ms",
           "how often it is published, such as 5s"),

@@ -16,6 +16,9 @@ public enum TableLetter: Sendable {
   /// Hand over what is pending in these units, all at one state of the table. A unit is streams that must be
   /// published together; as many units as one sweep has room for are taken, in their order, at least one.
   case collect(units: [[String]])
+  /// Take the rows of these views of rows, for streams of every change that begin, and say what state it was. It
+  /// is answered before letters that wait; with as many views as one turn has room for, at least one.
+  case snapshot([SnapshotView], reply: @Sendable (Snapshot) -> Void)
   /// Answer a question once. It is answered before letters that wait.
   case query(View, rowsMax: Int, reply: @Sendable (Result<QueryResult, EngineError>) -> Void)
   /// Say how the index of all filters would lead to this one; likewise.
@@ -53,5 +56,33 @@ public struct Collected: Sendable {
     self.failures = failures
     self.positions = positions
     self.time = time
+  }
+}
+
+/// A stream of every change that is to begin.
+public struct SnapshotView: Sendable {
+  public let id: String
+  /// nil: the stream begins without rows, but where is to be known.
+  public let view: View?
+
+  public init(id: String, view: View?) {
+    self.id = id
+    self.view = view
+  }
+}
+
+/// The rows with which streams begin.
+public struct Snapshot: Sendable {
+  /// Of the first so many streams that were asked for; the others are to be asked for again.
+  public let taken: Int
+  /// Of those that want rows, in their order.
+  public let rows: [RowSnapshot]
+  /// The change number of each shard whose state this is.
+  public let positions: [Int32: Int64]
+
+  public init(taken: Int, rows: [RowSnapshot], positions: [Int32: Int64]) {
+    self.taken = taken
+    self.rows = rows
+    self.positions = positions
   }
 }

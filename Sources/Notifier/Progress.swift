@@ -35,7 +35,9 @@ struct Progress {
     }
     let state = StreamState(
       epoch: value["epoch"]?.int ?? 0, seq: value["seq"]?.int ?? 0, creation: value["creation"]?.int ?? 0)
-    let number = value["sweep"]?.int ?? 0
+    // Streams of every change are told of by another seat, whose transactions have numbers of their own.
+    let isOfChanges = value["offsets"] != nil || !key.hasPrefix("*/") && value["positions"] != nil
+    let number = isOfChanges ? 0 : value["sweep"]?.int ?? 0
     guard [state.epoch, state.seq, state.creation, number].allSatisfy(\.isCount) else { return false }
     epoch = max(epoch, state.epoch)
     sweep = max(sweep, number)
@@ -54,6 +56,12 @@ struct Progress {
   /// A stream's life is over: its record is to be removed, its count does not go on.
   mutating func end(_ id: String, epoch: Int64) {
     if streams.removeValue(forKey: id)?.epoch == epoch { ended.insert(id) }
+  }
+
+  /// The same of a stream of every change, whose counts are not kept here: it may have published in this epoch.
+  mutating func endChanges(_ id: String) {
+    streams[id] = nil
+    ended.insert(id)
   }
 
   /// A higher epoch was claimed.

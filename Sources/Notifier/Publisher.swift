@@ -44,6 +44,8 @@ public final class Publisher {
   public static let mailboxFull = "MAILBOX"
   /// What was collected and not published yet; one sweep at a time is under way.
   private static let collectedMax = 16
+  /// News of streams of every change: more than there can be streams.
+  private static let newsMax = 200_000
   /// The same: a topic was deleted, and must be made before anyone can go on.
   public static let topicGone = "TOPIC_GONE"
 
@@ -53,6 +55,9 @@ public final class Publisher {
   let catalog: any Catalog
   private let table: Mailbox<TableLetter>
   private let mail: Mailbox<Collected>
+  /// To who publishes every change, and back.
+  private let changes: Mailbox<ChangeLetter>
+  private let changeNews: Mailbox<ChangeNews>
   let readiness: Readiness
   let definitions: SharedDefinitions
   let log: Log
@@ -90,10 +95,13 @@ public final class Publisher {
   final class Counts {
     var progress = Progress()
     var epoch: Int64 = 0
+    /// Of the streams of every change.
+    let changes = ChangeCounts()
 
     /// How far a stream is, as replies say it. One that ended in this epoch begins in the next.
     func position(of id: String) -> StreamProgress {
       if progress.ended.contains(id) { return StreamProgress(seq: 0, epoch: epoch + 1) }
+      if let count = changes[id] { return count }
       return StreamProgress(seq: progress.streams[id]?.seq ?? 0, epoch: epoch)
     }
   }
@@ -104,11 +112,13 @@ public final class Publisher {
   private var nextTopics = Duration.zero
   private let batch = RecordBatch()
 
-  /// `table` takes what the publisher asks; the answers come into a mailbox of the publisher's own. `pause`
+  /// `table` takes what the publisher asks; the answers come into a mailbox of the publisher's own. `changes` goes
+  /// to who publishes every change, and what becomes of it comes back likewise. `pause`
   /// waits before an aborted transaction is tried again.
   public init(
     bus: any Bus, clock: any Clock, settings: Settings, catalog: any Catalog, table: Mailbox<TableLetter>,
-    readiness: Readiness, definitions: SharedDefinitions, log: Log, metrics: Metrics,
+    changes: Mailbox<ChangeLetter>, readiness: Readiness, definitions: SharedDefinitions, log: Log,
+    metrics: Metrics,
     pause: @escaping @Sendable (Duration) -> Void
   ) {
     self.bus = bus
@@ -117,6 +127,8 @@ public final class Publisher {
     self.catalog = catalog
     self.table = table
     mail = Mailbox(capacity: Self.collectedMax)
+    self.changes = changes
+    changeNews = Mailbox(capacity: Self.newsMax)
     self.readiness = readiness
     self.definitions = definitions
     self.log = log.named("publisher")
@@ -139,8 +151,9 @@ public final class Publisher {
     try readInput(wait: min(wait, untilNextWork))
     try endWhatIsOver()
     for collected in mail.takeAll() { try publish(collected) }
+    for news in changeNews.takeAll() { try take(news) }
     askForSweep()
-    if hasLostLetter { throw BusError(.recreate, code: Self.mailboxFull, "the table's mailbox is full") }
+    if hasLostLetter { throw BusError(.recreate, code: Self.mailboxFull, "a mailbox is full") }
     telemetry.report(running!.registry, epoch: counts.epoch)
     try look()
     readiness.turned("publisher")
@@ -261,7 +274,8 @@ public final class Publisher {
     throws(BusError)
   {
     let ended = all.flatMap(\.ended)
-    let lanes = ended.filter { $0.placement == .lane }
+    // Where every change is kept for a while only, nothing needs a null.
+    let lanes = ended.filter { $0.placement == .lane && $0.mode == .net }
     var contents = try Contents.read(lanes, bus, clock)
     for id in contents.tooLarge.sorted() { log.error("too many keys to say null for", ("stream", id)) }
     let sweep = nextSweep(time: clock.now())
@@ -278,9 +292,11 @@ public final class Publisher {
     }
     try commit(outcome, sweep, running.producer)
     for id in forgotten { counts.progress.end(id, epoch: counts.epoch) }
+    for place in ended where place.mode != .net { counts.progress.endChanges(place.id) }
     if let epoch, epoch > counts.epoch {
       counts.epoch = epoch
       counts.progress.epochRose()
+      tell(.epoch(epoch))
     }
   }
 
@@ -312,13 +328,14 @@ public final class Publisher {
   }
 
   func begin(_ stream: Stream, _ running: inout Running) {
+    if stream.mode != .net { return tell(.start(stream)) }
     running.streams[stream.id] = stream
     if stream.place.isAgain, running.isCollecting { running.begunAgain.insert(stream.id) }
     ask(.start(stream))
   }
 
   private func end(_ place: StreamPlace) {
-    stop(place.id)
+    if place.mode == .net { stop(place.id) } else { tell(.stop(place)) }
     log.info("stream ended", ("id", place.id), ("topic", place.topic))
   }
 
@@ -329,7 +346,9 @@ public final class Publisher {
   }
 
   private func deleteTopics(_ all: [Effects]) {
-    streamTopics.delete(all.flatMap(\.ended).filter { $0.placement == .own }.map(\.topic))
+    // Of streams of every change once nobody writes to them any more (`ChangeNews.stopped`).
+    let ended = all.flatMap(\.ended).filter { $0.placement == .own && $0.mode == .net }
+    streamTopics.delete(ended.map(\.topic))
   }
 
   /// The mailbox holds far more letters than there can be streams; what it refuses would be lost.
@@ -337,6 +356,32 @@ public final class Publisher {
     if !table.send(letter) {
       log.error("the table's mailbox is full")
       hasLostLetter = true
+    }
+  }
+
+  private func tell(_ letter: ChangeLetter) {
+    if !changes.send(letter) {
+      log.error("the mailbox of the changes' publisher is full")
+      hasLostLetter = true
+    }
+  }
+
+  /// Whoever publishes every change goes on in this publisher's term.
+  func beginChanges(_ streams: [Stream]) {
+    tell(.begin(epoch: counts.epoch, streams: streams, counts: counts.changes, news: changeNews))
+  }
+
+  private func take(_ news: ChangeNews) throws(BusError) {
+    switch news {
+    case .begun:
+      do throws(BusError) {
+        try streamTopics.deleteChangeLeftovers(running!.registry.streams)
+      } catch {
+        log.warning("topics left behind are not looked for", ("error", error.description))
+      }
+    case .stopped(let place): if place.placement == .own { streamTopics.delete([place.topic]) }
+    case .failed(let failure):
+      try carryOut(running!.registry.fail(failure.stream, reason: failure.reason, now: time))
     }
   }
 

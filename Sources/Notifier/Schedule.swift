@@ -19,8 +19,10 @@ struct Schedule {
   var setCount: Int { groupOfSet.count }
 
   /// Adds a set or takes over its new interval, link group and streams. A set that is new, or has new
-  /// streams, is due at once, so that a client sees its snapshot without waiting an interval.
+  /// streams, is due at once, so that a client sees its snapshot without waiting an interval. One without
+  /// net streams is never due.
   mutating func update(_ set: RequestSet, now: Duration) {
+    if set.streams.isEmpty { return remove(set.id) }
     let known = groupOfSet[set.id].flatMap { units[$0]?.sets[set.id] }
     let isNew = known.map { !Swift.Set(set.streams).isSubset(of: $0.streams) } ?? true
     if let group = groupOfSet[set.id], group != set.linkGroup { remove(set.id) }

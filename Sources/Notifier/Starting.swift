@@ -27,13 +27,14 @@ extension Publisher {
           TopicPartition(topics.requests, 0): registry.requestsPosition,
           TopicPartition(topics.commands, 0): registry.commandsPosition,
         ], isolation: .committed, gather: settings.requestGather),
-      registry: registry, contents: try Contents.read(places, bus, clock))
+      registry: registry, contents: try Contents.read(places.filter { $0.mode == .net }, bus, clock))
     nextLook = clock.elapsed() + settings.lookInterval
     // A new term: its epoch, written under the seat before anything is published in it. With it goes what
     // the registry sorted out when it was restored.
     try commit(effects, claiming: counts.epoch, leftOver: counts.progress.leftOver(places), running)
     resetTable()
-    for stream in streams { begin(stream, &running) }
+    beginChanges(streams.filter { $0.mode != .net })
+    for stream in streams where stream.mode == .net { begin(stream, &running) }
     for set in registry.sets { running.schedule.update(set, now: clock.elapsed()) }
     definitions.set(registry.definitions, commands: registry.commandsPosition)
     readiness.turned("publisher")

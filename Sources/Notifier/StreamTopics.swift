@@ -17,7 +17,7 @@ struct StreamTopics {
     var refused: [(stream: String, reason: String)] = []
     for some in slices(streams.filter { $0.place.placement == .own }) {
       do throws(BusError) {
-        try bus.ensureTopics(some.map { ClusterTopics.view($0.place.topic) })
+        try bus.ensureTopics(some.map(\.place.topicSpec))
       } catch  where error.remedy == .refuse {
         // One of them; the others must not suffer.
         for stream in some { if let reason = try refusal(of: stream) { refused.append((stream.id, reason)) } }
@@ -29,7 +29,7 @@ struct StreamTopics {
 
   private func refusal(of stream: Stream) throws(BusError) -> String? {
     do throws(BusError) {
-      try bus.ensureTopics([ClusterTopics.view(stream.place.topic)])
+      try bus.ensureTopics([stream.place.topicSpec])
       return nil
     } catch  where error.remedy == .refuse {
       return error.description
@@ -47,12 +47,23 @@ struct StreamTopics {
     }
   }
 
-  /// Deletes own topics that a crash left behind: none of these streams has them.
+  /// Deletes own topics of net streams that a crash left behind: none of these streams has them.
   func deleteLeftovers(_ streams: [Stream]) throws(BusError) {
+    try deleteLeftovers(streams, prefixes: [topics.viewPrefix])
+  }
+
+  /// The same of streams of every change: once nobody writes to such topics any more.
+  func deleteChangeLeftovers(_ streams: [Stream]) throws(BusError) {
+    try deleteLeftovers(streams, prefixes: [topics.historyPrefix, topics.livePrefix])
+  }
+
+  private func deleteLeftovers(_ streams: [Stream], prefixes: [String]) throws(BusError) {
     let living = Set(streams.map(\.place.topic))
-    let prefix = topics.viewPrefix
-    let left = try bus.topics(prefix: prefix).filter { name in
-      !living.contains(name) && Self.isStreamName(name.dropFirst(prefix.count))
+    var left: [String] = []
+    for prefix in prefixes {
+      left += try bus.topics(prefix: prefix).filter { name in
+        !living.contains(name) && Self.isStreamName(name.dropFirst(prefix.count))
+      }
     }
     if !left.isEmpty { log.warning("deleting topics left behind", ("count", "\(left.count)")) }
     delete(left)
@@ -68,6 +79,17 @@ struct StreamTopics {
   private func slices<Element>(_ all: [Element]) -> [[Element]] {
     stride(from: 0, to: all.count, by: Self.topicsPerCallMax).map {
       Array(all[$0..<min(all.count, $0 + Self.topicsPerCallMax)])
+    }
+  }
+}
+
+extension StreamPlace {
+  /// Its own topic, as it is made.
+  var topicSpec: TopicSpec {
+    switch mode {
+    case .net: ClusterTopics.view(topic)
+    case .all: ClusterTopics.history(topic)
+    case .immediate: ClusterTopics.live(topic)
     }
   }
 }

@@ -121,7 +121,9 @@ extension Registry {
         set.interval = least
         shown[set.creation] = set
         draft.setsWritten.insert(set.creation)
-        for stream in set.streams { for request in stream.requests { draft.reply(request) } }
+        for stream in set.streams where stream.stream.mode == .net {
+          for request in stream.requests { draft.reply(request) }
+        }
       }
       if set.headShown != group.head.creation {
         set.headShown = group.head.creation

@@ -74,12 +74,14 @@ extension StreamPlace {
   /// Reads a place back from its stream's entity.
   init?(id: String, _ json: JSON) {
     guard let creation = json["creation"]?.int, let topic = json["topic"]?.string,
+      let mode = json["mode"]?.string.flatMap(Mode.init(rawValue:)),
       let placement = json["placement"]?.string.flatMap(Placement.init(rawValue:)),
       let partition = json["partition"]?.int.flatMap({ Int32(exactly: $0) }),
       let keyPrefix = json["key_prefix"]?.string, let isAgain = json["again"]?.bool
     else { return nil }
     self.id = id
     self.creation = creation
+    self.mode = mode
     self.placement = placement
     self.topic = topic
     self.partition = partition

@@ -116,6 +116,7 @@ final class SetEntry {
   var shown: RequestSet {
     RequestSet(
       id: id, creation: creation, filterText: filterText, interval: .milliseconds(interval),
-      linkGroup: group.head.id, streams: streams.map(\.stream.id))
+      linkGroup: group.head.id,
+      streams: streams.filter { $0.stream.mode == .net }.map(\.stream.id))
   }
 }

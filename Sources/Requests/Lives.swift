@@ -10,6 +10,7 @@ extension Registry {
     let old = requestEntries[content.key]
     try checkLimits(content, replacing: old)
     let view = try view(of: content, replacing: old)
+    try checkMode(content, view)
     let stream = try stream(for: content, view, &draft)
     if let old { detach(old, &draft) }
     let isSame = old?.stream === stream
@@ -72,8 +73,10 @@ extension Registry {
     requestsPerClient[ByteKey(content.client), default: 0] += 1
     requestBytes += content.bytes
     entry.stream.add(entry)
-    set.ask(interval(of: content))
-    if let word = content.linkWord { links.tie(set, word) }
+    if content.mode == .net {
+      set.ask(interval(of: content))
+      if let word = content.linkWord { links.tie(set, word) }
+    }
     schedule(entry)
     draft.touch(entry.stream)
     draft.touch(set)
@@ -88,8 +91,10 @@ extension Registry {
     requestsPerClient[client] = left == 0 ? nil : left
     requestBytes -= content.bytes
     entry.stream.remove(entry)
-    set.unask(interval(of: content))
-    if let word = content.linkWord, let split = links.untie(set, word) { draft.touch(split) }
+    if content.mode == .net {
+      set.unask(interval(of: content))
+      if let word = content.linkWord, let split = links.untie(set, word) { draft.touch(split) }
+    }
     leases.remove(entry)
     draft.touch(entry.stream)
     draft.touch(set)
@@ -125,6 +130,22 @@ extension Registry {
     do { return try parseView(sql, in: catalog, definitions) } catch { throw Rejection(error) }
   }
 
+  /// Every change can be told of rows only, and only where time alone changes nothing.
+  private func checkMode(_ content: RequestContent, _ view: View) throws(Rejection) {
+    let mode = content.mode
+    if mode == .net { return }
+    guard case .pure = view.body else {
+      throw Rejection(
+        .unsupported, "the mode \(mode.rawValue) is for views of rows; metrics have the mode net only")
+    }
+    guard !view.filter.readsTheClock else {
+      throw Rejection(
+        .unsupported,
+        "the mode \(mode.rawValue) tells every change of a row, and rows pass NOW() without one: the mode net"
+          + " takes such a filter")
+    }
+  }
+
   private func stream(for content: RequestContent, _ view: View, _ draft: inout Draft) throws(Rejection)
     -> StreamEntry
   {
@@ -142,9 +163,9 @@ extension Registry {
     try checkLimits(newStream: view, placement)
     let set = try set(of: view, interval: interval(of: content), &draft)
     let place = StreamPlace(
-      id: id, creation: nextCreation(), placement: placement, isAgain: endedStreams.mayHaveEnded(id), settings
-    )
-    let stream = Stream(place: place, set: set.id, mode: content.mode, text: view.text, view: view)
+      id: id, creation: nextCreation(), mode: content.mode, placement: placement,
+      isAgain: endedStreams.mayHaveEnded(id), settings)
+    let stream = Stream(place: place, set: set.id, text: view.text, view: view)
     endedStreams.remove(id)
     let entry = insert(stream, in: set)
     draft.started(entry)

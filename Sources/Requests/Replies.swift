@@ -56,8 +56,8 @@ extension Registry {
       "primary": .string(stream.id), "set": .string(stream.set), "mode": .string(stream.mode.rawValue),
       "stream": stream.place.replyMember, "columns": stream.view.replyColumns,
       "key": .array(stream.view.recordKey.map { .string($0) }),
-      "interval_ms": .int(request.stream.set.interval), "seq": .int(progress.seq),
-      "epoch": .int(progress.epoch), "error": failure?.json,
+      "interval_ms": .int(stream.mode == .net ? request.stream.set.interval : 0),
+      "seq": .int(progress.seq), "epoch": .int(progress.epoch), "error": failure?.json,
     ])
   }
 }

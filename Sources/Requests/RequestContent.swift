@@ -88,9 +88,6 @@ extension RequestContent {
   }
 
   private func refuseWhatIsToCome(_ object: RecordObject) throws(Rejection) {
-    if mode != .net {
-      throw Rejection(.unsupported, "the mode \(mode.rawValue) comes with a later version; here is net")
-    }
     switch object.json["store_and_forward"] {
     case nil, .null, .bool(false): break
     case .bool(true): throw Rejection(.unsupported, "store_and_forward comes with a later version")

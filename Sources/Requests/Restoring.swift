@@ -115,7 +115,6 @@ extension Registry {
       return
     }
     guard creation(json) != nil, let place = StreamPlace(id: id, json), let text = json["text"]?.string,
-      let mode = json["mode"]?.string.flatMap(Mode.init(rawValue:)),
       let set = json["set"]?.string.flatMap({ setEntries[$0] })
     else { return drop(Entity.stream(id), &draft) }
     guard let view = try? parse(text) else {
@@ -123,7 +122,7 @@ extension Registry {
       remember(place, &draft)
       return
     }
-    let entry = insert(Stream(place: place, set: set.id, mode: mode, text: text, view: view), in: set)
+    let entry = insert(Stream(place: place, set: set.id, text: text, view: view), in: set)
     entry.graceSince = json["grace_ms"]?.int.map { min(Timestamp(milliseconds: $0), draft.now) }
     if json["error"] != nil { retried.append(entry) }
     scheduleGrace(entry)

@@ -8,6 +8,7 @@ public struct StreamPlace: Sendable, Hashable {
   public let id: String
   /// The number of its making, unique in the cluster; rises.
   public let creation: Int64
+  public let mode: Mode
   public let placement: Placement
   public let topic: String
   public let partition: Int32
@@ -22,12 +23,12 @@ public struct Stream: Sendable {
   public let place: StreamPlace
   /// The id of its request set.
   public let set: String
-  public let mode: Mode
   /// The canonical text that its id was made from.
   public let text: String
   public let view: View
 
   public var id: String { place.id }
+  public var mode: Mode { place.mode }
 }
 
 /// The streams of one filter, which are swept together.
@@ -41,7 +42,7 @@ public struct RequestSet: Sendable, Equatable {
   public let interval: Duration
   /// Sets with the same word here are swept in one sweep: the id of the oldest of them.
   public let linkGroup: String
-  /// Ids of its streams, oldest first.
+  /// Ids of its net streams, oldest first: streams of the other modes are in no sweep.
   public let streams: [String]
 }
 
@@ -80,20 +81,35 @@ struct StreamIdentity {
 
 extension StreamPlace {
   /// The place of a new stream.
-  init(id: String, creation: Int64, placement: Placement, isAgain: Bool, _ settings: RegistrySettings) {
+  init(
+    id: String, creation: Int64, mode: Mode = .net, placement: Placement, isAgain: Bool,
+    _ settings: RegistrySettings
+  ) {
     self.id = id
     self.creation = creation
+    self.mode = mode
     self.placement = placement
     self.isAgain = isAgain
     switch placement {
     case .own:
-      topic = "\(settings.cluster).view.\(id)" + (isAgain ? ".\(creation)" : "")
+      topic = "\(settings.cluster).\(mode.topicWord).\(id)" + (isAgain ? ".\(creation)" : "")
       partition = 0
       keyPrefix = ""
     case .lane:
-      topic = "\(settings.cluster).lanes.view"
+      topic = "\(settings.cluster).lanes.\(mode.topicWord)"
       partition = Array(id.utf8).withUnsafeBytes { Base.partition(ofKey: $0, count: settings.laneCount) }
       keyPrefix = id + "/"
+    }
+  }
+}
+
+extension Mode {
+  /// What its streams' topics are called by.
+  fileprivate var topicWord: String {
+    switch self {
+    case .net: "view"
+    case .all: "history"
+    case .immediate: "live"
     }
   }
 }

@@ -29,6 +29,9 @@ public struct MemberSettings: Sendable {
   /// The same of one set with those linked with it, which no sweep may split. At 35 MB/s a transaction of
   /// this size takes half of its time-out of 60 s; a stream that goes past it stands still.
   public var unitBytesMax = 1 << 30
+  /// Bytes of the rows with which streams of every change begin that go into one transaction: so that a huge
+  /// view delays no changes.
+  public var snapshotBytesMax = 4 << 20
 
   public init(
     topics: ClusterTopics, memberID: String, schema: Schema, table: TableSettings, registry: RegistrySettings
@@ -52,12 +55,14 @@ public struct OneTable: Catalog, Sendable {
   public var tableNames: [String] { [schema.table] }
 }
 
-/// One life of a member's table, and the publisher that works with it: the table's worker, a publisher, and
-/// the mailbox between. It ends with the table's first error that is not for trying again; the next life
-/// restores from the bus. A publisher that fails is made anew within it.
+/// One life of a member's table, and the publishers that work with it: the table's worker, a publisher, one for
+/// every change, and the mailboxes between. It ends with the table's first error that is not for trying again; the
+/// next life restores from the bus. A publisher that fails is made anew within it.
 public final class MemberLife {
   public let worker: TableWorker
   public private(set) var publisher: Publisher
+  /// Of the streams of every change.
+  public let changes: ChangePublisher
   /// For the console's questions.
   public let letters: Mailbox<TableLetter>
   private let makePublisher: () -> Publisher
@@ -88,11 +93,19 @@ public final class MemberLife {
       metrics: metrics)
     var publishing = Publisher.Settings(topics: settings.topics, registry: settings.registry)
     publishing.neededTopics = settings.topicSpecs.map(\.name)
+    let changeLetters = Mailbox<ChangeLetter>(capacity: settings.lettersMax)
+    var changing = ChangePublisher.Settings(
+      topics: settings.topics, schema: settings.schema, partitions: settings.table.partitions)
+    changing.commitInterval = settings.commitInterval
+    changing.snapshotBytesMax = settings.snapshotBytesMax
+    changes = ChangePublisher(
+      bus: bus, clock: clock, settings: changing, letters: changeLetters, table: letters,
+      readiness: readiness, log: log, metrics: metrics, pause: pause)
     makePublisher = { [publishing] in
       Publisher(
         bus: bus, clock: clock, settings: publishing,
-        catalog: OneTable(settings.schema), table: letters, readiness: readiness, definitions: definitions,
-        log: log, metrics: metrics, pause: pause)
+        catalog: OneTable(settings.schema), table: letters, changes: changeLetters,
+        readiness: readiness, definitions: definitions, log: log, metrics: metrics, pause: pause)
     }
     publisher = makePublisher()
   }
@@ -115,10 +128,25 @@ public final class MemberLife {
     publisher = makePublisher()
     return true
   }
+
+  /// The same of who publishes every change: it knows still what it was told, and restores the rest.
+  public func resetChanges(after error: BusError) -> Bool {
+    guard error.remedy != .closed, error.code != Publisher.mailboxFull else { return false }
+    changes.reset()
+    return true
+  }
+
+  /// Lets go of all seats' handles.
+  public func close() {
+    worker.close()
+    publisher.close()
+    changes.close()
+  }
 }
 
-/// Runs a member on real threads: one for the table, one for the publisher, which is the supervisor's too. What
-/// fails is made anew after a pause that grows: the publisher alone, or both where it is the table.
+/// Runs a member on real threads: one for the table, one for the publisher, which is the supervisor's too, one for
+/// the streams of every change. What fails is made anew after a pause that grows: a publisher alone, or all where it
+/// is the table.
 public final class Member: Sendable {
   private struct State {
     var letters: Mailbox<TableLetter>?
@@ -136,6 +164,7 @@ public final class Member: Sendable {
   private let metrics: Metrics
   private let restarts: Base.Metric
   private let publisherRestarts: Base.Metric
+  private let changeRestarts: Base.Metric
   private let state = Mutex(State())
   private let stopSignal = Signal()
   private let supervisor = Mutex<JoinedThread?>(nil)
@@ -145,7 +174,7 @@ public final class Member: Sendable {
   /// What lived so long failed by accident: pauses begin with the shortest again.
   private static let goodLife = Duration.seconds(60)
   /// As they are named in the readiness.
-  private static let roles = ["table", "publisher"]
+  private static let roles = ["table", "publisher", "changes"]
   /// How long a member under another id is waited for: a dead one's session is over by then.
   public static let othersWithin = BusLimits.session + .seconds(5)
   /// The longest wait of a role's turn: how late it sees a letter or a stop.
@@ -161,6 +190,8 @@ public final class Member: Sendable {
     restarts = metrics.counter("belfry_member_restarts_total", "Times that a member's roles were made anew")
     publisherRestarts = metrics.counter(
       "belfry_publisher_restarts_total", "Times that the publisher alone was made anew")
+    changeRestarts = metrics.counter(
+      "belfry_live_restarts_total", "Times that the publisher of every change alone was made anew")
     readiness.set("member", "not started")
   }
 
@@ -256,12 +287,18 @@ public final class Member: Sendable {
       if error == nil, isStopping { finish(roles.life.worker) }
       roles.life.worker.close()
     }
-    guard let table else {
-      return BusError(.recreate, code: "THREAD", "the machine has no more threads to give")
+    let changes = JoinedThread { [self] in
+      outcome.end(with: publishChanges(roles.life, outcome))
+      roles.life.changes.close()
     }
-    outcome.end(with: publish(life, outcome))
+    if table != nil, changes != nil {
+      outcome.end(with: publish(life, outcome))
+    } else {
+      outcome.end(with: BusError(.recreate, code: "THREAD", "the machine has no more threads to give"))
+    }
     life.publisher.close()
-    table.join()
+    changes?.join()
+    table?.join()
     return outcome.error
   }
 
@@ -314,6 +351,22 @@ public final class Member: Sendable {
     }
   }
 
+  /// Turns the publisher of every change likewise.
+  private func publishChanges(_ life: MemberLife, _ outcome: Outcome) -> BusError? {
+    var backoff = Backoff(first: Self.pauseMin, limit: Self.pauseMax)
+    while true {
+      let started = clock.elapsed()
+      guard let error = run("changes", outcome, life.changes.turn) else { return nil }
+      if isFinal(error) || isStopping || outcome.isEnded { return error }
+      guard life.resetChanges(after: error) else { return error }
+      changeRestarts.add()
+      readiness.set("changes", error.description)
+      if error.remedy == .fenced { rest(Leader.Settings.fenceWait) { outcome.isEnded } }
+      if outcome.isEnded { return error }
+      pause("the publisher of every change is made anew", after: error, started, &backoff) { outcome.isEnded }
+    }
+  }
+
   /// What is open is committed; what cannot be is done again by the next life.
   private func finish(_ worker: TableWorker) {
     do throws(BusError) {
@@ -356,7 +409,8 @@ private final class Outcome: Sendable {
 
 /// Hands each role to its own thread.
 private final class Roles: @unchecked Sendable {
-  // @unchecked: the worker is used by the table's thread only, the publisher by the supervisor's.
+  // @unchecked: the worker is used by the table's thread only, the publisher by the supervisor's, that of every
+  // change by its own.
   let life: MemberLife
   init(_ life: MemberLife) { self.life = life }
 }

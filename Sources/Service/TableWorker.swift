@@ -117,13 +117,14 @@ public final class TableWorker {
     candidatesSeen = engine.candidatesEvaluated
   }
 
-  /// Questions are answered at once. What a former publisher still waits for is of no interest any more.
+  /// Questions, for rows too, are answered at once. What a former publisher still waits for is of no interest any more.
   private func takeLetters() {
     if letters.isEmpty || waiting.count > settings.lettersMax { return }
     for letter in letters.takeAll() {
       switch letter {
       case .query(let view, let rowsMax, let reply): answer(view, rowsMax: rowsMax, reply)
       case .explain(let filter, let reply): reply(engine.accessPath(of: filter))
+      case .snapshot(let views, let reply): reply(snapshot(views))
       case .reset: waiting = [letter]
       default: waiting.append(letter)
       }
@@ -142,6 +143,23 @@ public final class TableWorker {
       })
   }
 
+  /// The rows of as many views as one turn may match against all rows, at least one.
+  private func snapshot(_ views: [SnapshotView]) -> Snapshot {
+    let countMax = max(1, settings.startWorkMax / max(1, table.rowCount))
+    let taken = views.prefix(countMax)
+    let rows = Engine.snapshots(
+      of: taken.compactMap { wanted in wanted.view.map { (wanted.id, $0) } }, table.rows.strings,
+      bytesMax: settings.unitBytesMax
+    ) { table.forEachRow($0) }
+    return Snapshot(taken: taken.count, rows: rows, positions: positions)
+  }
+
+  private var positions: [Int32: Int64] {
+    var positions: [Int32: Int64] = [:]
+    for shard in table.ledShards { positions[shard] = table.changeNumber(shard) }
+    return positions
+  }
+
   /// In their order, until streams that begin have taken their share of the turn.
   private func answerLetters() {
     while let letter = waiting.first {
@@ -153,7 +171,7 @@ public final class TableWorker {
         engine.remove(stream: id)
         overflowed.remove(id)
       case .collect(let units): collect(units)
-      case .start, .query, .explain: preconditionFailure("answered elsewhere")
+      case .start, .query, .explain, .snapshot: preconditionFailure("answered elsewhere")
       }
     }
   }
@@ -219,8 +237,6 @@ public final class TableWorker {
       reportOverflows(units.prefix(taken).joined(), engine.sumOverflows - overflows)
     }
     endStreamsOverLimit()
-    var positions: [Int32: Int64] = [:]
-    for shard in table.ledShards { positions[shard] = table.changeNumber(shard) }
     let collected = Collected(
       batch: batch, units: taken, failures: failures, positions: positions, time: clock.now())
     failures = []

@@ -36,11 +36,12 @@ func showStreams(_ invocation: Invocation, _ output: Output) throws {
     clients[request["stream"]?.string ?? "", default: 0] += 1
   }
   try output.rows(
-    ["id", "clients", "state", "topic", "partition", "key_prefix", "view"],
+    ["id", "clients", "mode", "state", "topic", "partition", "key_prefix", "view"],
     members(registry, "stream").filter { $0.value["state"]?.string != "ended" }.map { key, stream in
       let id = String(key.dropFirst("stream/".count))
       return [
-        .text(id), .int(clients[id] ?? 0), Cell(stream["state"] ?? .null), Cell(stream["topic"] ?? .null),
+        .text(id), .int(clients[id] ?? 0), Cell(stream["mode"] ?? .null), Cell(stream["state"] ?? .null),
+        Cell(stream["topic"] ?? .null),
         Cell(stream["partition"] ?? .null), Cell(stream["key_prefix"] ?? .null),
         Cell(stream["text"] ?? .null),
       ]

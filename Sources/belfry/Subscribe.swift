@@ -4,6 +4,7 @@ import Client
 import Events
 import FrontDoor
 import Glibc
+import Requests
 
 /// `belfry subscribe`: makes a request, follows its stream, and ends the request on ^C.
 func subscribe(_ invocation: Invocation, _ output: Output) throws {
@@ -72,24 +73,29 @@ func rejection(_ reply: JSON) -> String {
 /// Shows a stream's records: JSON lines, or tables of the view's columns.
 final class StreamPrinter {
   private let columns: [String]
+  private let mode: Mode
   private let output: Output
 
   init(_ reply: JSON, _ output: Output) {
+    mode = reply["mode"]?.string.flatMap(Mode.init(rawValue:)) ?? .net
     columns = (reply["columns"]?.array ?? []).compactMap { $0["name"]?.string }
     self.output = output
   }
 
-  /// The view as it is now: the stream folded up to its present end.
+  /// The view as it is now: the stream folded up to its present end. An immediate stream does not tell it.
   func showPresent(_ follower: StreamFollower) throws {
     var order: [String] = []
     var rows: [String: StreamRecord] = [:]
     while true {
       for record in try follower.poll(timeout: .milliseconds(100)) {
-        if record.value != nil, rows[record.key] == nil { order.append(record.key) }
-        rows[record.key] = record.value == nil ? nil : record
+        if mode == .all, record.value?["op"]?.string == "m" { continue }
+        let isGone = record.value == nil || mode == .all && record.value?["after"] == .null
+        if !isGone, rows[record.key] == nil { order.append(record.key) }
+        rows[record.key] = isGone ? nil : record
       }
       if try follower.isAtPresent() { break }
     }
+    if mode == .immediate { return }
     var shown = Set<String>()
     try show(order.filter { shown.insert($0).inserted }.compactMap { rows[$0] })
   }
@@ -97,21 +103,31 @@ final class StreamPrinter {
   func show(_ records: [StreamRecord]) throws(OutputError) {
     if records.isEmpty { return }
     if output.isTable {
-      try output.rows(
-        ["", "key"] + columns,
-        records.map { record in
-          [.text(record.value == nil ? "-" : "+"), .text(record.key)]
-            + columns.map { Cell(record.value?[$0] ?? .null) }
-        })
+      try output.rows(["", "key"] + columns, records.map(cells))
     } else {
       for record in records {
         let line = JSON.object(of: [
           "seq": .int(record.seq), "epoch": .int(record.epoch), "sweep": .int(record.sweep),
-          "key": .string(record.key), "row": record.value ?? .null, "last": record.isLast ? .bool(true) : nil,
+          "key": .string(record.key), mode == .all ? "change" : "row": record.value ?? .null,
+          "last": record.isLast ? .bool(true) : nil,
         ])
         try output.write(line.text + "\n")
       }
     }
+  }
+}
+
+extension StreamPrinter {
+  /// A row that is there, or is gone. Of a history, the row as it is now, or was, behind the change's letter.
+  private func cells(_ record: StreamRecord) -> [Cell] {
+    guard mode == .all, let change = record.value else {
+      return [.text(record.value == nil ? "-" : "+"), .text(record.key)]
+        + columns.map { Cell(record.value?[$0] ?? .null) }
+    }
+    let text = change["notice"]?["text"]?.string
+    let row = [change["after"], change["before"]].lazy.compactMap { $0 }.first { $0 != .null } ?? .null
+    return [.text(change["op"]?.string ?? ""), .text(text ?? record.key)]
+      + columns.map { Cell(row[$0] ?? .null) }
   }
 }
 

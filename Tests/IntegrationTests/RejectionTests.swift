@@ -19,8 +19,8 @@ extension Integration {
       r8 | value | - | interval_ms | {"client":"c","name":"r8","sql":"SELECT Node FROM alerts","interval_ms":"5s"}
       r9 | value | - | mode | {"client":"c","name":"r9","sql":"SELECT Node FROM alerts","mode":"sometimes"}
       r10 | value | - | placement | {"client":"c","name":"r10","sql":"SELECT Node FROM alerts","placement":"moon"}
-      r11 | unsupported | - | all | {"client":"c","name":"r11","sql":"SELECT Node FROM alerts","mode":"all"}
-      r12 | unsupported | - | immediate | {"client":"c","name":"r12","sql":"SELECT Node FROM alerts","mode":"immediate"}
+      r11 | unsupported | - | all | {"client":"c","name":"r11","sql":"SELECT COUNT(*) FROM alerts","mode":"all"}
+      r12 | unsupported | - | immediate | {"client":"c","name":"r12","sql":"SELECT COUNT(*) FROM alerts","mode":"immediate"}
       r13 | syntax | 1:1 | SELECT | {"client":"c","name":"r13","sql":"SELEC Node FROM alerts"}
       r14 | syntax | 2:17 | | {"client":"c","name":"r14","sql":"SELECT Node FROM alerts\\nWHERE Severity >"}
       r15 | unknown_column | 1:8 | Summary | {"client":"c","name":"r15","sql":"SELECT Sumary FROM alerts"}

@@ -19,7 +19,7 @@ func stream(_ id: String, _ placement: Placement = .own, creation: Int64 = 1) ->
   let settings = RegistrySettings()
   return Requests.Stream(
     place: StreamPlace(id: id, creation: creation, placement: placement, isAgain: false, settings),
-    set: "set", mode: .net, text: id, view: try! parseView("SELECT Node FROM alerts", in: Tables()))
+    set: "set", text: id, view: try! parseView("SELECT Node FROM alerts", in: Tables()))
 }
 
 typealias Pending = KeyValuePairs<String, String?>

@@ -19,6 +19,7 @@ final class Office {
   private var publisher: Publisher!
   private var letters = Mailbox<TableLetter>(capacity: 1_000)
   private var mail: Mailbox<Collected>?
+  private(set) var changes = Mailbox<ChangeLetter>(capacity: 1_000)
 
   /// The table: what every view has, and what each stream has yet to publish.
   private(set) var view: [String: String] = [:]
@@ -50,13 +51,14 @@ final class Office {
     publisher?.close()
     bus = cluster.connect()
     letters = Mailbox(capacity: 1_000)
+    changes = Mailbox(capacity: 1_000)
     mail = nil
     pending = [:]
     let (clock, lines, pauses) = (cluster.clock, lines, pauses)
     let log = Log(Log.Sink(clock: clock, least: .warning) { lines.add($0) }, "test")
     publisher = Publisher(
-      bus: bus, clock: clock, settings: settings, catalog: Tables(), table: letters, readiness: readiness,
-      definitions: definitions,
+      bus: bus, clock: clock, settings: settings, catalog: Tables(), table: letters, changes: changes,
+      readiness: readiness, definitions: definitions,
       log: log, metrics: metrics
     ) {
       pauses.add($0)
@@ -82,7 +84,7 @@ final class Office {
       switch letter {
       case .start(let stream): pending[stream.id] = view.mapValues { $0 }
       case .stop(let id): pending[id] = nil
-      case .query, .explain: break
+      case .query, .explain, .snapshot: break
       case .reset(let mailbox):
         mail = mailbox
         pending = [:]

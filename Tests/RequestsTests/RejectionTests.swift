@@ -27,8 +27,12 @@ import Testing
     (full(#""lease_ms":-1"#), "value"),
     (full(#""lease_ms":99999999999999999999"#), "json at 1:85"),
     (full(#""mode":"nett""#), "value"),
-    (full(#""mode":"all""#), "unsupported"),
-    (full(#""mode":"immediate""#), "unsupported"),
+    (Desk.request("c/n", "SELECT COUNT(*) FROM alerts", #""mode":"all""#), "unsupported"),
+    (Desk.request("c/n", "SELECT COUNT(*) FROM alerts", #""mode":"immediate""#), "unsupported"),
+    (
+      Desk.request("c/n", "SELECT Node FROM alerts WHERE LastOccurrence > NOW()", #""mode":"all""#),
+      "unsupported"
+    ),
     (full(#""placement":"shared""#), "value"),
     (full(#""store_and_forward":true"#), "unsupported"),
     (full(#""store_and_forward":1"#), "value"),

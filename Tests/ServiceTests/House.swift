@@ -67,6 +67,7 @@ final class House {
   func turn() throws(BusError) {
     try life.worker.turn(wait: .milliseconds(10))
     try life.publisher.turn(wait: .milliseconds(10))
+    try life.changes.turn(wait: .zero)
     cluster.clock.advance(by: .milliseconds(1))
   }
 
@@ -83,8 +84,9 @@ final class House {
       value: #"{"Identifier":"\#(identifier)","Node":"n","Severity":\#(severity)\#(more)}"#)
   }
 
-  func ask(_ name: String, _ sql: String) {
-    let request = JSON.object(of: ["client": .string("noc"), "name": .string(name), "sql": .string(sql)])
+  func ask(_ name: String, _ sql: String, _ more: KeyValuePairs<String, JSON?> = [:]) {
+    let head = JSON.object(of: ["client": .string("noc"), "name": .string(name), "sql": .string(sql)])
+    let request = JSON.object(head.members! + JSON.object(of: more).members!)
     cluster.append(topic: topics.requests, partition: 0, key: "noc/\(name)", value: request.text)
   }
 

@@ -1,0 +1,41 @@
+import Base
+import Requests
+import Synchronization
+
+/// What the publisher tells the publisher of changes.
+public enum ChangeLetter: Sendable {
+  /// A publisher begins its term: these streams, and no others, are to be published in its epoch. What becomes of
+  /// them is said in `news`, how far they are in `counts`.
+  case begin(epoch: Int64, streams: [Stream], counts: ChangeCounts, news: Mailbox<ChangeNews>)
+  /// A higher epoch was claimed.
+  case epoch(Int64)
+  case start(Stream)
+  /// Its life is over.
+  case stop(StreamPlace)
+}
+
+/// What the publisher hears of its streams of every change.
+public enum ChangeNews: Sendable {
+  /// The streams that the publisher began with are taken over: nobody writes to other streams' topics any more.
+  case begun
+  /// Nothing is written to this stream any more: its topic can be deleted.
+  case stopped(StreamPlace)
+  case failed(StreamFailure)
+}
+
+/// How far the streams of every change are, for replies. Any thread.
+public final class ChangeCounts: Sendable {
+  private let counts = Mutex<[String: StreamProgress]>([:])
+
+  public init() {}
+
+  subscript(id: String) -> StreamProgress? {
+    get { counts.withLock { $0[id] } }
+  }
+
+  func set(_ new: [(id: String, count: StreamProgress)]) {
+    counts.withLock { counts in for (id, count) in new { counts[id] = count } }
+  }
+
+  func remove(_ id: String) { counts.withLock { $0[id] = nil } }
+}

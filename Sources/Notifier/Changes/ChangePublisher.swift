@@ -1,0 +1,269 @@
+import Base
+import Bus
+import Events
+import Matching
+import Requests
+
+/// Publishes every committed change on the streams of the modes `all` and `immediate`, on a thread of its own
+/// under the seat `<cluster>.live`: so that no sweep, however wide, delays it (DESIGN section 7).
+///
+/// The changelog is its only input, and a change brings its row before and after; so it keeps no rows. Each
+/// transaction has the streams' records and how far they are: by shard the changelog's next offset and the number
+/// of the last change, by stream epoch and seq, and for one that began with a snapshot the change numbers that this
+/// held, up to which changes are skipped. So each change is on a stream exactly once, whatever dies when.
+///
+/// Which streams there are, and in which epoch, the publisher tells it. `turn` is called again and again. It is
+/// crash-only: an error with a remedy other than `.retry` means `reset`, after which it comes back from its topics.
+public final class ChangePublisher {
+  public struct Settings: Sendable {
+    public var topics: ClusterTopics
+    public var schema: Schema
+    /// Of the changelog.
+    public var partitions: Int
+    /// The time between two transactions at least.
+    public var commitInterval = Duration.milliseconds(100)
+    /// Bytes, and records, after which a transaction takes no further change; one change is never split.
+    public var transactionBytesMax = 8 << 20
+    public var transactionRecordsMax = 20_000
+    /// Bytes of snapshots' rows that go into one transaction, so that a huge one delays no changes.
+    public var snapshotBytesMax = 4 << 20
+    /// Bytes of changes that wait for their streams' snapshots, until no further ones are read.
+    public var heldBytesMax = 64 << 20
+    /// How often it is told how far the changelog is read, where nothing else is published.
+    public var tellInterval = Duration.seconds(1)
+    /// How often the brokers are asked how far the changelog goes on.
+    public var lagInterval = Duration.seconds(5)
+    /// Streams whose rows are asked for at once.
+    public var snapshotStreamsMax = 64
+    /// Times that a transaction is tried again in a row, and the pauses between.
+    public var attemptsMax = 5
+    public var abortPauseMin = Duration.milliseconds(100)
+    public var abortPauseMax = Duration.seconds(2)
+
+    public init(topics: ClusterTopics, schema: Schema, partitions: Int) {
+      self.topics = topics
+      self.schema = schema
+      self.partitions = partitions
+    }
+  }
+
+  /// What the publisher has told.
+  struct Assignment {
+    var epoch: Int64
+    var streams: [String: Requests.Stream]
+    let counts: ChangeCounts
+    let news: Mailbox<ChangeNews>
+    /// The publisher knows that they are taken over.
+    var isTold = false
+  }
+
+  /// What it has restored for these streams.
+  struct Running {
+    var progress: ChangeProgress
+    var matcher: ChangeMatcher
+    /// By the matcher's number.
+    var streams: [Int: ChangeStream] = [:]
+    /// In the order of their making.
+    var ordered: [ChangeStream] = []
+    /// Of these, those that have no snapshot yet, or not all of it on their topic.
+    var beginning: [ChangeStream] = []
+    /// Those whose progress is to be told although nothing of them may be published.
+    var changed: [ChangeStream] = []
+    /// Bytes of changes that wait for snapshots.
+    var heldBytes = 0
+    /// nil while no stream takes changes.
+    var reader: (any Reader)?
+    var positions: [Int32: ChangePosition] = [:]
+    /// What was read, and how much of it is matched.
+    let batch = RecordBatch(capacity: 1 << 20)
+    var cursor = 0
+    /// What goes into the next transaction.
+    let items = ChangeItems()
+    var snapshotBytes = 0
+    /// The streams whose rows were asked for, and by shard the change number that the answer must have reached.
+    var asked: (number: Int, streams: [ChangeStream])?
+    var floors: [Int32: Int64] = [:]
+  }
+
+  let bus: any Bus
+  let clock: any Clock
+  let settings: Settings
+  let log: Log
+  let telemetry: ChangeTelemetry
+  let readiness: Readiness
+  private let letters: Mailbox<ChangeLetter>
+  let table: Mailbox<TableLetter>
+  let answers = Mailbox<(number: Int, snapshot: Snapshot)>(capacity: 16)
+  let pause: @Sendable (Duration) -> Void
+
+  var assignment: Assignment?
+  var running: Running?
+  var producer: (any TransactionalProducer)?
+  /// The number of the last question to the table.
+  var questions = 0
+  var nextCommit = Duration.zero
+  var nextTelling = Duration.zero
+  private var nextLag = Duration.zero
+  /// The images of a change, and texts.
+  var before = ByteBuffer(capacity: 1024)
+  var after = ByteBuffer(capacity: 1024)
+
+  /// `letters` come from publishers, one after the other; `table` takes what it asks of the table's thread. `pause`
+  /// waits, where nothing is to be read, and before an aborted transaction is tried again.
+  public init(
+    bus: any Bus, clock: any Clock, settings: Settings, letters: Mailbox<ChangeLetter>,
+    table: Mailbox<TableLetter>, readiness: Readiness, log: Log, metrics: Metrics,
+    pause: @escaping @Sendable (Duration) -> Void
+  ) {
+    self.bus = bus
+    self.clock = clock
+    self.settings = settings
+    self.letters = letters
+    self.table = table
+    self.readiness = readiness
+    self.log = log.named("changes")
+    self.pause = pause
+    telemetry = ChangeTelemetry(metrics)
+  }
+
+  /// Lets go of the seat and of all that was restored; what the publisher has told stays.
+  public func reset() {
+    close(running)
+    running = nil
+    producer?.close()
+    producer = nil
+  }
+
+  public func close() {
+    reset()
+    assignment = nil
+  }
+
+  private func close(_ running: Running?) { running?.reader?.close() }
+
+  /// Waits at most `wait` for changes; then publishes what is due.
+  public func turn(wait: Duration) throws(BusError) {
+    // Also where there are no streams yet: what a former holder left open ends here, and hides nothing any more.
+    if producer == nil { try takeSeat() }
+    takeLetters()
+    guard assignment != nil else { return rest(wait) }
+    if running == nil { running = try restored() }
+    if !assignment!.isTold { assignment!.isTold = assignment!.news.send(.begun) }
+    for (number, snapshot) in answers.takeAll() { take(snapshot, number) }
+    try askForSnapshots()
+    if running!.reader == nil {
+      rest(running!.items.isEmpty ? wait : .zero)
+    } else {
+      try readChanges(wait: wait)
+    }
+    publishRows()
+    if isDue { try publish() }
+    try lookForLag()
+    readiness.turned("changes")
+  }
+
+  private func rest(_ wait: Duration) {
+    if wait > .zero { pause(wait) }
+    readiness.turned("changes")
+  }
+
+  private func takeSeat() throws(BusError) {
+    let made = try bus.makeProducer(transactionalID: settings.topics.liveSeat)
+    try made.initialise()
+    producer = made
+  }
+
+  // MARK: Streams
+
+  private func takeLetters() {
+    for letter in letters.takeAll() {
+      switch letter {
+      case .begin(let epoch, let streams, let counts, let news):
+        close(running)
+        running = nil
+        assignment = Assignment(
+          epoch: epoch, streams: Dictionary(uniqueKeysWithValues: streams.map { ($0.id, $0) }),
+          counts: counts, news: news)
+      case .epoch(let epoch): assignment?.epoch = epoch
+      case .start(let stream):
+        assignment?.streams[stream.id] = stream
+        // The first one begins where the transactions before it ended.
+        if running?.ordered.isEmpty ?? true { running = nil } else { add(stream, found: nil, &running!) }
+      case .stop(let place): stop(place)
+      }
+    }
+  }
+
+  func add(_ stream: Requests.Stream, found: ChangeState?, _ running: inout Running) {
+    let made = ChangeStream(stream, number: running.matcher.add(stream.view), found: found)
+    running.streams[made.number] = made
+    running.ordered.append(made)
+    if made.isWaiting { running.beginning.append(made) }
+    telemetry.report(streams: running.ordered.count, held: running.heldBytes)
+  }
+
+  private func stop(_ place: StreamPlace) {
+    guard assignment != nil else { return }
+    assignment!.counts.remove(place.id)
+    assignment!.streams[place.id] = nil
+    if let stream = running?.ordered.first(where: { $0.id == place.id }) {
+      running!.items.removeAll(ofStream: stream.number)
+      running!.matcher.remove(stream.number)
+      running!.streams[stream.number] = nil
+      running!.ordered.removeAll { $0 === stream }
+      running!.beginning.removeAll { $0 === stream }
+      running!.changed.removeAll { $0 === stream }
+      release(stream)
+      if !running!.ordered.contains(where: \.isAlive) { stopReading() }
+    }
+    assignment!.news.send(.stopped(place))
+  }
+
+  /// Whether it was not stopped meanwhile.
+  func isThere(_ stream: ChangeStream) -> Bool { running!.streams[stream.number] === stream }
+
+  /// Nobody wants to know of changes any more: the next stream begins where the changelog is then.
+  private func stopReading() {
+    running!.reader?.close()
+    running!.reader = nil
+    running!.asked = nil
+    running!.positions = [:]
+    running!.batch.removeAll()
+    running!.cursor = 0
+  }
+
+  var changelog: [TopicPartition] {
+    let topic = settings.topics.changelog(settings.schema.table)
+    return (0..<Int32(settings.partitions)).map { TopicPartition(topic, $0) }
+  }
+
+  /// How far the changelog goes on, for the metrics.
+  private func lookForLag() throws(BusError) {
+    guard running!.reader != nil, clock.elapsed() >= nextLag else { return }
+    nextLag = clock.elapsed() + settings.lagInterval
+    var behind: Int64 = 0
+    for partition in changelog {
+      let end = try bus.endOffset(partition, isolation: .committed)
+      behind += max(0, end - running!.reader!.position(partition))
+    }
+    telemetry.isBehind(behind)
+  }
+
+  /// What waited for a stream's snapshot has gone elsewhere.
+  func release(_ stream: ChangeStream) {
+    running!.heldBytes -= stream.held.byteCount
+    stream.held.removeAll()
+    telemetry.report(streams: running!.ordered.count, held: running!.heldBytes)
+  }
+
+  /// A stream is over a limit: nothing more of it is published, and everything else goes on.
+  func fail(_ stream: ChangeStream, _ reason: String) {
+    log.error("stream stands still", ("stream", stream.id), ("reason", reason))
+    telemetry.failed()
+    stream.phase = .failed
+    running!.beginning.removeAll { $0 === stream }
+    release(stream)
+    running!.changed.append(stream)
+    assignment!.news.send(.failed(StreamFailure(stream: stream.id, reason: reason)))
+  }
+}

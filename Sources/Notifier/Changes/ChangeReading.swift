@@ -1,0 +1,130 @@
+import Base
+import Bus
+import Events
+import Matching
+import Requests
+
+// From the changelog to the records of the streams.
+extension ChangePublisher {
+  /// Reads what there is, and matches it until the transaction is full.
+  func readChanges(wait: Duration) throws(BusError) {
+    var wait = wait
+    if running!.beginning.contains(where: \.isReading) { wait = .zero }
+    if isPending { wait = min(wait, max(.zero, nextCommit - clock.elapsed())) }
+    while hasRoom {
+      if running!.cursor == running!.batch.count {
+        running!.batch.removeAll()
+        running!.cursor = 0
+        try running!.reader!.poll(into: running!.batch, max: BusLimits.pollRecordsMax, timeout: wait)
+        if running!.batch.isEmpty { return }
+        wait = .zero
+      }
+      let start = running!.cursor
+      while running!.cursor < running!.batch.count, hasRoom {
+        let record = running!.batch.records[running!.cursor]
+        take(record, running!.batch)
+        running!.positions[record.partition]!.offset = record.offset + 1
+        running!.cursor += 1
+      }
+      telemetry.matched(running!.cursor - start)
+    }
+  }
+
+  private var hasRoom: Bool {
+    running!.items.byteCount - running!.snapshotBytes < settings.transactionBytesMax
+      && running!.items.count < settings.transactionRecordsMax && running!.heldBytes < settings.heldBytesMax
+  }
+
+  private func take(_ record: RecordBatch.Record, _ batch: RecordBatch) {
+    let shard = record.partition
+    guard let change = batch.headerText(record, "belfry-change").flatMap({ Int64($0) }), change.isCount else {
+      return skip(record, "no change number")
+    }
+    if let reached = running!.positions[shard]!.change {
+      if change <= reached { return }
+      if change > reached + 1 { tellGap(shard, reached + 1, change - 1) }
+    } else {
+      running!.floors[shard] = change - 1
+    }
+    running!.positions[shard]!.change = change
+    guard let key = batch.key(record) else {
+      skip(record, "no key")
+      return tellGap(shard, change, change)
+    }
+    let trace = batch.header(record, "traceparent")
+    let refusal = running!.matcher.take(
+      value: batch.value(record), before: batch.header(record, "belfry-before")
+    ) {
+      number, transition in
+      let head = ChangeItems.Head(
+        stream: number, operation: transition.operation, time: record.timestamp, shard: shard, change: change)
+      append(head, transition, key: key, trace: trace)
+    }
+    guard let refusal else { return }
+    skip(record, refusal.description)
+    tellGap(shard, change, change)
+  }
+
+  private func append(
+    _ head: ChangeItems.Head, _ transition: ChangeMatcher.Transition, key: UnsafeRawBufferPointer,
+    trace: UnsafeRawBufferPointer?
+  ) {
+    guard let stream = running!.streams[head.stream], let items = place(head.shard, head.change, stream)
+    else {
+      return
+    }
+    let matcher = running!.matcher
+    before.removeAll()
+    after.removeAll()
+    if stream.isHistory && transition != .entered { matcher.writeBefore(head.stream, to: &before) }
+    if transition != .left { matcher.writeAfter(head.stream, to: &after) }
+    if let reason = Self.tooLarge(key, key.count + before.count + after.count) { return fail(stream, reason) }
+    let size = items.byteCount
+    items.append(
+      head, key: key, before: before.count > 0 ? before.bytes : nil,
+      after: after.count > 0 ? after.bytes : nil,
+      trace: trace)
+    if items === stream.held { running!.heldBytes += items.byteCount - size }
+  }
+
+  /// Where a change of a stream goes: into the transaction, or where it waits for the snapshot. nil: the stream has
+  /// told it already, or tells nothing more.
+  private func place(_ shard: Int32, _ change: Int64, _ stream: ChangeStream) -> ChangeItems? {
+    switch stream.phase {
+    case .failed: nil
+    case .waiting: stream.held
+    case .reading: stream.hasTold(shard, change) ? nil : stream.held
+    case .following: stream.hasTold(shard, change) ? nil : running!.items
+    }
+  }
+
+  /// Changes were lost: the changelog was compacted over them while nobody published. Every history stream says so.
+  private func tellGap(_ shard: Int32, _ first: Int64, _ last: Int64) {
+    log.error(
+      "changes are lost", ("shard", "\(shard)"), ("from", "\(first)"), ("to", "\(last)"))
+    telemetry.lost(last - first + 1)
+    for stream in running!.ordered where stream.isHistory {
+      guard let items = place(shard, last, stream) else { continue }
+      let size = items.byteCount
+      append(.gap(shard: shard, from: max(first, stream.told(shard) + 1), to: last), to: items, stream)
+      if items === stream.held { running!.heldBytes += items.byteCount - size }
+    }
+  }
+
+  private func skip(_ record: RecordBatch.Record, _ reason: String) {
+    telemetry.couldNotRead()
+    log.error(
+      "a changelog record cannot be read", ("partition", "\(record.partition)"),
+      ("offset", "\(record.offset)"), ("reason", reason))
+  }
+}
+
+extension ChangeMatcher.Transition {
+  fileprivate var operation: ChangeItems.Operation {
+    switch self {
+    case .entered: .entered
+    case .changed: .changed
+    case .left: .left
+    }
+  }
+}

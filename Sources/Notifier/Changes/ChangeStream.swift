@@ -1,0 +1,88 @@
+import Base
+import Matching
+import Requests
+
+/// A stream of every change, as its publisher has it.
+final class ChangeStream {
+  enum Phase {
+    /// For its rows. What changes meanwhile is held.
+    case waiting
+    /// The rows that are still to be published, from `next` on. What changes meanwhile is held.
+    case reading(SweepBatch, next: Int)
+    case following
+    /// Over a limit.
+    case failed
+  }
+
+  let stream: Stream
+  /// With the matcher.
+  let number: Int
+  var seq: Int64
+  var phase: Phase
+  /// By shard: the change numbers that its snapshot held. Those up to them are skipped.
+  var positions: [Int32: Int64]
+  /// Why what it has told so far is not continued by its snapshot; it is said before the first row.
+  var again: String?
+  /// What it is to carry behind its snapshot.
+  let held = ChangeItems()
+  /// Records of it are in the transaction that is being made: so many are still to come.
+  var left = 0
+
+  init(_ stream: Stream, number: Int, found: ChangeState?) {
+    self.stream = stream
+    self.number = number
+    guard let found, found.creation == stream.place.creation else {
+      (seq, phase, positions) = (0, .waiting, [:])
+      return
+    }
+    seq = found.seq
+    positions = found.positions
+    switch found.phase {
+    case .following: phase = .following
+    case .snapshot: (phase, again) = (.waiting, "the one before it was interrupted")
+    case .failed: (phase, again) = (.waiting, "the stream stood still over a limit")
+    }
+  }
+
+  var id: String { stream.id }
+  var place: StreamPlace { stream.place }
+  var isHistory: Bool { stream.mode == .all }
+
+  var isWaiting: Bool {
+    if case .waiting = phase { return true }
+    return false
+  }
+
+  var isReading: Bool {
+    if case .reading = phase { return true }
+    return false
+  }
+
+  var isFollowing: Bool {
+    if case .following = phase { return true }
+    return false
+  }
+
+  /// It takes changes, be it to hold them.
+  var isAlive: Bool {
+    if case .failed = phase { return false }
+    return true
+  }
+
+  func state(epoch: Int64) -> ChangeState {
+    let word: ChangeState.Phase =
+      switch phase {
+      case .following: .following
+      case .waiting, .reading: .snapshot
+      case .failed: .failed
+      }
+    return ChangeState(
+      epoch: epoch, seq: seq, creation: place.creation, phase: word, positions: positions)
+  }
+
+  /// Whether a change is in what it has told already.
+  func hasTold(_ shard: Int32, _ change: Int64) -> Bool { change <= told(shard) }
+
+  /// The last change of a shard that its snapshot held.
+  func told(_ shard: Int32) -> Int64 { positions[shard] ?? 0 }
+}

@@ -1,0 +1,101 @@
+import Base
+import Bus
+import Events
+import Requests
+
+// One transaction: the streams' records, and how far everything is.
+extension ChangePublisher {
+  /// There is something to publish.
+  var isPending: Bool { !running!.items.isEmpty || !running!.changed.isEmpty }
+
+  /// At once after a quiet while, then once in an interval, or when it is full. Where nothing is to be published,
+  /// how far the changelog is read is told now and then: so that a restart reads little again.
+  var isDue: Bool {
+    let now = clock.elapsed()
+    if isPending { return now >= nextCommit || running!.items.byteCount >= settings.transactionBytesMax }
+    return now >= nextTelling && running!.ordered.contains(where: \.isFollowing)
+  }
+
+  func publish() throws(BusError) {
+    let started = clock.elapsed()
+    let (number, time) = running!.progress.next(now: clock.now())
+    let out = RecordBatch(capacity: running!.items.byteCount * 2 + 4096)
+    let changed = appendRecords(number, time, to: out)
+    let published = out.count
+    for stream in changed { append(stream, number, time, to: out) }
+    let told = ChangeProgress.record(
+      running!.positions, epoch: assignment!.epoch, number: number, time: time)
+    append(told.text, key: "*/\(settings.topics.liveSeat)", time, to: out)
+    do throws(BusError) {
+      try transact(out)
+    } catch  where error.remedy == .retry || error.remedy == .abort {
+      throw BusError(.recreate, code: error.code, error.message)
+    }
+    finish(changed, started)
+    telemetry.published(published, clock.elapsed() - started)
+  }
+
+  /// Gives the items their sequence counts; returns the streams whose progress is to be told, each once.
+  private func appendRecords(_ number: Int64, _ time: Timestamp, to out: RecordBatch) -> [ChangeStream] {
+    let items = running!.items
+    var changed: [ChangeStream] = []
+    for item in items.items {
+      let stream = running!.streams[item.head.stream]!
+      if stream.left == 0 { changed.append(stream) }
+      stream.left += 1
+    }
+    changed += running!.changed.filter { $0.left == 0 }
+    var records = ChangeRecords(
+      topics: settings.topics, table: settings.schema.table, epoch: assignment!.epoch, number: number,
+      time: time)
+    for item in items.items {
+      let stream = running!.streams[item.head.stream]!
+      stream.seq += 1
+      stream.left -= 1
+      records.append(item, in: items, of: stream.place, seq: stream.seq, isLast: stream.left == 0, to: out)
+    }
+    return changed
+  }
+
+  private func append(_ stream: ChangeStream, _ number: Int64, _ time: Timestamp, to out: RecordBatch) {
+    let state = stream.state(epoch: assignment!.epoch)
+    append(ChangeProgress.record(state, number: number, time: time).text, key: stream.id, time, to: out)
+  }
+
+  private func append(_ value: String, key: String, _ time: Timestamp, to out: RecordBatch) {
+    out.append(topic: settings.topics.progress, partition: 0, timestamp: time, key: key, value: value)
+  }
+
+  private func finish(_ changed: [ChangeStream], _ started: Duration) {
+    let epoch = assignment!.epoch
+    assignment!.counts.set(changed.map { ($0.id, StreamProgress(seq: $0.seq, epoch: epoch)) })
+    running!.changed = []
+    running!.items.removeAll()
+    running!.snapshotBytes = 0
+    nextCommit = started + settings.commitInterval
+    nextTelling = started + settings.tellInterval
+  }
+
+  /// Aborted transactions are tried again after a pause that grows, the same records with the same counts. Past
+  /// that, or where the outcome is not known, all is restored, and what became of it is read back.
+  private func transact(_ batch: RecordBatch) throws(BusError) {
+    var backoff = Backoff(first: settings.abortPauseMin, limit: settings.abortPauseMax)
+    for attempt in 1... {
+      do throws(BusError) {
+        try producer!.begin()
+        try producer!.send(batch)
+        return try producer!.commit(attemptsMax: settings.attemptsMax)
+      } catch {
+        guard attempt < settings.attemptsMax, error.remedy == .abort else { throw error }
+        let wait = backoff.take()
+        readiness.failed("changes", error.description)
+        log.warning(
+          "transaction aborted", ("code", error.code), ("error", error.message), ("attempt", "\(attempt)"),
+          ("again_after", "\(wait)"))
+        telemetry.aborted()
+        try producer!.abortOrGiveUp()
+        pause(wait)
+      }
+    }
+  }
+}

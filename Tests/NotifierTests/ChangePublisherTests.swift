@@ -1,0 +1,252 @@
+import Base
+import Bus
+import Events
+import Query
+import Testing
+
+@testable import Notifier
+@testable import Requests
+
+/// From the changelog to the streams of every change.
+@Suite struct ChangePublisherTests {
+  private let grave = "SELECT Severity FROM alerts WHERE Severity >= 4"
+
+  @Test func `a history begins with the view's rows and goes on with every change`() throws {
+    let teller = try Teller()
+    for (key, severity) in [("a", 5), ("b", 4), ("c", 1), ("d", 4)] { teller.put(key, Int64(severity)) }
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    #expect(teller.told(history).lines == ["r a ->5 first", "r b ->4 true", "r d ->4 last"])
+    teller.put("c", 4)
+    teller.put("c", 5)
+    teller.put("c", 5)
+    teller.put("c", 3)
+    teller.put("e", 1)
+    teller.put("a", nil)
+    try teller.run()
+    let changes = teller.told(history).dropFirst(3)
+    #expect(changes.filter { $0.key == "c" }.map(\.line) == ["c c ->4", "u c 4->5", "d c 5->"])
+    #expect(changes.filter { $0.key == "a" }.map(\.line) == ["d a 5->"])
+    #expect(changes.count == 4)
+    #expect(teller.told(history).isContiguous)
+  }
+
+  @Test func `a record is Debezium's envelope with where it is, and the event's trace`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    teller.put("a", 4)
+    teller.put("a", 5, trace: "00-1-2-01")
+    try teller.run()
+    let record = try #require(teller.told(history).last)
+    let row = { (n: Int64) in JSON.object(of: ["Identifier": .string("a"), "Severity": .int(n)]) }
+    #expect(record.value["before"] == row(4))
+    #expect(record.value["after"] == row(5))
+    let source = try #require(record.value["source"])
+    #expect(source["connector"]?.string == "belfry")
+    #expect(source["name"]?.string == "belfry")
+    #expect(source["table"]?.string == "alerts")
+    #expect(source["snapshot"]?.string == "false")
+    #expect(source["sequence"]?.string == #"["1","2"]"#)
+    #expect(source["change"]?.int == 2)
+    #expect(record.trace == "00-1-2-01")
+    #expect(record.epoch == 1 && record.isLast)
+  }
+
+  @Test func `a snapshot of one row is its last, and one of none goes on at once`() throws {
+    let teller = try Teller()
+    teller.put("a", 5)
+    let one = try teller.start(.all, grave)
+    let none = try teller.start(.all, "SELECT Severity FROM alerts WHERE Severity = 77")
+    try teller.run()
+    #expect(teller.told(one).lines == ["r a ->5 last"])
+    #expect(teller.told(none).isEmpty)
+    #expect(teller.progress[none.id]?["phase"]?.string == "following")
+    teller.put("a", 77)
+    try teller.run()
+    #expect(teller.told(none).lines == ["c a ->77"])
+    #expect(teller.told(one).lines == ["r a ->5 last", "u a 5->77"])
+  }
+
+  @Test func `an immediate stream has every change as a flat row, and none from before`() throws {
+    let teller = try Teller()
+    teller.put("a", 5)
+    let live = try teller.start(.immediate, grave, .lane)
+    try teller.run()
+    #expect(teller.told(live).isEmpty)
+    teller.put("a", 4)
+    teller.put("a", 5)
+    teller.put("a", 1)
+    teller.put("a", 0)
+    try teller.run()
+    #expect(teller.told(live).lines == ["a 4", "a 5", "a -"])
+    #expect(teller.told(live).isContiguous)
+    #expect(live.place.topic == "belfry.lanes.live")
+  }
+
+  @Test func `what changes while the rows are asked for comes behind them, once`() throws {
+    let teller = try Teller()
+    teller.put("a", 4)
+    let first = try teller.start(.all, "SELECT Severity FROM alerts")
+    try teller.run()
+    teller.answers = false
+    let history = try teller.start(.all, grave)
+    teller.put("a", 5)
+    teller.put("b", 4)
+    try teller.run()
+    #expect(teller.told(history).isEmpty)
+    #expect(teller.told(first).count == 3, "others are not held up")
+    teller.answers = true
+    try teller.turn()
+    teller.put("a", 6)
+    try teller.run()
+    #expect(teller.told(history).lines == ["r a ->5 first", "r b ->4 last", "u a 5->6"])
+  }
+
+  @Test func `an answer of a table that is behind is asked for again`() throws {
+    let teller = try Teller()
+    teller.put("a", 4)
+    try teller.start(.all, "SELECT Severity FROM alerts")
+    try teller.run()
+    teller.isBehind = true
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    #expect(teller.told(history).isEmpty)
+    teller.isBehind = false
+    try teller.run()
+    #expect(teller.told(history).lines == ["r a ->4 last"])
+  }
+
+  @Test func `a restart goes on behind the last change that was published`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    let live = try teller.start(.immediate, grave)
+    try teller.run()
+    for n in 4..<9 {
+      teller.put("a", Int64(n))
+      try teller.run(.milliseconds(300))
+      teller.restart()
+    }
+    try teller.run()
+    #expect(teller.told(history).lines == ["c a ->4", "u a 4->5", "u a 5->6", "u a 6->7", "u a 7->8"])
+    #expect(teller.told(history).isContiguous)
+    #expect(teller.told(history).map(\.epoch) == teller.told(history).map(\.epoch).sorted())
+    #expect(teller.told(live).lines == ["a 4", "a 5", "a 6", "a 7", "a 8"])
+  }
+
+  @Test func `changes that were lost are said on every history stream, with their bounds`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    let other = try teller.start(.all, "SELECT Severity FROM alerts WHERE Severity = 77", .lane)
+    let live = try teller.start(.immediate, grave)
+    try teller.run()
+    teller.put("a", 4)
+    try teller.run()
+    teller.lose("a", 5)
+    teller.lose("a", 6)
+    teller.put("a", 7)
+    try teller.run()
+    #expect(teller.told(history).lines == ["c a ->4", "m gap 2-3", "u a 6->7"])
+    #expect(teller.told(other).lines == ["m gap 2-3"])
+    #expect(teller.told(history)[1].value["notice"]?["shard"]?.int == Int64(Teller.shard("a")))
+    #expect(teller.told(live).lines == ["a 4", "a 7"])
+    #expect(teller.metrics.prometheusText().contains("belfry_live_gaps_total 2"))
+    teller.append("a", "{", before: nil)
+    try teller.run()
+    #expect(teller.told(history).last?.line == "m gap 5-5", "one that cannot be read is lost, too")
+  }
+
+  @Test func `a large snapshot is spread over transactions, and one that was interrupted starts again`()
+    throws
+  {
+    let teller = try Teller { $0.snapshotBytesMax = 100 }
+    for n in 0..<10 { teller.put("k\(n)", 4) }
+    let history = try teller.start(.all, grave)
+    while teller.told(history).count < 4 { try teller.turn() }
+    let some = teller.told(history)
+    #expect(some.count < 10)
+    #expect(teller.progress[history.id]?["phase"]?.string == "snapshot")
+    teller.restart()
+    teller.put("k3", nil)
+    try teller.run()
+    let lines = teller.told(history).dropFirst(some.count).map(\.line)
+    #expect(lines.first == "m snapshot")
+    #expect(lines[1] == "r k0 ->4 first")
+    #expect(lines.last == "r k9 ->4 last")
+    #expect(lines.count == 10)
+    #expect(teller.told(history).isContiguous)
+    #expect(Set(teller.told(history).map(\.sweep)).count >= 5)
+  }
+
+  @Test func `a stream whose record is too large stands still, and everything else goes on`() throws {
+    let teller = try Teller()
+    let summaries = try teller.start(.all, "SELECT Summary, Severity FROM alerts")
+    let severities = try teller.start(.all, grave)
+    try teller.run()
+    teller.put("a", 4)
+    teller.put("a", 5, summary: String(repeating: "x", count: 9 << 20))
+    teller.put("a", 6)
+    try teller.run()
+    #expect(teller.told(summaries).lines == ["c a ->4"])
+    #expect(teller.told(severities).lines == ["c a ->4", "u a 4->5", "u a 5->6"])
+    let failures = teller.news.compactMap { if case .failed(let failure) = $0 { failure } else { nil } }
+    #expect(failures.map(\.stream) == [summaries.id])
+    teller.restart()
+    try teller.run()
+    #expect(teller.told(summaries).lines == ["c a ->4", "m snapshot", "r a ->6 last"])
+  }
+
+  @Test func `a stream that ended is not written to any more once that is said`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    teller.put("a", 4)
+    try teller.run()
+    teller.put("a", 5)
+    teller.stop(history)
+    try teller.run()
+    #expect(teller.told(history).lines == ["c a ->4"])
+    let stopped = teller.news.contains { if case .stopped(history.place) = $0 { true } else { false } }
+    #expect(stopped)
+    teller.put("b", 5)
+    let again = try teller.start(.all, grave, .lane)
+    try teller.run()
+    #expect(teller.told(again).lines == ["r a ->5 first", "r b ->5 last"])
+  }
+
+  @Test func `what is aborted is published once`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    for n in 0..<5 {
+      teller.put("a", 4 + Int64(n))
+      teller.bus.inject(n % 2 == 0 ? .abortable : .lostAnswer)
+      try teller.run()
+    }
+    #expect(teller.told(history).count == 5)
+    #expect(teller.told(history).isContiguous)
+    teller.put("a", 20)
+    teller.bus.inject(.recreate)
+    do throws(BusError) { try teller.run() } catch { teller.reset() }
+    try teller.run()
+    #expect(teller.told(history).last?.line == "u a 8->20")
+    #expect(teller.told(history).count == 6 && teller.told(history).isContiguous)
+  }
+
+  @Test func `many streams and changes are published in transactions of a bounded size`() throws {
+    let teller = try Teller { $0.transactionRecordsMax = 10 }
+    let histories = try (0..<3).map {
+      try teller.start(.all, "SELECT Severity FROM alerts WHERE Severity >= \($0)")
+    }
+    try teller.run()
+    for n in 0..<50 { teller.put("k\(n % 7)", Int64(3 + n)) }
+    try teller.run(.seconds(5))
+    for history in histories {
+      let told = teller.told(history)
+      #expect(told.count == 50 && told.isContiguous)
+      for (_, run) in Dictionary(grouping: told, by: \.sweep) {
+        #expect(run.count <= 4 && run.filter(\.isLast).map(\.seq) == [run.map(\.seq).max()!])
+      }
+    }
+  }
+}

@@ -1,0 +1,236 @@
+import Base
+import Bus
+import Events
+
+/// Compares the streams of every change with the changelog, as a client could that knows the topics only: counts
+/// are contiguous, and what is told is exactly what the changes did to the view, in order, once.
+struct ChangeChecker {
+  private struct Change {
+    let key: String
+    let number: Int64
+    let before: AlertRow?
+    let after: AlertRow?
+  }
+
+  private struct Told {
+    let key: String
+    let value: AlertRow?
+    let seq: Int64
+    let epoch: Int64
+    let sweep: Int64
+    let isLast: Bool
+  }
+
+  private let cluster: SimulatedCluster
+  private let topics: ClusterTopics
+  private let partitions: Int
+  /// By shard.
+  private var changes: [[Change]] = []
+  /// Transitions that were compared; snapshots that were interrupted.
+  private(set) var compared = 0
+  private(set) var interrupted = 0
+
+  init(_ simulation: ChangeSimulation) throws(Fault) {
+    cluster = simulation.cluster
+    topics = simulation.topics
+    partitions = simulation.partitions
+    for shard in 0..<Int32(partitions) { changes.append(try readShard(shard)) }
+    let progress = folded(cluster, topics.progress).mapValues { AlertRow($0) ?? [:] }
+    let registry = folded(cluster, topics.registry)
+    for (key, value) in folded(cluster, topics.replies).sorted(by: { $0.key < $1.key }) {
+      guard let reply = value.flatMap({ try? JSON(parsing: $0) }), simulation.asked[key] ?? nil != nil else {
+        continue
+      }
+      try demand(reply["status"]?.string == "active", "\(key) is \(reply.text)")
+      guard let mode = reply["mode"]?.string, mode != "net" else { continue }
+      let id = reply["stream"]?["id"]?.string ?? ""
+      let entity = AlertRow(registry["stream/\(id)"] ?? nil) ?? [:]
+      try check(reply, mode, progress[id] ?? [:], creation: entity.number("creation"))
+    }
+  }
+
+  private func readShard(_ shard: Int32) throws(Fault) -> [Change] {
+    var rows: [String: AlertRow] = [:]
+    var changes: [Change] = []
+    for record in cluster.records(topics.changelog("alerts"), shard, .committed) {
+      let key = record.keyText!
+      let row = AlertRow(record.valueText)
+      changes.append(Change(key: key, number: Int64(changes.count + 1), before: rows[key], after: row))
+      try demand(
+        record.headerText("belfry-change") == String(changes.count), "changelog[\(shard)]@\(record.offset)")
+      rows[key] = row
+    }
+    return changes
+  }
+
+  private mutating func check(_ reply: JSON, _ mode: String, _ progress: AlertRow, creation: Int64)
+    throws(Fault)
+  {
+    let stream = reply["stream"]!
+    let id = stream["id"]!.string!
+    let prefix = stream["key_prefix"]!.string!
+    let place = "stream \(id) (\(mode))"
+    guard let view = view(reply) else { throw Fault("\(place): no view has the columns of \(reply.text)") }
+    try demand(
+      progress.number("creation") == creation && progress.text("phase") == "following",
+      "\(place): its progress is \(progress)")
+    let records = cluster.records(stream["topic"]!.string!, Int32(stream["partition"]!.int!), .committed)
+    let all = records.filter { $0.keyText!.hasPrefix(prefix) }.map { Self.told($0, prefix) }
+    let told = Array(all.suffix(Int(progress.number("seq"))))
+    try checkCounts(told, progress, place)
+    var positions: [Int64] = []
+    for shard in 0..<partitions { positions.append(progress["positions"]?[String(shard)]?.int ?? 0) }
+    if mode == "all" {
+      try checkHistory(told, view, positions, place)
+    } else {
+      try checkImmediate(told, view, positions, place)
+    }
+  }
+
+  private func view(_ reply: JSON) -> ViewCase? {
+    let request =
+      folded(cluster, topics.requests)["\(reply["client"]!.string!)/\(reply["name"]!.string!)"] ?? nil
+    let sql = request.flatMap { try? JSON(parsing: $0) }?["sql"]?.string ?? ""
+    return viewPool.first { $0.spellings.contains(sql) }
+  }
+
+  private static func told(_ record: SimulatedRecord, _ prefix: String) -> Told {
+    func number(_ name: String) -> Int64 { record.headerText(name).flatMap { Int64($0) } ?? -1 }
+    return Told(
+      key: String(record.keyText!.dropFirst(prefix.count)), value: AlertRow(record.valueText),
+      seq: number("belfry-seq"), epoch: number("belfry-epoch"), sweep: number("belfry-sweep"),
+      isLast: record.headerText("belfry-last") == "1")
+  }
+
+  private func checkCounts(_ told: [Told], _ progress: AlertRow, _ place: String) throws(Fault) {
+    try demand(
+      told.map(\.seq) == (0..<told.count).map { Int64($0 + 1) }
+        && Int64(told.count) == progress.number("seq"),
+      "\(place): seqs are \(told.map(\.seq)), by its progress \(progress.number("seq"))")
+    try demand(told.map(\.epoch) == told.map(\.epoch).sorted(), "\(place): the epoch falls")
+    for (index, record) in told.enumerated() {
+      let next = index + 1 < told.count ? told[index + 1] : nil
+      try demand(
+        record.isLast == (next?.sweep != record.sweep), "\(place): belfry-last at seq \(record.seq)")
+      try demand(next.map { $0.sweep >= record.sweep } ?? true, "\(place): transactions fall")
+    }
+  }
+
+  /// What a row is in the view.
+  private func record(_ view: ViewCase, _ key: String, _ row: AlertRow?) -> AlertRow? {
+    row.flatMap { view.evaluate([key: $0])[key] }
+  }
+
+  // MARK: Histories
+
+  private mutating func checkHistory(
+    _ told: [Told], _ view: ViewCase, _ positions: [Int64], _ place: String
+  ) throws(Fault) {
+    let begun = told.lastIndex { $0.value?.text("op") == "m" }.map { $0 + 1 } ?? 0
+    for record in told[..<begun] {
+      let op = record.value?.text("op") ?? ""
+      try demand(op == "r" || op == "m", "\(place): \(op) at seq \(record.seq) before its snapshot was whole")
+      if op == "m" {
+        interrupted += 1
+        try demand(record.value?["notice"]?["kind"]?.string == "snapshot", "\(place): \(record.value!)")
+      }
+    }
+    let rows = told[begun...].prefix { $0.value?.text("op") == "r" }
+    try checkSnapshot(Array(rows), view, positions, place)
+    var found: [[AlertRow]] = Array(repeating: [], count: partitions)
+    for record in told[(begun + rows.count)...] {
+      guard let value = record.value, let shard = value["source"]?["shard"]?.int else {
+        throw Fault("\(place): seq \(record.seq) has no shard")
+      }
+      let sequence = #"["\#(record.epoch)","\#(record.seq)"]"#
+      try demand(
+        value["source"]?["sequence"]?.string == sequence && value["source"]?["snapshot"]?.string == "false",
+        "\(place): seq \(record.seq) has the source \(value["source"]!)")
+      found[Int(shard)].append(
+        [
+          "key": .string(record.key), "op": value["op"]!, "change": value["source"]!["change"]!,
+          "before": value["before"]!, "after": value["after"]!,
+        ])
+    }
+    for shard in 0..<partitions {
+      let expected = transitions(view, shard, behind: positions[shard])
+      try compare(found[shard], expected, "\(place), shard \(shard), behind change \(positions[shard])")
+      compared += expected.count
+    }
+  }
+
+  private func checkSnapshot(_ told: [Told], _ view: ViewCase, _ positions: [Int64], _ place: String)
+    throws(Fault)
+  {
+    var rows: [String: AlertRow] = [:]
+    for shard in 0..<partitions {
+      for change in changes[shard].prefix(Int(positions[shard])) { rows[change.key] = change.after }
+    }
+    let expected = view.evaluate(rows)
+    var found: [String: AlertRow] = [:]
+    for record in told { found[record.key] = Self.row(record.value?["after"]) }
+    try demand(
+      found == expected && told.count == expected.count,
+      "\(place): its snapshot at \(positions) is \(found.keys.sorted()), expected \(expected.keys.sorted())")
+    let marks = told.map { $0.value?["source"]?["snapshot"]?.string ?? "" }
+    var wanted = Array(repeating: "true", count: told.count)
+    if !wanted.isEmpty {
+      wanted[0] = "first"
+      wanted[wanted.count - 1] = "last"
+    }
+    try demand(marks == wanted, "\(place): its snapshot is marked \(marks)")
+  }
+
+  private func transitions(_ view: ViewCase, _ shard: Int, behind position: Int64) -> [AlertRow] {
+    changes[shard].compactMap { change in
+      let (before, after) = (record(view, change.key, change.before), record(view, change.key, change.after))
+      guard change.number > position, before != after else { return nil }
+      let op = before == nil ? "c" : after == nil ? "d" : "u"
+      return [
+        "key": .string(change.key), "op": .string(op), "change": .int(change.number),
+        "before": Self.json(before), "after": Self.json(after),
+      ]
+    }
+  }
+
+  private func compare(_ found: [AlertRow], _ expected: [AlertRow], _ place: String) throws(Fault) {
+    for (index, (a, b)) in zip(found, expected).enumerated() where Self.sorted(a) != Self.sorted(b) {
+      throw Fault("\(place): transition \(index) is \(Self.sorted(a)), expected \(Self.sorted(b))")
+    }
+    try demand(found.count == expected.count, "\(place): \(found.count) transitions of \(expected.count)")
+  }
+
+  // MARK: Immediate streams
+
+  private mutating func checkImmediate(
+    _ told: [Told], _ view: ViewCase, _ positions: [Int64], _ place: String
+  ) throws(Fault) {
+    var found: [String: [AlertRow?]] = [:]
+    for record in told { found[record.key, default: []].append(record.value) }
+    var expected: [String: [AlertRow?]] = [:]
+    for shard in 0..<partitions {
+      for change in transitions(view, shard, behind: positions[shard]) {
+        expected[change.text("key"), default: []].append(Self.row(change["after"]))
+        compared += 1
+      }
+    }
+    for key in Set(found.keys).union(expected.keys).sorted() where found[key] ?? [] != expected[key] ?? [] {
+      throw Fault("\(place): \(key) was \(found[key] ?? []), expected \(expected[key] ?? [])")
+    }
+  }
+
+  // MARK: JSON
+
+  private static func row(_ json: JSON?) -> AlertRow? {
+    json?.members.map { Dictionary($0.map { ($0.name, $0.value) }) { $1 } }
+  }
+
+  private static func json(_ row: AlertRow?) -> JSON {
+    row.map { .object($0.sorted { $0.key < $1.key }.map { JSON.Member($0.key, $0.value) }) } ?? .null
+  }
+
+  /// Objects' members in one order.
+  private static func sorted(_ row: AlertRow) -> String {
+    json(row.mapValues { value in value.members == nil ? value : json(Self.row(value)) }).text
+  }
+}
