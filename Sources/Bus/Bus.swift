@@ -94,6 +94,9 @@ public protocol TransactionalProducer: AnyObject {
   func send(_ batch: RecordBatch) throws(BusError)
   /// The group's positions become part of the transaction.
   func sendOffsets(_ positions: [TopicPartition: Int64], group: any GroupMetadata) throws(BusError)
+  /// Waits until all that was sent is acknowledged. `.retry`: it is not yet, as where a topic was deleted. The
+  /// transaction is open still and can be aborted, which it cannot any more once `commit` was called.
+  func flush(timeout: Duration) throws(BusError)
   /// Waits until all that was sent is acknowledged, then commits. On `.retry` call it again: the
   /// outcome is not known, and the transaction may have been committed.
   func commit() throws(BusError)

@@ -56,7 +56,7 @@ public struct ClusterTopics: Sendable {
         ]),
       TopicSpec(
         replies, partitions: 1, properties: ["cleanup.policy": "compact,delete", "retention.ms": Self.week]),
-      TopicSpec(viewLanes, partitions: Self.laneCount, properties: compact),
+      viewLanesSpec,
       TopicSpec(historyLanes, partitions: Self.laneCount, properties: kept),
       TopicSpec(
         liveLanes, partitions: Self.laneCount,
@@ -65,6 +65,12 @@ public struct ClusterTopics: Sendable {
       TopicSpec(registry, partitions: 1, properties: compact),
     ]
     return specs.map(withRoom)
+  }
+
+  /// The lanes of net streams.
+  public var viewLanesSpec: TopicSpec {
+    withRoom(
+      TopicSpec(viewLanes, partitions: Self.laneCount, properties: ["cleanup.policy": "compact"]))
   }
 
   /// Largest record batch of the events topic, bytes.

@@ -97,29 +97,33 @@ public final class Session {
   /// Sends a command under an id of its own, and waits for the answer to it. Sent again under the same id, it gets
   /// that answer again and is not carried out twice.
   public func execute(client: String, id: String, sql: String) throws -> JSON {
+    try command(id: id, JSON.object(of: ["client": .string(client), "sql": .string(sql)]))
+  }
+
+  /// Sends a command's record, and waits for the answer to it.
+  func command(id: String, _ command: JSON, within limit: Duration = replyTimeout) throws -> JSON {
     try checkCluster()
     let partition = TopicPartition(topics.replies, 0)
     let end = try bus.endOffset(partition, isolation: .committed)
     let reader = try bus.makeReader([partition: end], isolation: .committed)
     defer { reader.close() }
-    let command = JSON.object(of: ["client": .string(client), "sql": .string(sql)])
     try send(topic: topics.commands, key: id, value: command.text)
     let start = clock.elapsed()
     var isRunning = false
-    while clock.elapsed() < start + Self.replyTimeout {
+    while clock.elapsed() < start + limit {
       guard let (_, reply) = try replies(to: [id], reader).last else { continue }
       isRunning = reply["status"]?.string == "running"
       if !isRunning { return reply }
     }
-    guard isRunning else { throw noReply() }
+    guard isRunning else { throw noReply(in: limit) }
     throw ClientError(
-      "not all shards have answered in \(Self.replyTimeout.milliseconds / 1000) s; the command runs on, and "
+      "not all shards have answered in \(limit.milliseconds / 1000) s; the command runs on, and "
         + "sent again with the id \(id) it gets its answer")
   }
 
-  private func noReply() -> ClientError {
+  private func noReply(in limit: Duration = replyTimeout) -> ClientError {
     ClientError(
-      "no reply in \(Self.replyTimeout.milliseconds / 1000) s: no member of cluster \"\(topics.cluster)\" is publishing"
+      "no reply in \(limit.milliseconds / 1000) s: no member of cluster \"\(topics.cluster)\" is publishing"
     )
   }
 

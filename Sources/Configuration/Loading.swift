@@ -135,8 +135,7 @@ private struct Reading {
 
   /// Keys that are for versions to come: who sets one hears that it changes nothing.
   private static let withoutEffect = [
-    "member.priority": "a cluster has one member for now",
-    "sweep.interval_max_ms": "the interval does not grow under load yet",
+    "member.priority": "a cluster has one member for now"
   ]
 
   /// What must hold between keys.

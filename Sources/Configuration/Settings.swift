@@ -37,7 +37,7 @@ extension Setting {
     .milliseconds("sweep.drain_ms", \.sweep.drain, 1...60_000, "How often changed rows are matched."),
     .milliseconds(
       "sweep.interval_max_ms", \.sweep.intervalMax, 10...3_600_000,
-      "How far the interval may grow under load; it does not grow yet."),
+      "How far intervals grow where sweeps take longer than them; longer ones stay as they are asked for."),
     .milliseconds(
       "sweep.grace_ms", \.sweep.grace, 0...86_400_000,
       "How long a stream outlives its last request."),

@@ -83,12 +83,25 @@ extension CommandTable {
         CommandOption(
           "id", value: "ID", default: "a new one",
           "the command's id: sent again under it, the command gets its answer again and is not done twice"),
+        CommandOption(
+          "flush", value: "NAME", default: "none",
+          "then publish this request of the client's, with the change in it, and say when that is done"),
       ] + client,
       examples: [
         "belfry exec \"UPDATE alerts SET Acknowledged = 1 WHERE Node = 'core-1' AND Severity >= 4\"",
         "belfry exec \"CREATE FILTER core AS Node LIKE 'core-%' AND Severity >= 4\"",
         "belfry subscribe \"SELECT Node, Summary FROM alerts WHERE core\"",
       ]),
+    Command(
+      "flush", "publish a request's view, and those linked with it, now; says when that is done",
+      arguments: [CommandArgument("NAME", "the request's name")],
+      options: [
+        CommandOption(
+          "positions", value: "SHARD=N,…", default: "what the table has now",
+          "wait, 30 s at most, until the table has reached these changes, as a change's answer names them"),
+        clientName,
+      ] + client,
+      examples: ["belfry flush core-critical --client noc-7 --positions 2=8812"]),
     Command("definitions", "the named filters and views", options: client),
     Command(
       "explain", "a request's canonical form, its id and the columns it reads", arguments: [sql],

@@ -59,6 +59,16 @@ struct Contents {
     _ = take(id)
   }
 
+  /// Takes over what was read later, of streams that begin again.
+  mutating func adopt(_ other: Contents) {
+    for (id, found) in other.values {
+      _ = take(id)
+      values[id] = found
+      keys += found.count
+    }
+    tooLarge.formUnion(other.tooLarge)
+  }
+
   /// The stream's content, once; nil when the stream did not exist at the start, was too large or was taken
   /// already.
   mutating func take(_ id: String) -> [[UInt8]: Fingerprint]? {

@@ -47,10 +47,14 @@ public struct Collected: Sendable {
   /// The change number of each shard whose state this is.
   public let positions: [Int32: Int64]
   public let time: Timestamp
+  /// How long the table's thread worked on it.
+  public let work: Duration
 
   public init(
-    batch: SweepBatch, units: Int, failures: [StreamFailure] = [], positions: [Int32: Int64], time: Timestamp
+    batch: SweepBatch, units: Int, failures: [StreamFailure] = [], positions: [Int32: Int64],
+    time: Timestamp, work: Duration = .zero
   ) {
+    self.work = work
     self.batch = batch
     self.units = units
     self.failures = failures

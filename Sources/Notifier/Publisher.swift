@@ -33,6 +33,12 @@ public final class Publisher {
     public var topicsInterval = Duration.seconds(10)
     /// How often the brokers are asked where the requests end: an idle publisher would not see them go.
     public var lookInterval = Duration.seconds(1)
+    /// How the interval grows where sweeps take longer than it.
+    public var throttle = Throttle.Settings()
+    /// How long records may wait to be acknowledged, before the brokers are asked whether a topic is gone: in
+    /// all, and for each partition.
+    public var flushMin = Duration.seconds(2)
+    public var flushPerPartition = Duration.milliseconds(5)
 
     public init(topics: ClusterTopics, registry: RegistrySettings) {
       self.topics = topics
@@ -69,12 +75,13 @@ public final class Publisher {
   private let started: (now: Timestamp, elapsed: Duration)
 
   /// What a started publisher has. nil until the first turn has restored it.
-  private var running: Running?
+  var running: Running?
 
   struct Running {
     var producer: any TransactionalProducer
-    /// Requests and commands.
-    var input: any Reader
+    var requests: any Reader
+    /// A reader of its own: who flushes does not wait until requests are gathered.
+    var commands: any Reader
     var registry: Registry
     var contents: Contents
     /// Those that are published; a stream that failed is not among them.
@@ -84,6 +91,10 @@ public final class Publisher {
     var due: [[RequestSet]] = []
     /// The table's thread was asked for what is due and has not answered.
     var isCollecting = false
+    var flushing = Flushing()
+    var throttle: Throttle
+    /// What was due together and is not published yet: the sweeps' work so far, and the smallest interval.
+    var round: (work: Duration, smallest: Duration)?
     /// Streams that began again since: what was collected under their ids is of their former lives.
     var begunAgain: Set<String> = []
     var asked = Duration.zero
@@ -110,6 +121,7 @@ public final class Publisher {
   /// When the brokers, and the topics, are looked at next.
   var nextLook = Duration.zero
   private var nextTopics = Duration.zero
+  var nextStreamTopics = Duration.zero
   private let batch = RecordBatch()
 
   /// `table` takes what the publisher asks; the answers come into a mailbox of the publisher's own. `changes` goes
@@ -140,7 +152,8 @@ public final class Publisher {
   }
 
   public func close() {
-    running?.input.close()
+    running?.requests.close()
+    running?.commands.close()
     running?.producer.close()
     running = nil
   }
@@ -152,7 +165,9 @@ public final class Publisher {
     try endWhatIsOver()
     for collected in mail.takeAll() { try publish(collected) }
     for news in changeNews.takeAll() { try take(news) }
-    askForSweep()
+    try tellThrottle()
+    try lookForStreamTopics()
+    try askForSweep()
     if hasLostLetter { throw BusError(.recreate, code: Self.mailboxFull, "a mailbox is full") }
     telemetry.report(running!.registry, epoch: counts.epoch)
     try look()
@@ -181,9 +196,7 @@ public final class Publisher {
     guard clock.elapsed() >= nextTopics else { return }
     let found = try bus.partitionCounts(settings.neededTopics)
     let gone = settings.neededTopics.filter { found[$0] == nil }
-    if !gone.isEmpty {
-      throw BusError(.recreate, code: Self.topicGone, "deleted: \(gone.joined(separator: ", "))")
-    }
+    if !gone.isEmpty { throw try remedy(forDeleted: gone) }
     nextTopics = clock.elapsed() + settings.topicsInterval
   }
 
@@ -203,14 +216,15 @@ public final class Publisher {
     if running!.ending == nil, running!.registry.isEnding(now: time) {
       running!.ending = (time, try bus.endOffset(partition, isolation: .committed))
     }
-    guard let (since, end) = running!.ending, running!.input.position(partition) >= end else { return }
+    guard let (since, end) = running!.ending, running!.requests.position(partition) >= end else { return }
     running!.ending = nil
     try carryOut(running!.registry.tick(now: since))
   }
 
   private func readInput(wait: Duration) throws(BusError) {
     batch.removeAll()
-    try running!.input.poll(into: batch, max: settings.requestsPerTurnMax, timeout: wait)
+    try running!.commands.poll(into: batch, max: settings.requestsPerTurnMax, timeout: wait)
+    try running!.requests.poll(into: batch, max: settings.requestsPerTurnMax, timeout: .zero)
     var all: [Effects] = []
     let commands = batch.index(ofTopic: settings.topics.commands)
     for record in batch.records {
@@ -225,7 +239,7 @@ public final class Publisher {
     definitions.reached(command: running!.registry.commandsPosition)
   }
 
-  private func carryOut(_ effects: Effects) throws(BusError) {
+  func carryOut(_ effects: Effects) throws(BusError) {
     if !effects.isEmpty { try carryOut([effects]) }
   }
 
@@ -290,7 +304,8 @@ public final class Publisher {
     for id in forgotten {
       out.append(topic: settings.topics.progress, partition: 0, timestamp: sweep.time, key: id, value: nil)
     }
-    try commit(outcome, sweep, running.producer)
+    let gone = try commit(outcome, sweep, running.producer)
+    if !gone.isEmpty { throw try remedy(forDeleted: gone) }
     for id in forgotten { counts.progress.end(id, epoch: counts.epoch) }
     for place in ended where place.mode != .net { counts.progress.endChanges(place.id) }
     if let epoch, epoch > counts.epoch {
@@ -307,7 +322,7 @@ public final class Publisher {
   }
 
   /// The registry's records and replies.
-  private func append(_ effects: Effects, to out: RecordBatch) {
+  func append(_ effects: Effects, to out: RecordBatch) {
     let time = clock.now()
     for (key, value) in effects.cluster {
       out.append(topic: settings.topics.registry, partition: 0, timestamp: time, key: key, value: value?.text)
@@ -334,7 +349,7 @@ public final class Publisher {
     ask(.start(stream))
   }
 
-  private func end(_ place: StreamPlace) {
+  func end(_ place: StreamPlace) {
     if place.mode == .net { stop(place.id) } else { tell(.stop(place)) }
     log.info("stream ended", ("id", place.id), ("topic", place.topic))
   }
@@ -352,7 +367,7 @@ public final class Publisher {
   }
 
   /// The mailbox holds far more letters than there can be streams; what it refuses would be lost.
-  private func ask(_ letter: TableLetter) {
+  func ask(_ letter: TableLetter) {
     if !table.send(letter) {
       log.error("the table's mailbox is full")
       hasLostLetter = true
@@ -392,10 +407,12 @@ public final class Publisher {
 
   /// One sweep at a time is under way; what falls due meanwhile waits for the next turn, and what a sweep
   /// had no room for comes next.
-  private func askForSweep() {
+  private func askForSweep() throws(BusError) {
     if running!.isCollecting { return }
     if running!.due.isEmpty { running!.due = running!.schedule.takeDue(now: clock.elapsed()) }
-    if running!.due.isEmpty { return }
+    try joinFlushes()
+    if running!.due.isEmpty, !mayProbe() { return }
+    beginRound()
     running!.isCollecting = true
     running!.begunAgain = []
     running!.asked = clock.elapsed()
@@ -403,18 +420,47 @@ public final class Publisher {
   }
 
   private func publish(_ collected: Collected) throws(BusError) {
+    let taken = clock.elapsed()
+    running!.isCollecting = false
     var streams = running!.streams
     for id in running!.begunAgain { streams[id] = nil }
+    var failures = collected.failures
+    if collected.units > 0 { failures += try sweep(collected, streams) }
+    endFlushes(collected)
+    endRound(work: collected.work + (clock.elapsed() - taken))
+    try fail(failures.filter { streams[$0.stream] != nil })
+  }
+
+  /// Publishes what was collected. Returns the streams that cannot be published. Units of which a stream's
+  /// topic is gone are left out, and begin again.
+  private func sweep(_ collected: Collected, _ streams: [String: Stream]) throws(BusError) -> [StreamFailure]
+  {
+    let units = running!.due.prefix(collected.units)
     let sweep = nextSweep(time: collected.time)
-    let outcome = sweep.records(
-      of: collected, streams: streams, sets: running!.due.prefix(collected.units).joined().map(\.id).sorted(),
-      progress: counts.progress, registryPosition: running!.registry.requestsPosition,
-      contents: &running!.contents)
-    try commit(outcome, sweep, running!.producer)
-    running!.due.removeFirst(collected.units)
-    running!.isCollecting = false
-    telemetry.swept(outcome.published, clock.elapsed() - running!.asked)
-    try fail((collected.failures + outcome.failures).filter { streams[$0.stream] != nil })
+    var lost: [[RequestSet]] = []
+    while true {
+      let kept = units.filter { !lost.contains($0) }
+      let ids = Set(kept.joined().flatMap(\.streams))
+      let streams = lost.isEmpty ? streams : streams.filter { ids.contains($0.key) }
+      let sets = Set(kept.joined().map(\.id))
+      var contents = running!.contents
+      let outcome = sweep.records(
+        of: collected, streams: streams, sets: sets.sorted(), progress: counts.progress,
+        registryPosition: running!.registry.requestsPosition, contents: &contents)
+      let answers = flushed(by: outcome, sweep, collected, sets)
+      append(answers, to: outcome.batch)
+      let gone = try commit(outcome, sweep, running!.producer)
+      guard gone.isEmpty else {
+        lost += try self.units(of: kept, without: gone, isFinal: !answers.isEmpty)
+        continue
+      }
+      running!.contents = contents
+      running!.due.removeFirst(collected.units)
+      telemetry.flushed(answers.replies.count)
+      telemetry.swept(outcome.published, clock.elapsed() - running!.asked)
+      if !lost.isEmpty { try beginAgain(lost) }
+      return outcome.failures
+    }
   }
 
   /// Streams over a limit stand still until their requests end, and their clients are told why.
@@ -433,24 +479,32 @@ public final class Publisher {
       time: max(time, counts.progress.time))
   }
 
+  /// Returns the topics that are not there any more: nothing is committed then.
   private func commit(_ outcome: Sweep.Outcome, _ sweep: Sweep, _ producer: any TransactionalProducer)
-    throws(BusError)
+    throws(BusError) -> [String]
   {
-    try transact(outcome.batch, producer)
+    let gone = try transact(outcome.batch, producer)
+    if !gone.isEmpty { return gone }
     for (id, state) in outcome.states { counts.progress.set(id, state) }
     if outcome.isTold { counts.progress.set(sweep: sweep.number, time: sweep.time) }
+    return []
   }
 
   /// One transaction of these records. Aborted ones are tried again after a pause that grows, the same
   /// records with the same counts; a commit whose outcome is not known is asked for again. Past that the
-  /// publisher is made anew, and reads back what became of it.
-  private func transact(_ batch: RecordBatch, _ producer: any TransactionalProducer) throws(BusError) {
+  /// publisher is made anew, and reads back what became of it. Where topics are gone, it is aborted, and they
+  /// are returned.
+  private func transact(_ batch: RecordBatch, _ producer: any TransactionalProducer) throws(BusError)
+    -> [String]
+  {
     var backoff = Backoff(first: settings.abortPauseMin, limit: settings.abortPauseMax)
     for attempt in 1... {
       do throws(BusError) {
         try producer.begin()
         try producer.send(batch)
-        return try producer.commit(attemptsMax: settings.attemptsMax)
+        try flush(batch, producer)
+        try producer.commit(attemptsMax: settings.attemptsMax)
+        return []
       } catch {
         guard attempt < settings.attemptsMax, error.remedy == .abort else {
           throw error.remedy == .retry || error.remedy == .abort
@@ -463,8 +517,11 @@ public final class Publisher {
           ("again_after", "\(wait)"))
         telemetry.aborted()
         try producer.abortOrGiveUp()
+        let gone = missing(of: batch.topics)
+        if !gone.isEmpty { return gone }
         pause(wait)
       }
     }
+    preconditionFailure("the last attempt returns or throws")
   }
 }

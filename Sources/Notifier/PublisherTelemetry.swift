@@ -10,6 +10,12 @@ struct PublisherTelemetry {
   private let aborts: Metric
   private let overLimit: Metric
   private let restoreErrors: Metric
+  private let flushes: Metric
+  private let madeAgain: Metric
+  private let steps: (up: Metric, down: Metric)
+  private let floor: Metric
+  private let roundTime: Metric
+  private let flushesWaiting: Metric
   private let streams: Metric
   private let requests: Metric
   private let renewals: Metric
@@ -25,6 +31,19 @@ struct PublisherTelemetry {
     overLimit = metrics.counter("belfry_streams_over_limit_total", "Streams that stand still over a limit")
     restoreErrors = metrics.counter(
       "belfry_publisher_restore_errors_total", "Records of registry and progress that were not believed")
+    madeAgain = metrics.counter(
+      "belfry_stream_topics_made_again_total",
+      "Topics of streams that somebody deleted, and that were made again")
+    let step = { to in
+      metrics.counter("belfry_throttle_steps_total", "Steps of the smallest interval", [("to", to)])
+    }
+    steps = (step("larger"), step("smaller"))
+    floor = metrics.gauge(
+      "belfry_throttle_interval_milliseconds", "No set is published more often, 0: as it is asked for, ms")
+    roundTime = metrics.gauge(
+      "belfry_round_milliseconds", "The longest round of the last seconds: all that was due together, ms")
+    flushes = metrics.counter("belfry_flushes_total", "Flushes that were answered with their sweep")
+    flushesWaiting = metrics.gauge("belfry_flushes_waiting", "Flushes that are not answered yet")
     streams = metrics.gauge("belfry_streams", "Streams that live")
     requests = metrics.gauge("belfry_requests", "Requests that live")
     renewals = metrics.gauge("belfry_request_renewals", "Requests that were renewed since the start")
@@ -39,12 +58,23 @@ struct PublisherTelemetry {
 
   func aborted() { aborts.add() }
   func failed() { overLimit.add() }
+  func madeAgain(_ count: Int) { madeAgain.add(count) }
+
+  func stepped(isUp: Bool) { (isUp ? steps.up : steps.down).add() }
+
+  func report(_ throttle: Throttle) {
+    floor.set(Int(throttle.floor.milliseconds))
+    roundTime.set(Int(throttle.roundTime.milliseconds))
+  }
+
+  func flushed(_ count: Int) { flushes.add(count) }
   func disbelieved() { restoreErrors.add() }
 
   func report(_ registry: Registry, epoch term: Int64) {
     streams.set(registry.streamCount)
     requests.set(registry.requestCount)
     renewals.set(registry.counts.renewals)
+    flushesWaiting.set(registry.flushes.count)
     epoch.set(Int(term))
     for (code, n) in registry.counts.rejected {
       metrics.gauge("belfry_requests_rejected", "Requests rejected since the start", [("code", code)]).set(n)

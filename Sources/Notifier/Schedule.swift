@@ -8,11 +8,15 @@ struct Schedule {
     var interval: Duration
     var due: Duration
     var sets: [String: RequestSet]
+
+    var inOrder: [RequestSet] { sets.values.sorted { $0.id < $1.id } }
   }
 
   /// By link group.
   private var units: [String: Unit] = [:]
   private var groupOfSet: [String: String] = [:]
+  /// No unit is due more often than this, whatever its interval (`Throttle`).
+  var floor = Duration.zero
   /// No unit is due before this.
   private var earliest = Duration.zero
 
@@ -31,7 +35,7 @@ struct Schedule {
     unit.sets[set.id] = set
     if unit.interval != set.interval {
       unit.interval = set.interval
-      unit.due = Swift.min(unit.due, Self.next(set.linkGroup, set.interval, after: now))
+      unit.due = Swift.min(unit.due, next(set.linkGroup, set.interval, after: now))
     }
     if isNew { unit.due = now }
     units[set.linkGroup] = unit
@@ -52,21 +56,31 @@ struct Schedule {
     earliest = .seconds(1 << 40)
     for (group, unit) in units {
       if unit.due <= now {
-        due.append(unit.sets.values.sorted { $0.id < $1.id })
-        units[group]!.due = Self.next(group, unit.interval, after: now)
+        due.append(unit.inOrder)
+        units[group]!.due = next(group, unit.interval, after: now)
       }
       earliest = Swift.min(earliest, units[group]!.due)
     }
     return due.sorted { $0[0].id < $1[0].id }
   }
 
+  func inForce(_ interval: Duration) -> Duration { max(interval, floor) }
+
   /// Time until something is due.
   func wait(now: Duration) -> Duration { units.isEmpty ? .seconds(1) : max(.zero, earliest - now) }
 
+  /// The unit that a set is in, to be published now; it is due again a full interval later, and then on its
+  /// grid. nil: there is no such set.
+  mutating func flush(_ set: String, now: Duration) -> [RequestSet]? {
+    guard let group = groupOfSet[set], let unit = units[group] else { return nil }
+    units[group]!.due = now + inForce(unit.interval)
+    return unit.inOrder
+  }
+
   /// The next point of the group's grid: its phase within the interval follows from its id, so that sets
   /// spread evenly and stay where they are over a restart.
-  private static func next(_ group: String, _ interval: Duration, after now: Duration) -> Duration {
-    let step = max(1, interval.milliseconds)
+  private func next(_ group: String, _ interval: Duration, after now: Duration) -> Duration {
+    let step = max(1, inForce(interval).milliseconds)
     let phase = Int64((UInt64(group.prefix(12), radix: 16) ?? 0) % UInt64(step))
     let rounds = (now.milliseconds - phase + step) / step
     return .milliseconds(rounds * step + phase)

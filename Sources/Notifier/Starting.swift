@@ -22,13 +22,16 @@ extension Publisher {
     try streamTopics.deleteLeftovers(streams)
     var running = Running(
       producer: producer,
-      input: try bus.makeReader(
-        [
-          TopicPartition(topics.requests, 0): registry.requestsPosition,
-          TopicPartition(topics.commands, 0): registry.commandsPosition,
-        ], isolation: .committed, gather: settings.requestGather),
-      registry: registry, contents: try Contents.read(places.filter { $0.mode == .net }, bus, clock))
+      requests: try bus.makeReader(
+        [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed,
+        gather: settings.requestGather),
+      commands: try bus.makeReader(
+        [TopicPartition(topics.commands, 0): registry.commandsPosition], isolation: .committed),
+      registry: registry, contents: try Contents.read(places.filter { $0.mode == .net }, bus, clock),
+      throttle: Throttle(settings.throttle, floor: .milliseconds(registry.floor)))
+    running.schedule.floor = running.throttle.floor
     nextLook = clock.elapsed() + settings.lookInterval
+    nextStreamTopics = clock.elapsed() + settings.topicsInterval
     // A new term: its epoch, written under the seat before anything is published in it. With it goes what
     // the registry sorted out when it was restored.
     try commit(effects, claiming: counts.epoch, leftOver: counts.progress.leftOver(places), running)

@@ -5,7 +5,9 @@ import Query
 /// How the cluster's definitions change: by the records of `<cluster>.commands`.
 extension Registry {
   /// One record of `<cluster>.commands`; `now` as in the other `handle`. Records below `commandsPosition`, and
-  /// changes of rows, which the table's reader answers, are passed over. A command's id that was answered before gets that answer again, and nothing is done twice.
+  /// changes of rows, which the table's reader answers, are passed over. A command's id that was answered before
+  /// gets that answer again, and nothing is done twice. A flush is among `flushes` from then on, and has no
+  /// effects until it is answered.
   public func handle(
     command key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, now: Timestamp, offset: Int64
   ) -> Effects {
@@ -22,32 +24,56 @@ extension Registry {
     counts.commands += 1
     var draft = Draft(now: now)
     let id = ByteKey(key)
-    let reply = answers[id] ?? answer(id, value, &draft)
-    draft.effects.replies.append((id.text, reply))
-    draft.effects.cluster.append((Entity.commandsPosition, Entity.position(commandsPosition)))
-    return settle(&draft)
+    if let known = answers[id] {
+      draft.effects.replies.append((id.text, known))
+    } else if let reply = answer(id, value, offset, &draft) {
+      say(reply, to: id, &draft)
+    } else {
+      return Effects()
+    }
+    return settle(commands: &draft)
   }
 
-  /// Carries a command out, and remembers what was said.
-  private func answer(_ id: ByteKey, _ value: UnsafeRawBufferPointer, _ draft: inout Draft) -> JSON {
+  /// Carries a command out. nil: it is a flush, and waits.
+  private func answer(
+    _ id: ByteKey, _ value: UnsafeRawBufferPointer, _ offset: Int64, _ draft: inout Draft
+  ) -> JSON? {
     var client: String?
-    let reply: JSON
     do throws(Rejection) {
       let command = try CommandContent(parsing: value, settings)
       client = command.client
-      try carryOut(command.sql, &draft)
-      reply = CommandContent.reply(to: client, "done")
+      switch command.deed {
+      case .statement(let sql): try carryOut(sql, &draft)
+      case .flush(let name, let positions):
+        let flush = Flush(
+          id: id.text, client: command.client, name: name, positions: positions, offset: offset,
+          since: draft.now)
+        try wait(for: flush)
+        return nil
+      }
+      return CommandContent.reply(to: client, "done")
     } catch {
       counts.rejected[error.code, default: 0] += 1
-      reply = CommandContent.reply(to: client, "rejected", error)
+      return CommandContent.reply(to: client, "rejected", error)
     }
+  }
+
+  /// Answers a command, and remembers what was said.
+  func say(_ reply: JSON, to id: ByteKey, _ draft: inout Draft) {
+    draft.effects.replies.append((id.text, reply))
     let number = nextCreation()
     answers.insert(id, reply, number: number)
     draft.effects.cluster.append((Entity.command(id), Entity.answered(reply, number: number)))
     for old in answers.forget(above: settings.answersMax) {
       draft.effects.cluster.append((Entity.command(old), nil))
     }
-    return reply
+  }
+
+  /// As `settle`, with the position up to which commands need not be read again.
+  func settle(commands draft: inout Draft) -> Effects {
+    let position = flushes.first?.offset ?? commandsPosition
+    draft.effects.cluster.append((Entity.commandsPosition, Entity.position(position)))
+    return settle(&draft)
   }
 
   private func carryOut(_ sql: String, _ draft: inout Draft) throws(Rejection) {
@@ -67,16 +93,28 @@ extension Registry {
 
 /// What a command's record says.
 struct CommandContent {
-  let client: String
-  let sql: String
+  enum Deed: Equatable {
+    case statement(String)
+    /// The name of one of the client's requests, and change numbers by shard.
+    case flush(String, positions: [Int32: Int64])
+  }
 
-  private static let memberNames = ["client", "sql"]
+  let client: String
+  let deed: Deed
+
+  private static let memberNames = ["client", "sql", "flush", "positions"]
 
   init(parsing value: UnsafeRawBufferPointer, _ settings: RegistrySettings) throws(Rejection) {
     let json = try RecordObject(
       parsing: value, "command", memberNames: Self.memberNames, bytesMax: settings.requestBytesMax)
     client = try json.requiredText("client", bytesMax: settings.clientBytesMax)
-    sql = try json.requiredText("sql", bytesMax: settings.requestBytesMax)
+    guard let name = try json.text("flush", bytesMax: settings.nameBytesMax) else {
+      if json.json["positions"] != nil { throw Rejection(.value, "positions are for a flush") }
+      deed = .statement(try json.requiredText("sql", bytesMax: settings.requestBytesMax))
+      return
+    }
+    if json.json["sql"] != nil { throw Rejection(.value, "a command has either sql or flush") }
+    deed = .flush(name, positions: try Flush.positions(json.json["positions"]))
   }
 
   /// The answer to a command; `client` is nil where the record could not be read so far.

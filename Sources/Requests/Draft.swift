@@ -115,7 +115,7 @@ extension Registry {
   private func settle(_ group: LinkGroup, _ shown: inout [Int64: SetEntry], _ draft: inout Draft) {
     guard group.isStale else { return }
     group.isStale = false
-    let least = group.least
+    let least = group.least.map { max($0, floor) }
     for set in group.sets {
       if let least, least != set.interval {
         set.interval = least

@@ -51,6 +51,8 @@ public struct RegistryCounts: Sendable, Equatable {
   public var renewals = 0
   /// Records of `<cluster>.commands` that could be answered.
   public var commands = 0
+  /// Flushes that were answered with their sweep.
+  public var flushed = 0
   public var accepted = 0
   /// By code.
   public var rejected: [String: Int] = [:]

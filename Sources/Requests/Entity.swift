@@ -6,6 +6,7 @@ import Query
 enum Entity {
   static let position = "position/requests"
   static let commandsPosition = "position/commands"
+  static let throttle = "throttle"
   /// What keys begin with, the positions' aside.
   static let kinds =
     ["request/", "stream/", "set/", "command/"] + Definition.Kind.allCases.map { definition($0, "") }

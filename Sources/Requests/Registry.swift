@@ -23,6 +23,7 @@ import Query
 /// | `set/<id>` | `creation`, `filter` (canonical text of table and filter), `interval_ms` in force |
 /// | `filter/<name>`, `view/<name>` | `creation`, `text`, `uses` (names) |
 /// | `command/<id>` | `creation`, `reply`: what a command was answered |
+/// | `throttle` | `interval_ms`: no set is published more often, whatever is asked for; 0: as it is asked for |
 /// | `position/commands` | `offset` (next to read) |
 /// | `position/requests` | `offset` (next to read), `creations` (the last number given), `forgotten` |
 ///
@@ -60,7 +61,14 @@ public final class Registry {
   public internal(set) var definitions = Definitions()
   /// The answers to commands, by their ids.
   var answers = Remembered<ByteKey, JSON>()
-  /// The offset in `<cluster>.commands` of the next record to read. Kept in `position/commands`.
+  /// No set is published more often, ms (`throttle`); and the sets whose clients are to be told so.
+  public internal(set) var floor: Int64 = 0
+  var untold: ArraySlice<SetEntry> = []
+  /// Flushes that were read and not answered, in the order in which they came.
+  public internal(set) var flushes: [Flush] = []
+  /// The offset in `<cluster>.commands` of the next record to read. Kept in `position/commands`, which stays
+  /// at a flush that waits: a crash before its answer has it read again, and what lies behind it answered
+  /// again as it was.
   public var commandsPosition: Int64 = 0
   /// The offset in `<cluster>.requests` of the next record to read. Kept in `position/requests`.
   public var requestsPosition: Int64 = 0

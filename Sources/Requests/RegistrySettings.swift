@@ -32,6 +32,9 @@ public struct RegistrySettings: Sendable {
   /// Leases and grace periods that one tick ends; what is over waits for the next.
   public var endingsPerTickMax = 10_000
 
+  /// Clients that one transaction tells of a new interval; the others are told in the next.
+  public var toldPerTurnMax = 2_000
+
   /// Living requests.
   public var requestsMax = 100_000
   public var requestsPerClientMax = 10_000
@@ -43,6 +46,9 @@ public struct RegistrySettings: Sendable {
   public var nameBytesMax = 256
   public var linkBytesMax = 256
   public var commandIDBytesMax = 385
+  /// Flushes that wait to be answered, and how long one may.
+  public var flushesMax = 1_000
+  public var flushWait: Duration = .seconds(30)
   /// Answers to commands that are remembered by the command's id, so that none is carried out twice.
   public var answersMax = 10_000
   /// Streams, those in their grace period counted.

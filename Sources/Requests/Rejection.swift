@@ -20,6 +20,10 @@ struct Rejection: Error, Equatable {
     case unsupported
     /// The brokers refuse the stream's topic.
     case topic
+    /// A flush of a request that the client does not have.
+    case request
+    /// A flush that was not published in time, mostly since the table has not reached its positions.
+    case timeout
   }
 
   let code: String

@@ -8,7 +8,8 @@ extension Registry {
   /// over.
   public func restore(key: String, value: JSON?) {
     let isOurs =
-      [Entity.position, Entity.commandsPosition].contains(key) || Entity.kinds.contains(where: key.hasPrefix)
+      [Entity.position, Entity.commandsPosition, Entity.throttle].contains(key)
+      || Entity.kinds.contains(where: key.hasPrefix)
     guard isOurs else { return }
     staged[ByteKey(key)] = value
   }
@@ -25,6 +26,7 @@ extension Registry {
     staged = [:]
     restorePosition(entities.first { $0.key == Entity.position }?.value)
     commandsPosition = Self.offset(entities.first { $0.key == Entity.commandsPosition }?.value)
+    restoreThrottle(entities.first { $0.key == Entity.throttle }?.value)
     for kind in Definition.Kind.allCases {
       for (name, json) in Self.found(Entity.definition(kind, ""), in: entities) {
         restoreDefinition(kind, name, json, &draft)

@@ -32,6 +32,11 @@ public struct MemberSettings: Sendable {
   /// Bytes of the rows with which streams of every change begin that go into one transaction: so that a huge
   /// view delays no changes.
   public var snapshotBytesMax = 4 << 20
+  /// Topics of single streams that a sweep touches, at most, but for those of one set with those linked with
+  /// it. At about 1 ms each, a sweep of these takes some 0.2 s.
+  public var sweepTopicsMax = 200
+  /// How the interval grows where sweeps take longer than it.
+  public var throttle = Throttle.Settings()
 
   public init(
     topics: ClusterTopics, memberID: String, schema: Schema, table: TableSettings, registry: RegistrySettings
@@ -93,6 +98,7 @@ public final class MemberLife {
       metrics: metrics)
     var publishing = Publisher.Settings(topics: settings.topics, registry: settings.registry)
     publishing.neededTopics = settings.topicSpecs.map(\.name)
+    publishing.throttle = settings.throttle
     let changeLetters = Mailbox<ChangeLetter>(capacity: settings.lettersMax)
     var changing = ChangePublisher.Settings(
       topics: settings.topics, schema: settings.schema, partitions: settings.table.partitions)

@@ -2,6 +2,7 @@ import Base
 import Bus
 import Configuration
 import Events
+import Notifier
 import Requests
 import Table
 
@@ -71,6 +72,7 @@ extension MemberSettings {
         grace: configuration.sweep.grace))
     commitInterval = configuration.commit
     drainInterval = configuration.sweep.drain
+    throttle.intervalMax = configuration.sweep.intervalMax
   }
 }
 

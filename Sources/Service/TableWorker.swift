@@ -30,6 +30,8 @@ public final class TableWorker {
   private var candidatesSeen = 0
   /// Streams that had a sum beyond 64 bits.
   private var overflowed: Set<String> = []
+  /// Streams in topics of their own.
+  private var ownTopics: Set<String> = []
   private let log: Log
   private let telemetry: Telemetry
 
@@ -170,6 +172,7 @@ public final class TableWorker {
       case .stop(let id):
         engine.remove(stream: id)
         overflowed.remove(id)
+        ownTopics.remove(id)
       case .collect(let units): collect(units)
       case .start, .query, .explain, .snapshot: preconditionFailure("answered elsewhere")
       }
@@ -180,6 +183,7 @@ public final class TableWorker {
     engine.removeAll()
     failures = []
     overflowed = []
+    ownTopics = []
     publisher = mailbox
   }
 
@@ -189,6 +193,7 @@ public final class TableWorker {
     var streams: [NewStream] = []
     while streams.count < countMax, case .start(let stream)? = waiting.first {
       waiting.removeFirst()
+      if stream.place.placement == .own { ownTopics.insert(stream.id) }
       streams.append(NewStream(id: stream.id, set: stream.set, view: stream.view))
     }
     return streams
@@ -222,14 +227,23 @@ public final class TableWorker {
     }
   }
 
+  private func topicsTouched(by unit: [String]) -> Int {
+    unit.count { ownTopics.contains($0) && engine.pendingCount(stream: $0) > 0 }
+  }
+
   /// Units are taken whole: a sweep shows all of what belongs together. So one unit alone may be large, up
-  /// to a limit past which its streams fail.
+  /// to a limit past which its streams fail, and have as many topics as it likes.
   private func collect(_ units: [[String]]) {
+    let started = clock.elapsed()
     drain()
     let batch = SweepBatch()
     let overflows = engine.sumOverflows
     var taken = 0
-    for unit in units where taken == 0 || batch.byteCount < settings.sweepBytesMax {
+    var topics = 0
+    for unit in units {
+      topics += topicsTouched(by: unit)
+      let hasRoom = batch.byteCount < settings.sweepBytesMax && topics <= settings.sweepTopicsMax
+      guard taken == 0 || hasRoom else { break }
       engine.collect(unit, into: batch, bytesMax: settings.unitBytesMax) { table.row(ofKey: $0) }
       taken += 1
     }
@@ -238,7 +252,8 @@ public final class TableWorker {
     }
     endStreamsOverLimit()
     let collected = Collected(
-      batch: batch, units: taken, failures: failures, positions: positions, time: clock.now())
+      batch: batch, units: taken, failures: failures, positions: positions, time: clock.now(),
+      work: clock.elapsed() - started)
     failures = []
     if publisher?.send(collected) != true { log.error("the publisher's mailbox is full") }
   }

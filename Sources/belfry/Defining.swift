@@ -2,16 +2,18 @@ import Client
 import Events
 import FrontDoor
 
-/// `belfry exec SQL`: one change of rows, or of the named filters and views.
+/// `belfry exec SQL`: one change of rows, or of the named filters and views; with `--flush`, a request's view that
+/// has it in it.
 func execute(_ invocation: Invocation, _ output: Output) throws {
   let session = try openSession(invocation)
   let client = try clientName(invocation)
-  let id =
-    try commandID(invocation) ?? "\(client)/exec-" + String(UInt64.random(in: .min ... .max), radix: 16)
+  let id = try commandID(invocation) ?? commandID(client, "exec")
   let reply = try session.execute(client: client, id: id, sql: invocation.argument(0)!)
   guard reply["status"]?.string == "done" else { throw CommandFailure(failure(reply)) }
   let columns = ["rows", "positions"].filter { reply[$0] != nil }
   try output.object(["status"] + columns, [.text("done")] + columns.map { Cell(reply[$0]!) })
+  guard let name = invocation.text("flush") else { return }
+  try flush(name, reply["positions"], client, session, output)
 }
 
 private func commandID(_ invocation: Invocation) throws -> String? {
@@ -19,6 +21,11 @@ private func commandID(_ invocation: Invocation) throws -> String? {
   let bytesMax = 385
   if id.isEmpty || id.utf8.count > bytesMax { throw UsageError("--id: a text of at most \(bytesMax) bytes") }
   return id
+}
+
+/// An id that no other command has.
+func commandID(_ client: String, _ what: String) -> String {
+  "\(client)/\(what)-" + String(UInt64.random(in: .min ... .max), radix: 16)
 }
 
 /// A change that fails in some shards may have been done in others.

@@ -21,7 +21,7 @@ let program = Program(
   bodies: [
     "serve": serve, "demo": demo, "subscribe": subscribe, "unsubscribe": unsubscribe,
     "requests": showRequests, "streams": showStreams, "query": query, "explain": explain, "exec": execute,
-    "definitions": showDefinitions, "send": send, "history": showHistory,
+    "flush": flush, "definitions": showDefinitions, "send": send, "history": showHistory,
     "dlq list": listDeadLetters, "dlq show": showDeadLetter, "dlq replay": replayDeadLetters,
   ],
   environment: environment(), readFile: readFile, check: { $0.faults },

@@ -72,6 +72,34 @@ extension BusSentence {
       try bed.again { try producer.commit() }
       for place in places { #expect(try bed.read(bus, place, atLeast: 1) == ["x"]) }
     },
+    BusSentence("a topic that was deleted fails a flush, and the transaction can be aborted") { bed in
+      let bus = try bed.connect()
+      let places = try bed.makeTopic(bus, "kept") + bed.makeTopic(bus, "gone")
+      let producer = try bed.makeProducer(bus, "seat")
+      func transact(_ value: String, _ places: [TopicPartition]) throws {
+        try producer.begin()
+        for place in places { try producer.send(batch(place, [value])) }
+        try producer.flush(timeout: .seconds(3))
+        try bed.again { try producer.commit() }
+      }
+      try transact("before", places)
+      try bed.again { try bus.deleteTopics([places[1].topic]) }
+      try bed.eventually { try bus.partitionCounts([places[1].topic]).isEmpty }
+      let error = try #require(failure { try transact("lost", places) })
+      #expect([.retry, .abort].contains(error.remedy), "\(error)")
+      try bed.again { try producer.abort() }
+      try transact("alone", [places[0]])
+      _ = try bed.makeTopic(bus, "gone")
+      // The producer may see the topic gone for a while.
+      try bed.eventually {
+        guard let error = failure({ try transact("after", places) }) else { return true }
+        try #require([.retry, .abort].contains(error.remedy), "\(error)")
+        try bed.again { try producer.abort() }
+        return false
+      }
+      #expect(try bed.read(bus, places[0], atLeast: 3) == ["before", "alone", "after"])
+      #expect(try bed.read(bus, places[1], atLeast: 1) == ["after"])
+    },
     BusSentence("calls out of turn are refused") { bed in
       let bus = try bed.connect()
       let place = try bed.makeTopic(bus, "t")[0]

@@ -27,6 +27,8 @@ final class Office {
   var positions: [Int32: Int64] = [0: 0]
   /// Units that the table has room for in one sweep.
   var unitsMax = Int.max
+  /// How long the table works on a sweep.
+  var work = Duration.zero
   /// Streams that the table finds over a limit.
   var failures: [StreamFailure] = []
   /// The log's lines, and the pauses behind aborted transactions.
@@ -91,6 +93,7 @@ final class Office {
       case .collect(let units):
         let batch = SweepBatch()
         let taken = min(units.count, unitsMax)
+        cluster.clock.advance(by: work)
         for id in units.prefix(taken).joined() {
           guard let changed = pending[id] else { continue }
           batch.append(stream: id, changed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
@@ -98,7 +101,8 @@ final class Office {
         }
         mail?.send(
           Collected(
-            batch: batch, units: taken, failures: failures, positions: positions, time: cluster.clock.now()))
+            batch: batch, units: taken, failures: failures, positions: positions, time: cluster.clock.now(),
+            work: work))
         failures = []
       }
     }
@@ -119,6 +123,13 @@ final class Office {
     ])
     let text = head.text.dropLast() + (more.isEmpty ? "}" : ",\(more)}")
     cluster.append(topic: topics.requests, partition: 0, key: key, value: String(text))
+  }
+
+  /// The client is what stands before the command's first slash.
+  func flush(_ id: String, _ name: String, _ more: String = "") {
+    let client = id.prefix { $0 != "/" }
+    let value = #"{"client":"\#(client)","flush":"\#(name)"\#(more.isEmpty ? "" : "," + more)}"#
+    cluster.append(topic: topics.commands, partition: 0, key: id, value: value)
   }
 
   func end(_ key: String) {

@@ -35,6 +35,36 @@ import Testing
     for (a, b) in zip(times.dropFirst(), times.dropFirst(2)) { #expect(b - a == 5_000) }
   }
 
+  @Test func `no set is due more often than the floor, and slower ones stay as they are`() throws {
+    var schedule = Schedule()
+    let (fast, slow) = (Self.id(1), Self.id(2))
+    schedule.update(set(fast, every: .milliseconds(500)), now: .zero)
+    schedule.update(set(slow, every: .seconds(5)), now: .zero)
+    schedule.floor = .seconds(2)
+    let times = run(&schedule, 0..<40_000)
+    let gaps = try #require(times[fast]).dropFirst(2)
+    for (a, b) in zip(gaps.dropFirst(), gaps) { #expect(a - b == 2_000) }
+    #expect(times[slow]?.count == 9)
+    schedule.floor = .zero
+    let faster = run(&schedule, 40_000..<50_000)[fast]?.count ?? 0
+    #expect(faster >= 17)
+  }
+
+  @Test func `a set that is flushed is due a full interval later, and then on its grid again`() throws {
+    var schedule = Schedule()
+    let (id, linked) = (Self.id(1), Self.id(2))
+    schedule.update(set(id), now: .zero)
+    schedule.update(set(linked, with: id), now: .zero)
+    let grid = try #require(run(&schedule, 0..<20_000)[id]).last! % 5_000
+    let unit = schedule.flush(linked, now: .milliseconds(21_700))
+    #expect(unit?.map(\.id).sorted() == [id, linked].sorted())
+    let times = run(&schedule, 21_700..<60_000)
+    #expect(times[id]?.first == 26_700)
+    #expect(times[id] == times[linked])
+    #expect((times[id]?.last ?? 0) % 5_000 == grid)
+    #expect(schedule.flush(Self.id(9), now: .zero) == nil)
+  }
+
   @Test func `a schedule that is made again finds the same points in the interval`() throws {
     let id = Self.id(2)
     var phases: Set<Int> = []

@@ -6,7 +6,7 @@ import Testing
 @testable import Requests
 
 /// A desk that takes commands, too, whose records are read again after a restart.
-private final class CommandDesk {
+final class CommandDesk {
   let desk: Desk
   private var commands: [(id: String, value: String?)] = []
 

@@ -319,7 +319,7 @@ import Testing
   }
 
   @Test func `a topic that is deleted is noticed, and both roles are made anew`() throws {
-    for name in ["belfry.replies", "belfry.cluster", "belfry.lanes.view"] {
+    for name in ["belfry.replies", "belfry.cluster"] {
       let house = try House()
       try house.run()
       try house.cluster.connect(member: "operator").deleteTopics([name])

@@ -113,6 +113,16 @@ final class KafkaTransactionalProducer: TransactionalProducer {
       list.with { rd_kafka_send_offsets_to_transaction(client.handle, $0, group.pointer, Self.timeout) })
   }
 
+  func flush(timeout: Duration) throws(BusError) {
+    let code = rd_kafka_flush(client.handle, timeout.timeoutMilliseconds)
+    if let fatal = client.fatalError { throw fatal }
+    if let lost = client.takeUndelivered() {
+      throw lost.remedy == .fenced ? lost : BusError(.abort, code: lost.code, lost.message)
+    }
+    guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+    throw BusError(code, "records are not acknowledged within \(timeout)")
+  }
+
   func commit() throws(BusError) { try end(rd_kafka_commit_transaction(client.handle, Self.timeout)) }
 
   func abort() throws(BusError) { try end(rd_kafka_abort_transaction(client.handle, Self.timeout)) }

@@ -255,6 +255,8 @@ final class FoldedStream {
 
   deinit { follower.close() }
 
+  func isAtPresent() throws(BusError) -> Bool { try follower.isAtPresent() }
+
   func poll() throws {
     do {
       for record in try follower.poll(timeout: .milliseconds(50)) { take(record) }

@@ -1,0 +1,83 @@
+import Base
+import Bus
+import Requests
+
+/// How far the publisher is with the flushes that wait in the registry.
+struct Flushing {
+  /// How often the table is asked for its positions while a flush waits for them.
+  static let probeInterval = Duration.milliseconds(20)
+
+  /// Those whose sets are in the sweep under way.
+  var underway: [Flush] = []
+  /// Ids of those that were in a sweep already, before the table had reached their positions.
+  var tried: Set<String> = []
+  /// The table's state, as it told last.
+  var state: [Int32: Int64] = [:]
+  var nextProbe = Duration.zero
+  /// The last sweep had flushes, and left sets over that were due: it is their turn.
+  var isOthersTurn = false
+}
+
+/// A flush publishes its request's set, and what is linked with it, in the next sweep, and is answered in the
+/// sweep's own transaction (DESIGN section 7). The first time it does not ask how far the table is, which has
+/// mostly reached the positions by then; afterwards it waits for them, which holds up nothing.
+extension Publisher {
+  /// Puts the sets of flushes that may go in front of those that are due; rejects flushes that cannot be done.
+  func joinFlushes() throws(BusError) {
+    guard !running!.registry.flushes.isEmpty else { return }
+    let flushing = running!.flushing
+    try carryOut(
+      running!.registry.settleFlushes(now: time, at: flushing.state, underway: flushing.underway))
+    running!.flushing.tried.formIntersection(running!.registry.flushes.map(\.id))
+    running!.flushing.isOthersTurn = false
+    if flushing.isOthersTurn, !running!.due.isEmpty { return }
+    let ready = running!.registry.flushes.filter {
+      $0.isReached(at: flushing.state) || !flushing.tried.contains($0.id)
+    }
+    var first: [[RequestSet]] = []
+    var isFirst: Set<String> = []
+    for flush in ready {
+      guard let set = running!.registry.target(of: flush)?.set,
+        let unit = running!.schedule.flush(set, now: clock.elapsed())
+      else { continue }
+      if isFirst.insert(unit[0].linkGroup).inserted { first.append(unit) }
+    }
+    running!.due = first + running!.due.filter { !isFirst.contains($0[0].linkGroup) }
+    running!.flushing.underway = ready
+  }
+
+  /// Whether the table is to be asked for no more than its positions.
+  func mayProbe() -> Bool {
+    guard !running!.registry.flushes.isEmpty, clock.elapsed() >= running!.flushing.nextProbe else {
+      return false
+    }
+    running!.flushing.nextProbe = clock.elapsed() + Flushing.probeInterval
+    return true
+  }
+
+  /// The answers that go out with a sweep: to flushes whose set it publishes, and whose positions it shows.
+  func flushed(by outcome: Sweep.Outcome, _ sweep: Sweep, _ collected: Collected, _ sets: Set<String>)
+    -> Effects
+  {
+    let failed = Set((collected.failures + outcome.failures).map(\.stream))
+    let states = Dictionary(outcome.states.map { ($0.id, $0.state.seq) }) { $1 }
+    var done: [(flush: Flush, seq: Int64)] = []
+    for flush in running!.flushing.underway {
+      guard let (set, stream) = running!.registry.target(of: flush), sets.contains(set) else { continue }
+      guard flush.isReached(at: collected.positions) else {
+        running!.flushing.tried.insert(flush.id)
+        continue
+      }
+      if failed.contains(stream) || running!.begunAgain.contains(stream) { continue }
+      done.append((flush, states[stream] ?? counts.position(of: stream).seq))
+    }
+    return running!.registry.flushed(done, sweep: sweep.number, now: time)
+  }
+
+  /// The table has answered: what waits on may be put in front again.
+  func endFlushes(_ collected: Collected) {
+    running!.flushing.state = collected.positions
+    running!.flushing.isOthersTurn = !running!.flushing.underway.isEmpty && !running!.due.isEmpty
+    running!.flushing.underway = []
+  }
+}

@@ -1,0 +1,116 @@
+import Base
+import Events
+
+/// A client's wish that one of its requests is published now, read and not answered yet.
+public struct Flush: Sendable, Equatable {
+  /// The command's.
+  public let id: String
+  public let client: String
+  public let name: String
+  /// Change numbers by shard: the table must have reached them.
+  public let positions: [Int32: Int64]
+  /// Where it stands on `<cluster>.commands`.
+  let offset: Int64
+  let since: Timestamp
+
+  /// Whether the table's state at these change numbers has in it what the client wants to see.
+  public func isReached(at state: [Int32: Int64]) -> Bool {
+    positions.allSatisfy { shard, number in state[shard].map { $0 >= number } ?? false }
+  }
+
+  /// Reads a command's `positions`.
+  static func positions(_ json: JSON?) throws(Rejection) -> [Int32: Int64] {
+    guard let json, json != .null else { return [:] }
+    var positions: [Int32: Int64] = [:]
+    for member in json.members ?? [] {
+      guard let shard = Int32(member.name), shard >= 0, let number = member.value.int, number.isCount else {
+        throw malformed
+      }
+      positions[shard] = number
+    }
+    guard json.members != nil else { throw malformed }
+    return positions
+  }
+
+  private static let malformed = Rejection(
+    .value, #"positions are change numbers by shard, such as {"2":8812}"#)
+}
+
+/// How flushes are answered (DESIGN section 7). What they wait for is the publisher's to do.
+extension Registry {
+  /// Takes a flush among those that wait; one that waits already is answered once.
+  func wait(for flush: Flush) throws(Rejection) {
+    if flushes.contains(where: { $0.id == flush.id }) { return }
+    if let fault = fault(of: flush) { throw fault }
+    if flushes.count >= settings.flushesMax {
+      throw Rejection(.limit, "\(settings.flushesMax) flushes wait already")
+    }
+    flushes.append(flush)
+  }
+
+  /// The set that a flush is about and the stream that its request reads; nil where its request is gone.
+  public func target(of flush: Flush) -> (set: String, stream: String)? {
+    entry(of: flush).map { ($0.stream.set.id, $0.stream.stream.id) }
+  }
+
+  private func entry(of flush: Flush) -> RequestEntry? {
+    requestEntries[ByteKey(flush.client + "/" + flush.name)]
+  }
+
+  /// Why a flush cannot be done as the requests are now.
+  private func fault(of flush: Flush) -> Rejection? {
+    guard let entry = entry(of: flush) else {
+      return Rejection(.request, "\(excerpt(flush.client)) has no request \(excerpt(flush.name))")
+    }
+    let mode = entry.stream.stream.mode
+    if mode != .net {
+      return Rejection(.unsupported, "a stream of mode \(mode.rawValue) waits for no interval")
+    }
+    return entry.stream.failure
+  }
+
+  /// Rejects those that cannot be done, or have waited for too long; `state` is how far the table is, empty
+  /// where that is not known. Those of `underway` are left alone: they are about to be answered.
+  public func settleFlushes(now: Timestamp, at state: [Int32: Int64], underway: [Flush]) -> Effects {
+    var draft = Draft(now: now)
+    for flush in flushes where !underway.contains(flush) {
+      guard let fault = fault(of: flush) ?? impatience(flush, now, state) else { continue }
+      counts.rejected[fault.code, default: 0] += 1
+      answer(flush, CommandContent.reply(to: flush.client, "rejected", fault), &draft)
+    }
+    return draft.effects.isEmpty ? Effects() : settle(commands: &draft)
+  }
+
+  private func impatience(_ flush: Flush, _ now: Timestamp, _ state: [Int32: Int64]) -> Rejection? {
+    let behind = flush.positions.sorted { $0.key < $1.key }.first { state[$0.key] ?? -1 < $0.value }
+    if let behind, !state.isEmpty, state[behind.key] == nil {
+      return Rejection(.value, "the table has no shard \(behind.key)")
+    }
+    guard now - flush.since > settings.flushWait else { return nil }
+    let limit = "in \(settings.flushWait.milliseconds / 1_000) s"
+    guard let behind, let reached = state[behind.key] else {
+      return Rejection(.timeout, "not published \(limit)")
+    }
+    return Rejection(.timeout, "shard \(behind.key) is at \(reached), not at \(behind.value) \(limit)")
+  }
+
+  /// These flushes' sets are published in the transaction that has these effects: each is told how far its
+  /// request's stream is with it.
+  public func flushed(_ done: [(flush: Flush, seq: Int64)], sweep: Int64, now: Timestamp) -> Effects {
+    if done.isEmpty { return Effects() }
+    var draft = Draft(now: now)
+    for (flush, seq) in done {
+      counts.flushed += 1
+      let reply = JSON.object(of: [
+        "client": .string(flush.client), "status": .string("flushed"), "seq": .int(seq), "sweep": .int(sweep),
+      ])
+      answer(flush, reply, &draft)
+    }
+    return settle(commands: &draft)
+  }
+
+  private func answer(_ flush: Flush, _ reply: JSON, _ draft: inout Draft) {
+    flushes.removeAll { $0 == flush }
+    say(reply, to: ByteKey(flush.id), &draft)
+  }
+}

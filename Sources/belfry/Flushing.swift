@@ -1,0 +1,32 @@
+import Client
+import Events
+import FrontDoor
+
+/// `belfry flush NAME`.
+func flush(_ invocation: Invocation, _ output: Output) throws {
+  let positions = try invocation.text("positions").map(parsePositions)
+  let session = try openSession(invocation)
+  try flush(invocation.argument(0)!, positions, try clientName(invocation), session, output)
+}
+
+func flush(_ name: String, _ positions: JSON?, _ client: String, _ session: Session, _ output: Output) throws
+{
+  let reply = try session.flush(
+    client: client, id: commandID(client, "flush"), name: name, positions: positions)
+  guard reply["status"]?.string == "flushed" else { throw CommandFailure(rejection(reply)) }
+  try output.object(
+    ["status", "seq", "sweep"],
+    [.text("flushed"), Cell(reply["seq"] ?? .null), Cell(reply["sweep"] ?? .null)])
+}
+
+/// `2=8812,3=17`
+private func parsePositions(_ text: String) throws -> JSON {
+  .object(
+    try text.split(separator: ",", omittingEmptySubsequences: false).map { pair in
+      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2, let shard = Int32(parts[0]), shard >= 0, let number = Int64(parts[1]),
+        number >= 0
+      else { throw UsageError("--positions: expected SHARD=NUMBER, several with commas, found '\(pair)'") }
+      return JSON.Member(String(shard), .int(number))
+    })
+}

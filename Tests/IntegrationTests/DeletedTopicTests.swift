@@ -1,0 +1,69 @@
+import Base
+import Bus
+import Client
+import Events
+import Testing
+
+extension Integration {
+  /// Streams' topics that somebody deletes.
+  @Suite(.enabled(if: Broker.isThere, "KAFKA_HOME names no Kafka; these sentences are about a real one"))
+  struct DeletedTopicTests {
+    /// A topic as a reader finds it who comes now. Its stream does not begin in it.
+    private func rows(_ town: Town, _ reply: JSON, until holds: ([String: JSON]) -> Bool) throws
+      -> [StreamRecord]
+    {
+      var records: [StreamRecord] = []
+      try eventually(within: .seconds(90), "the stream in \(reply["stream"]?.text ?? "-"): \(records)") {
+        guard let stream = try? town.follow(reply) else { return false }
+        while try !stream.isAtPresent() { try stream.poll() }
+        records = stream.records
+        return holds(stream.rows)
+      }
+      return records
+    }
+
+    @Test func `a deleted topic is made again with the whole view, and nothing else waits for it`() throws {
+      let town = try Town()
+      try town.start()
+      let lost = try town.request("c", "lost", "SELECT Severity FROM alerts WHERE Severity >= 1")
+      let count = try town.request("c", "n", "SELECT COUNT(*) AS n FROM alerts WHERE Severity >= 1")
+      let kept = try town.request("c", "kept", "SELECT Severity FROM alerts WHERE Severity >= 2")
+      let (counter, other) = (try town.follow(count), try town.follow(kept))
+      try town.send((0..<5).map { Samples.event("row \($0)", severity: 3) })
+      let before = try rows(town, lost) { $0.count == 5 }
+      try counter.wait("the count") { $0["*"]?["n"]?.int == 5 }
+
+      try town.bus.deleteTopics([lost["stream"]?["topic"]?.string ?? ""])
+      try town.send([Samples.event("row 5", severity: 3)])
+      try other.wait(within: .seconds(20), "the row on another stream") { $0.count == 6 }
+      let after = try rows(town, lost) { $0.count == 6 }
+      #expect(after.first?.seq == before.last!.seq + 1)
+      #expect(after.map(\.seq) == Array((before.last!.seq + 1)...(before.last!.seq + Int64(after.count))))
+      try counter.wait("the count of all") { $0["*"]?["n"]?.int == 6 }
+      #expect(try town.metric("belfry_stream_topics_made_again_total") == 1)
+
+      try town.send([Samples.event("row 6", severity: 3)])
+      _ = try rows(town, lost) { $0.count == 7 }
+      try other.wait("the last row") { $0.count == 7 }
+      try counter.wait("the last count") { $0["*"]?["n"]?.int == 7 }
+      #expect(try town.metric("belfry_publisher_restarts_total") == 0)
+      #expect(try town.metric("belfry_member_restarts_total") == 0)
+    }
+
+    @Test func `deleted lanes are made again with all their streams`() throws {
+      let town = try Town()
+      try town.start()
+      let count = try town.request("c", "n", "SELECT COUNT(*) AS n FROM alerts")
+      let kept = try town.request("c", "kept", "SELECT Severity FROM alerts")
+      let list = try town.follow(kept)
+      try town.send([Samples.event("a")])
+      _ = try rows(town, count) { $0["*"]?["n"]?.int == 1 }
+      try town.bus.deleteTopics([town.topics.viewLanes])
+      try town.send([Samples.event("b")])
+      _ = try rows(town, count) { $0["*"]?["n"]?.int == 2 }
+      try list.wait("the row") { $0.count == 2 }
+      #expect(try town.metric("belfry_member_restarts_total") == 0, "the table goes on")
+      #expect(try town.bus.partitionCounts([town.topics.viewLanes]) == [town.topics.viewLanes: 8])
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import Base
+import Bus
+import Client
+import Events
+import Testing
+
+extension Integration {
+  /// A change is in the view before the answer, however long the interval.
+  @Suite(.enabled(if: Broker.isThere, "KAFKA_HOME names no Kafka; these sentences are about a real one"))
+  struct FlushTests {
+    private static let slow: KeyValuePairs<String, JSON?> = [
+      "interval_ms": .int(600_000), "link": .string("w"),
+    ]
+    private static let list = "SELECT Severity, Tally FROM alerts WHERE Severity >= 4"
+    private static let counter = "SELECT COUNT(*) AS n FROM alerts WHERE Node >= ''"
+
+    /// A town of one shard whose views wait for ten minutes.
+    private func slowTown() throws -> (Town, list: FoldedStream, counter: FoldedStream) {
+      let town = try Town(partitions: 1)
+      try town.start()
+      let list = try town.follow(try town.request("noc", "list", Self.list, Self.slow))
+      let counter = try town.follow(try town.request("noc", "n", Self.counter, Self.slow))
+      try counter.wait("the first count") { $0["*"]?["n"]?.int == 0 }
+      return (town, list, counter)
+    }
+
+    private func flushLater(_ town: Town, _ id: String, upTo number: Int64) throws {
+      let flush = JSON.object(of: [
+        "client": .string("noc"), "flush": .string("list"),
+        "positions": .object([JSON.Member("0", .int(number))]),
+      ])
+      try town.session.send(topic: town.topics.commands, key: id, value: flush.text)
+    }
+
+    @Test func `flush publishes a view and what is linked with it, and names seq and sweep`() throws {
+      let (town, list, counter) = try slowTown()
+      try town.send([Samples.event("a", severity: 5)])
+      try eventually("the row in the table") { try town.count("Severity = 5") == 1 }
+      let ran = try town.belfry("flush", "list", "--client", "noc", "--positions", "0=1")
+      #expect(ran.status == 0, "\(ran.errors)")
+      let answer = try JSON(parsing: ran.output)
+      try list.wait("the row") { $0.keys.sorted() == ["a"] }
+      try counter.wait("the count") { $0["*"]?["n"]?.int == 1 }
+      let last = try #require(list.records.last)
+      #expect(answer["status"]?.string == "flushed")
+      #expect(answer["seq"]?.int == last.seq)
+      #expect(answer["sweep"]?.int == last.sweep)
+      #expect(counter.records.last?.sweep == last.sweep)
+      let again = try JSON(parsing: try town.belfry("flush", "n", "--client", "noc").output)
+      #expect(again["seq"]?.int == counter.records.last?.seq, "nothing changed since")
+      #expect(again["sweep"]?.int ?? 0 > last.sweep)
+      #expect(try town.metric("belfry_flushes_total") == 2)
+    }
+
+    @Test func `exec with flush waits for the view, and mistakes are told`() throws {
+      let (town, _, _) = try slowTown()
+      let ran = try town.belfry(
+        "exec", "CREATE FILTER hot AS Severity >= 4", "--client", "noc", "--flush", "list")
+      #expect(ran.status == 0, "\(ran.errors)")
+      #expect(
+        try ran.lines.map { try JSON(parsing: $0)["status"]?.string } == ["done", "flushed"], "\(ran.output)")
+      let unknown = try town.belfry("flush", "lits", "--client", "noc")
+      #expect(unknown.status == 1 && unknown.errors.contains("noc has no request lits"), "\(unknown.errors)")
+      let shard = try town.belfry("flush", "list", "--client", "noc", "--positions", "7=1")
+      #expect(shard.status == 1 && shard.errors.contains("the table has no shard 7"), "\(shard.errors)")
+      #expect(try town.belfry("flush", "list", "--positions", "7").status == 2)
+    }
+
+    @Test func `a flush that waits holds nothing up, also not over a kill, and is answered once`() throws {
+      let (town, list, _) = try slowTown()
+      try flushLater(town, "noc/late", upTo: 2)
+      #expect(try town.belfry("exec", "CREATE FILTER hot AS Severity >= 4").status == 0)
+      try town.send([Samples.event("a", severity: 5)])
+      try eventually("the row in the table") { try town.count("Severity = 5") == 1 }
+      #expect(try town.replies()["noc/late"] == nil)
+      try town.kill()
+      try town.start()
+      #expect(try town.replies()["noc/late"] == nil)
+      try town.send([Samples.event("b", severity: 5)])
+      try eventually("the answer") { try town.replies()["noc/late"] != nil }
+      let reply = try #require(try town.replies()["noc/late"])
+      #expect(reply["status"]?.string == "flushed", "\(reply.text)")
+      try list.wait("both rows") { $0.count == 2 }
+      let seq = try #require(reply["seq"]?.int)
+      #expect(list.records.prefix { $0.seq <= seq }.contains { $0.key == "b" })
+      var answers = 0
+      try town.read(town.topics.replies) { record, batch in
+        if batch.keyText(record) == "noc/late" { answers += 1 }
+      }
+      #expect(answers == 1)
+    }
+
+    @Test func `a flush whose positions never come is rejected after thirty seconds`() throws {
+      let (town, _, _) = try slowTown()
+      let ran = try town.belfry("flush", "list", "--client", "noc", "--positions", "0=5")
+      #expect(ran.status == 1)
+      #expect(ran.errors.contains("shard 0 is at 0, not at 5 in 30 s"), "\(ran.errors)")
+    }
+  }
+}
