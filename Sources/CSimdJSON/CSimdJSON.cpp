@@ -12,6 +12,9 @@
 using simdjson::dom::element;
 using simdjson::dom::element_type;
 
+// The calls of a member's reading are most of what it costs.
+#define INLINE inline __attribute__((always_inline))
+
 namespace {
 
 // The given names in an open hash table, at most a quarter full. It holds a schema's names only, so a poor spread
@@ -22,6 +25,7 @@ class Names {
     size_t size = 16;
     while (size < count * 4) size *= 2;
     places_.assign(size, Place{"", {}, -1});
+    guesses_.assign(count, 0);
     for (size_t number = 0; number < count; number++) {
       std::string name(reinterpret_cast<const char *>(bytes), counts[number]);
       bytes += counts[number];
@@ -33,16 +37,19 @@ class Names {
     }
   }
 
-  // -1: none of them.
-  intptr_t find(std::string_view name) const {
+  // -1: none of them. What stood at that position in the last object is tried first: most writers keep an order.
+  INLINE intptr_t find(std::string_view name, size_t position) {
     const Ends ends(name);
-    const size_t mask = places_.size() - 1;
-    for (size_t at = ends.hash() & mask; places_[at].number >= 0; at = (at + 1) & mask) {
-      const Place &place = places_[at];
-      if (place.ends.first != ends.first || place.ends.last != ends.last || place.name.size() != name.size()) continue;
-      if (name.size() <= 16 || place.name == name) return place.number;
+    size_t unused = 0;
+    size_t &guess = position < guesses_.size() ? guesses_[position] : unused;
+    if (!places_[guess].is(name, ends)) {
+      const size_t mask = places_.size() - 1;
+      size_t at = ends.hash() & mask;
+      while (places_[at].number >= 0 && !places_[at].is(name, ends)) at = (at + 1) & mask;
+      if (places_[at].number < 0) return -1;
+      guess = at;
     }
-    return -1;
+    return places_[guess].number;
   }
 
  private:
@@ -67,8 +74,14 @@ class Names {
     std::string name;
     Ends ends;
     intptr_t number;
+
+    bool is(std::string_view other, const Ends &others) const {
+      return ends.first == others.first && ends.last == others.last && ends.count == others.count && number >= 0 &&
+             (others.count <= 16 || name == other);
+    }
   };
   std::vector<Place> places_;
+  std::vector<size_t> guesses_;
 };
 
 }  // namespace
@@ -81,16 +94,20 @@ struct belfry_json_parser {
 
   belfry_json_outcome parse(const uint8_t *bytes, size_t count, belfry_json_members &members) {
     forget(members);
-    element root;
-    error_ = load(bytes, count).get(root);
+    error_ = load(bytes, count);
     if (error_) return BELFRY_JSON_MALFORMED;
     // Without a backslash there is no U+0000 in a string: raw, it is refused as any control character.
     has_escapes_ = memchr(bytes, '\\', count) != nullptr;
-    simdjson::dom::object object;
-    const bool is_object = root.get(object) == simdjson::SUCCESS;
-    if (!is_object) return refuse(root, members);
-    error_ = read(object, members);
-    if (error_) return BELFRY_JSON_MALFORMED;
+    if (has_escapes_ || !read_flat(members)) {
+      forget(members);
+      error_ = implementation_->stage2(document_);
+      if (error_) return BELFRY_JSON_MALFORMED;
+      simdjson::dom::object object;
+      const bool is_object = document_.root().get(object) == simdjson::SUCCESS;
+      if (!is_object) return refuse(document_.root(), members);
+      error_ = read(object, members);
+      if (error_) return BELFRY_JSON_MALFORMED;
+    }
     members.others = others_.data();
     members.others_count = others_.size();
     return BELFRY_JSON_PARSED;
@@ -99,10 +116,12 @@ struct belfry_json_parser {
   const char *error() const { return simdjson::error_message(error_); }
 
  private:
-  const Names names_;
+  Names names_;
   const size_t depth_max_;
   const bool keeps_others_;
-  simdjson::dom::parser parser_;
+  // simdjson's two stages: the first finds where each name, value and sign begins, the second makes the document.
+  std::unique_ptr<simdjson::internal::dom_parser_implementation> implementation_;
+  simdjson::dom::document document_;
   // The text with the space behind it that simdjson reads in.
   std::unique_ptr<uint8_t[]> text_;
   size_t capacity_ = 0;
@@ -120,12 +139,13 @@ struct belfry_json_parser {
     others_.clear();
   }
 
-  simdjson::simdjson_result<element> load(const uint8_t *bytes, size_t count) {
-    if (count > capacity_) {
+  // The first stage, which checks UTF-8 and control characters, too.
+  simdjson::error_code load(const uint8_t *bytes, size_t count) {
+    if (count > capacity_ || capacity_ == 0) {
       if (auto error = grow(count)) return error;
     }
     memcpy(text_.get(), bytes, count);
-    return parser_.parse(text_.get(), count, false);
+    return implementation_->stage1(text_.get(), count, simdjson::stage1_mode::regular);
   }
 
   simdjson::error_code grow(size_t count) {
@@ -134,9 +154,107 @@ struct belfry_json_parser {
     capacity_ = 0;
     text_.reset(new (std::nothrow) uint8_t[capacity + simdjson::SIMDJSON_PADDING]());
     if (!text_) return simdjson::MEMALLOC;
-    if (auto error = parser_.allocate(capacity, depth_max_)) return error;
+    if (auto error = document_.allocate(capacity)) return error;
+    implementation_.reset();
+    const auto error = simdjson::get_active_implementation()->create_dom_parser_implementation(
+        capacity, depth_max_, implementation_);
+    if (error) return error;
     capacity_ = capacity;
     return simdjson::SUCCESS;
+  }
+
+  // An object as most events are, read where it stands: strings without escapes, whole numbers of up to 18 digits,
+  // true, false and null, nothing inside one another. False: it is another text, and perhaps no JSON at all.
+  bool read_flat(belfry_json_members &members) {
+    const uint32_t *at = implementation_->structural_indexes.get();
+    const uint32_t *const last = at + implementation_->n_structural_indexes - 1;
+    const uint8_t *const text = text_.get();
+    if (at == last || text[*at] != '{' || text[*last] != '}') return false;
+    bool has_null = false;
+    size_t position = 0;
+    for (at++; at != last; at += text[at[3]] == ',' ? 4 : 3) {
+      // A name, a colon, a value; then a comma and the next name, or the end.
+      if (last - at < 3 || text[at[1]] != ':') return false;
+      if (text[at[3]] == ',' ? last - at < 7 : at + 3 != last) return false;
+      std::string_view name;
+      belfry_json_value value;
+      if (!string(at[0], at[1], name) || !scalar(at[2], at[3], value)) return false;
+      const intptr_t number = names_.find(name, position++);
+      if (number < 0) {
+        if (keeps_others_) {
+          others_.push_back({reinterpret_cast<const uint8_t *>(name.data()), uint32_t(name.size()), 1, value});
+        }
+        continue;
+      }
+      if (values_[number].kind == BELFRY_JSON_MISSING) found_[members.found_count++] = number;
+      values_[number] = value;
+      has_null |= value.kind == BELFRY_JSON_NULL;
+    }
+    if (has_null) drop_nulls(members);
+    return true;
+  }
+
+  // The end of what began before `next`, where the next thing begins: between them is blank space only.
+  INLINE const uint8_t *end_before(uint32_t next) const {
+    const uint8_t *end = text_.get() + next;
+    while (end[-1] == ' ' || end[-1] == '\n' || end[-1] == '\r' || end[-1] == '\t') end--;
+    return end;
+  }
+
+  INLINE bool string(uint32_t start, uint32_t next, std::string_view &to) const {
+    const uint8_t *const from = text_.get() + start;
+    const uint8_t *const end = end_before(next);
+    if (*from != '"' || end - from < 2 || end[-1] != '"') return false;
+    to = {reinterpret_cast<const char *>(from + 1), size_t(end - from - 2)};
+    return true;
+  }
+
+  INLINE bool scalar(uint32_t start, uint32_t next, belfry_json_value &value) const {
+    const uint8_t *const from = text_.get() + start;
+    if (*from == '"') {
+      std::string_view text;
+      if (!string(start, next, text)) return false;
+      value = {uint64_t(reinterpret_cast<uintptr_t>(text.data())), uint32_t(text.size()), BELFRY_JSON_STRING};
+      return true;
+    }
+    const std::string_view word(reinterpret_cast<const char *>(from), size_t(end_before(next) - from));
+    if (*from == '-' || (*from >= '0' && *from <= '9')) return integer(word, value);
+    if (word == "null") return value = {0, 0, BELFRY_JSON_NULL}, true;
+    if (word == "true") return value = {1, 0, BELFRY_JSON_BOOL}, true;
+    if (word == "false") return value = {0, 0, BELFRY_JSON_BOOL}, true;
+    return false;
+  }
+
+  INLINE static bool integer(std::string_view word, belfry_json_value &value) {
+    const bool is_negative = word[0] == '-';
+    if (is_negative) word.remove_prefix(1);
+    if (word.empty() || word.size() > 18 || (word[0] == '0' && word.size() > 1)) return false;
+    uint64_t number = 0;
+    for (; word.size() >= 8; word.remove_prefix(8)) {
+      uint64_t digits;
+      memcpy(&digits, word.data(), 8);
+      if (!are_digits(digits)) return false;
+      number = number * 100'000'000 + eight(digits);
+    }
+    for (const char digit : word) {
+      if (digit < '0' || digit > '9') return false;
+      number = number * 10 + uint64_t(digit - '0');
+    }
+    value = {is_negative ? 0 - number : number, 0, BELFRY_JSON_INTEGER};
+    return true;
+  }
+
+  // Eight bytes at once, the first the lowest.
+  static bool are_digits(uint64_t bytes) {
+    return ((bytes & 0xF0F0F0F0F0F0F0F0) | (((bytes + 0x0606060606060606) & 0xF0F0F0F0F0F0F0F0) >> 4)) ==
+           0x3333333333333333;
+  }
+
+  static uint64_t eight(uint64_t digits) {
+    digits -= 0x3030303030303030;
+    digits = digits * 10 + (digits >> 8);
+    return (((digits & 0x000000FF000000FF) * 0x000F424000000064 +
+             ((digits >> 16) & 0x000000FF000000FF) * 0x0000271000000001) >> 32);
   }
 
   belfry_json_outcome refuse(element root, belfry_json_members &members) {
@@ -148,9 +266,10 @@ struct belfry_json_parser {
 
   simdjson::error_code read(simdjson::dom::object object, belfry_json_members &members) {
     bool has_null = false;
+    size_t position = 0;
     for (auto [name, from] : object) {
       if (auto error = check(name)) return error;
-      const intptr_t number = names_.find(name);
+      const intptr_t number = names_.find(name, position++);
       if (number < 0) {
         if (auto error = keeps_others_ ? keep(name, from) : check(from)) return error;
         continue;

@@ -27,9 +27,11 @@ public final class EventDecoder {
   private let bytesMax: Int
   /// By column. Bare memory: an array's own counting is a good part of what an event costs.
   private let types: UnsafeMutablePointer<ColumnType>
+  /// By column: the kind of JSON value whose bits are the cell as they are; of reals none.
+  private let plain: UnsafeMutablePointer<UInt32>
   var parser: ObjectParser
-  /// By column, of strings.
-  private let hashes: UnsafeMutablePointer<UInt32>
+  /// The strings of `internStrings`: their columns and hashes.
+  private let found: UnsafeMutablePointer<(column: Int, hash: UInt32)>
   /// Reads what the event itself has in `ExtendedAttr`.
   var extendedParser = ObjectParser(names: [], others: true)
   var extendedText = ByteBuffer(capacity: 256)
@@ -40,13 +42,18 @@ public final class EventDecoder {
     extended = schema.index(of: "ExtendedAttr").flatMap { schema.columns[$0].type == .string ? $0 : nil }
     unknown = unknownFields == .keep && extended == nil ? .drop : unknownFields
     parser = ObjectParser(names: schema.columns.map(\.name), others: unknown != .drop)
-    hashes = .allocate(capacity: schema.columns.count)
+    found = .allocate(capacity: schema.columns.count)
+    plain = .allocate(capacity: schema.columns.count)
     types = .allocate(capacity: schema.columns.count)
-    for (index, column) in schema.columns.enumerated() { (types + index).initialize(to: column.type) }
+    for (index, column) in schema.columns.enumerated() {
+      (types + index).initialize(to: column.type)
+      (plain + index).initialize(to: Self.plainKind(column.type).rawValue)
+    }
   }
 
   deinit {
-    hashes.deallocate()
+    found.deallocate()
+    plain.deallocate()
     types.deallocate()
   }
 
@@ -86,24 +93,35 @@ public final class EventDecoder {
   /// Takes a share of each present string in a dictionary: from here on `cell` of a string column is its code, and
   /// `string` is not to be asked. The caller's are all those shares.
   public func internStrings(_ strings: StringTable) {
+    var count = 0
     for column in parser.found where types[column] == .string {
       let hash = StringTable.hash(string(column))
-      hashes[column] = hash
+      found[count] = (column, hash)
+      count += 1
       strings.fetchPlace(hash)
     }
-    for column in parser.found where types[column] == .string { strings.fetchBlock(hashes[column]) }
-    for column in parser.found where types[column] == .string {
-      parser.set(column, bits: Cell(strings.intern(string(column), hashes[column])))
+    for index in 0..<count {
+      strings.fetchBlock(found[index].hash, bytes: Int(parser[found[index].column].count))
+    }
+    for index in 0..<count {
+      let (column, hash) = found[index]
+      parser.set(column, bits: Cell(strings.intern(string(column), hash)))
+    }
+  }
+
+  private static func plainKind(_ type: ColumnType) -> belfry_json_kind {
+    switch type {
+    case .string: BELFRY_JSON_STRING
+    case .int, .time: BELFRY_JSON_INTEGER
+    case .bool: BELFRY_JSON_BOOL
+    case .real: BELFRY_JSON_MISSING
     }
   }
 
   /// Makes cells of the values, each of its column's type.
   private func checkTypes() -> Refusal? {
-    for column in parser.found {
+    for column in parser.found where parser[column].kind != plain[column] {
       switch (types[column], belfry_json_kind(parser[column].kind)) {
-      case (.string, BELFRY_JSON_STRING), (.int, BELFRY_JSON_INTEGER), (.time, BELFRY_JSON_INTEGER),
-        (.bool, BELFRY_JSON_BOOL):
-        continue
       case (.int, BELFRY_JSON_REAL), (.time, BELFRY_JSON_REAL):
         if let refusal = makeWhole(column) { return refusal }
       case (.real, BELFRY_JSON_REAL): parser.set(column, real: cell(column).real)

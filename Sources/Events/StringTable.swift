@@ -45,8 +45,7 @@ public final class StringTable {
 
   public init() {
     blocks = .allocate(capacity: blocksCapacity)
-    places = .allocate(capacity: mask + 1)
-    places.initialize(repeating: 0, count: mask + 1)
+    places = Self.makePlaces(mask + 1)
     blocks[0] = arena.allocate(bytes: Header.bytes)
     header(blocks[0]).initialize(to: Header(count: 0, code: 0, shares: 1))
   }
@@ -83,10 +82,11 @@ public final class StringTable {
   @inline(__always)
   func fetchPlace(_ hash: UInt32) { belfry_prefetch(places + (Int(hash) & mask)) }
 
+  /// `bytes`: the string's.
   @inline(__always)
-  func fetchBlock(_ hash: UInt32) {
+  func fetchBlock(_ hash: UInt32, bytes: Int) {
     let place = Place(bits: places[Int(hash) & mask])
-    if place.bits != 0 { belfry_prefetch(arena[place.block]) }
+    if place.bits != 0 { arena.fetch(place.block, bytes: Header.bytes + bytes) }
   }
 
   public func intern(_ string: String) -> Code {
@@ -192,11 +192,16 @@ public final class StringTable {
     return Code(codeLimit - 1)
   }
 
+  private static func makePlaces(_ count: Int) -> UnsafeMutablePointer<UInt64> {
+    let places = HugePages.allocate(bytes: count * 8).bindMemory(to: UInt64.self, capacity: count)
+    places.initialize(repeating: 0, count: count)
+    return places
+  }
+
   private func grow() {
     let old = UnsafeMutableBufferPointer(start: places, count: mask + 1)
     mask = old.count * 2 - 1
-    places = .allocate(capacity: mask + 1)
-    places.initialize(repeating: 0, count: mask + 1)
+    places = Self.makePlaces(mask + 1)
     for bits in old where bits != 0 {
       var at = Int(Place(bits: bits).hash) & mask
       while places[at] != 0 { at = (at + 1) & mask }
