@@ -7,9 +7,9 @@ import Events
 /// A pure state machine: records in, records out. It knows no bus and no clock; the leader's loop gives it
 /// what was polled and the time, and sends what comes back in one transaction. The order of calls:
 ///
-///     addShard, restore …, startServing                        per shard; then startCommands, restoreReplies
-///     apply …, beginCommands, applyPendingClears, runTimers, finish
-///                                                              a transaction
+///     addShard, restore …, startServing                per shard; then startCommands, restoreReplies
+///     apply …, (unsent, sent) …, beginCommands, applyPendingClears, runTimers, finish
+///                                                      a transaction
 ///     committed (then, at will, drain) | aborted (then seek)   its end
 ///
 /// One thread uses it. Calls out of order trap; nothing that a record holds does.
@@ -50,6 +50,9 @@ public final class EventTable {
   let open: Images
   let dirty: Images
   var out = RecordBatch(capacity: 1 << 20)
+  /// What of the open transaction was in `out` before, and is sent.
+  var sentBytes = 0
+  var sentRecords = 0
   var isFinished = false
   /// The time of the call that is at work, and the last one's after it.
   var now = Timestamp.zero
@@ -130,12 +133,17 @@ public final class EventTable {
 
   /// The open transaction has something to commit: records to send or positions that moved.
   public var hasOpenWork: Bool {
-    !out.isEmpty || led.contains { $0.held.isHeld || $0.state != $0.committed && positionsMoved($0) }
+    sentRecords > 0 || !out.isEmpty
+      || led.contains { $0.held.isHeld || $0.state != $0.committed && positionsMoved($0) }
   }
 
   /// Bytes of the records that the open transaction sends so far, and their number: to bound it.
-  public var openBytes: Int { led.reduce(out.byteCount) { $0 + ($1.held.isHeld ? $1.held.bytes.count : 0) } }
-  public var openRecords: Int { led.reduce(out.count) { $0 + ($1.held.isHeld ? 1 : 0) } }
+  public var openBytes: Int {
+    led.reduce(sentBytes + out.byteCount) { $0 + ($1.held.isHeld ? $1.held.bytes.count : 0) }
+  }
+  public var openRecords: Int {
+    led.reduce(sentRecords + out.count) { $0 + ($1.held.isHeld ? 1 : 0) }
+  }
 
   /// Rows changed since the last drain, of committed transactions: what the next `drain` gives.
   public var dirtyRows: Int { dirty.entries.count }

@@ -48,6 +48,8 @@ public final class Leader: AssignmentHandler {
   private var nextCommit = Duration.zero
   private let pause: @Sendable (Duration) -> Void
   private var backoff: Backoff
+  /// The producer's transaction has begun.
+  private var isOpen = false
   /// The last transaction was aborted, and none was committed since.
   private var isFailing = false
   private let commits: Metric
@@ -108,8 +110,10 @@ public final class Leader: AssignmentHandler {
       table.applyPendingClears { eventsEnd($0) }
       table.runTimers(now: clock.now())
       try pauseInbox(consumer)
-      if table.hasOpenWork { try commitOrLearnWhy(consumer) }
+      if table.hasOpenWork { try orLearnWhy(consumer, commit) }
       nextCommit = clock.elapsed() + settings.commitInterval
+    } else if !table.unsent.isEmpty {
+      try orLearnWhy(consumer, sendAhead)
     }
     if !isFailing { readiness.turned("table") }
     return !table.hasOpenWork
@@ -170,32 +174,63 @@ public final class Leader: AssignmentHandler {
 
   /// Where the transactional id is lost, the group tells why: another process has the seat, and ours must not
   /// take it back from it; or the broker gave up on a transaction of ours.
-  private func commitOrLearnWhy(_ consumer: any GroupConsumer) throws(BusError) {
+  private func orLearnWhy(_ consumer: any GroupConsumer, _ body: () throws(BusError) -> Void)
+    throws(BusError)
+  {
     do throws(BusError) {
-      try commit()
+      try body()
     } catch  where error.remedy == .fenced {
       let deadline = clock.elapsed() + Settings.fenceWait
       while clock.elapsed() < deadline, !isRevoked {
         batch.removeAll()
-        try consumer.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: .milliseconds(100))
+        do throws(BusError) {
+          try consumer.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: .milliseconds(100))
+        } catch  where error.remedy == .retry {
+          continue  // it is the first error that is told
+        }
       }
       throw error
     }
   }
 
+  /// Sends what there is so far: the brokers write it while the next records are polled and applied, and the
+  /// commit has less to wait for.
+  private func sendAhead() throws(BusError) {
+    try orAbort { producer, _ throws(BusError) in
+      try send(table.unsent, producer)
+      table.sent()
+    }
+  }
+
   private func commit() throws(BusError) {
-    guard let producer, let group else { preconditionFailure("a commit without a seat") }
     let started = clock.elapsed()
     let (out, positions) = table.finish()
-    do throws(BusError) {
-      try producer.begin()
-      try producer.send(out)
+    try orAbort { producer, group throws(BusError) in
+      try send(out, producer)
       try producer.sendOffsets(positions, group: group)
       try producer.commit(attemptsMax: settings.commitAttemptsMax)
+      isOpen = false
       table.committed()
       commits.add()
       backoff.reset()
       isFailing = false
+    }
+    commitTime.add(Int((clock.elapsed() - started).milliseconds))
+  }
+
+  private func send(_ out: RecordBatch, _ producer: any TransactionalProducer) throws(BusError) {
+    if !isOpen { try producer.begin() }
+    isOpen = true
+    try producer.send(out)
+  }
+
+  /// Does a part of the open transaction; where it cannot be completed, it is aborted.
+  private func orAbort(
+    _ body: (any TransactionalProducer, any GroupMetadata) throws(BusError) -> Void
+  ) throws(BusError) {
+    guard let producer, let group else { preconditionFailure("a transaction without a seat") }
+    do throws(BusError) {
+      try body(producer, group)
     } catch  where error.remedy == .abort || error.remedy == .retry {
       let wait = backoff.take()
       isFailing = true
@@ -205,11 +240,11 @@ public final class Leader: AssignmentHandler {
       try abort(producer)
       pause(wait)
     }
-    commitTime.add(Int((clock.elapsed() - started).milliseconds))
   }
 
   /// Undoes the open changes and rewinds to the committed positions.
   private func abort(_ producer: any TransactionalProducer) throws(BusError) {
+    isOpen = false
     try producer.abortOrGiveUp()
     do throws(BusError) {
       try consumer?.seek(to: table.aborted())
@@ -319,10 +354,12 @@ public final class Leader: AssignmentHandler {
     }
   }
 
-  /// The shards go elsewhere (or the group lost sight of us). No transaction is open here: one begins and
-  /// ends within `commit`, and this is called inside a poll. Nothing is kept: what follows is a new leader.
+  /// The shards go elsewhere (or the group lost sight of us): whoever gets them finds no open transaction of
+  /// ours on them. Nothing is kept: what follows is a new leader, which aborts what this one could not.
   public func revoked(lost: Bool) {
     log.warning("shards revoked", ("lost", "\(lost)"))
+    if isOpen { try? producer?.abort() }
+    isOpen = false
     readiness.set("table", "its shards were revoked")
     group = nil
     isRevoked = true

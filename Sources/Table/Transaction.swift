@@ -4,8 +4,21 @@ import Events
 
 // The end of a transaction, and what leaves the table after it.
 extension EventTable {
-  /// Closes the transaction: all records to be sent, and the positions of the events and inbox partitions
-  /// of every shard that is led, and of the commands, moved or not (KIP-447, DESIGN section 4). The batch is the table's own,
+  /// Records of the open transaction that can be sent before its end. The batch is the table's own, valid
+  /// until its next call.
+  public var unsent: RecordBatch { out }
+
+  /// What `unsent` had was sent, in the transaction that `finish` will close.
+  public func sent() {
+    precondition(!isFinished)
+    sentBytes += out.byteCount
+    sentRecords += out.count
+    out.removeAll()
+  }
+
+  /// Closes the transaction: all records that are still to be sent, and the positions of the events and inbox
+  /// partitions of every shard that is led, and of the commands, moved or not (KIP-447, DESIGN section 4). The
+  /// batch is the table's own,
   /// valid until `committed` or `aborted`, one of which must come next.
   public func finish() -> (out: RecordBatch, positions: [TopicPartition: Int64]) {
     precondition(!isFinished)
@@ -98,6 +111,8 @@ extension EventTable {
     out.removeAll()
     openRowsLookedAt = 0
     openCommandBytes = 0
+    sentBytes = 0
+    sentRecords = 0
     for shard in led {
       shard.held.isHeld = false
       shard.clears.removeAll()

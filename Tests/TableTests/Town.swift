@@ -29,6 +29,8 @@ struct Town {
   var follower: [String: String] = [:]
   var numbers: [Int32: Int64] = [:]
   var delivered: [(entry: Entry, partition: Int32, isInbox: Bool)] = []
+  /// Sent in the open transaction.
+  var ahead: [Bench.Sent] = []
   var garbage = 0
   var dead = 0
 
@@ -61,7 +63,10 @@ struct Town {
   mutating func turn() {
     let before = snapshot()
     delivered.removeAll()
-    for _ in 0..<Int.random(in: 1...3, using: &random) { deliver() }
+    for _ in 0..<Int.random(in: 1...3, using: &random) {
+      deliver()
+      if Bool.random(using: &random) { sendAhead() }
+    }
     let isExtra = Bool.random(using: &random)
     if isExtra { table.runTimers(now: bench.now) }
     if Int.random(in: 0..<3, using: &random) == 0 {
@@ -103,14 +108,23 @@ struct Town {
 
   private mutating func abort(_ before: [String]) {
     let positions = table.aborted()
+    ahead = []
     #expect(snapshot() == before)
     for (partition, offset) in positions { next[partition] = offset }
+  }
+
+  /// What is sent before the end of the transaction is a part of it.
+  private mutating func sendAhead() {
+    ahead += Bench.read(table.unsent)
+    table.sent()
+    #expect(table.openRecords >= ahead.count)
   }
 
   private mutating func commit() {
     table.runTimers(now: bench.now)
     let (out, positions) = table.finish()
-    let sent = Bench.read(out)
+    let sent = ahead + Bench.read(out)
+    ahead = []
     bench.sent += sent
     table.committed()
     for (partition, offset) in positions { #expect(next[partition, default: 0] == offset) }
