@@ -1,3 +1,4 @@
+#include <malloc.h> /* mallopt: librdkafka has no memory of its own */
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 

@@ -31,6 +31,7 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     bootstrap: String, embedded: Bool = false, replication: Int = 1, properties: [String: String] = [:],
     log: Log = .silent, metrics: Metrics = Metrics()
   ) throws(BusError) {
+    ClientMemory.keepFreed
     reports = KafkaCallbacks.Reports(log: log.named("kafka"), metrics: metrics)
     self.replication = replication
     self.properties = properties
@@ -82,7 +83,9 @@ public final class KafkaBus: Bus, @unchecked Sendable {
       try client(
         .producer,
         [
-          "transactional.id": transactionalID, "linger.ms": "5",
+          // What waits is sent at the latest by the commit. A second request to a partition waits for the
+          // answer to the first, and librdkafka does so in a loop without a pause: few large ones it must be.
+          "transactional.id": transactionalID, "linger.ms": "40", "batch.num.messages": "100000",
           // A sweep that begins a large view may take its time; who takes the seat ends what is open at once.
           "transaction.timeout.ms": "60000", "statistics.interval.ms": Self.statisticsInterval,
           "queue.buffering.max.messages": "1000000", "queue.buffering.max.kbytes": "262144",

@@ -124,7 +124,11 @@ final class KafkaReader: Reader {
 
   func position(_ partition: TopicPartition) -> Int64 { positions[partition] ?? 0 }
 
-  func close() { pump = nil }
+  /// What was fetched goes with the client: of a restore that is much, and not needed again.
+  func close() {
+    pump = nil
+    ClientMemory.giveBack()
+  }
 }
 
 final class KafkaGroupMetadata: GroupMetadata {
