@@ -185,8 +185,8 @@ public final class Leader: AssignmentHandler {
         batch.removeAll()
         do throws(BusError) {
           try consumer.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: .milliseconds(100))
-        } catch  where error.remedy == .retry {
-          continue  // it is the first error that is told
+        } catch let told where told.remedy == .retry {
+          pause(settings.abortPauseMin)  // no answer yet; and what is over must not be tried again
         }
       }
       throw error
