@@ -9,14 +9,23 @@ public final class BusBed {
   let prefix: String
   /// A new connection, as a process of its own would make it.
   let connect: () throws -> any Bus
+  /// The same with short transaction time-outs and sessions, where they can be chosen.
+  let connectImpatient: () throws -> any Bus
+  /// The brokers' cleaner and their retention pass over a topic, where they do not by themselves.
+  let clean: (String) -> Void
 
   /// A consumer does not keep its handler.
   private var handlers: [Positions] = []
 
-  public init(clock: any Clock, prefix: String, connect: @escaping () throws -> any Bus) {
+  public init(
+    clock: any Clock, prefix: String, connectImpatient: (() throws -> any Bus)? = nil,
+    clean: @escaping (String) -> Void = { _ in }, connect: @escaping () throws -> any Bus
+  ) {
     self.clock = clock
     self.prefix = prefix
     self.connect = connect
+    self.connectImpatient = connectImpatient ?? connect
+    self.clean = clean
   }
 
   static let patience: Duration = .seconds(60)
@@ -24,8 +33,10 @@ public final class BusBed {
   func name(_ topic: String) -> String { "\(prefix).\(topic)" }
 
   /// Makes a topic and gives its partitions' names.
-  func makeTopic(_ bus: any Bus, _ topic: String, partitions: Int = 1) throws -> [TopicPartition] {
-    let spec = TopicSpec(name(topic), partitions: partitions, properties: [:])
+  func makeTopic(
+    _ bus: any Bus, _ topic: String, partitions: Int = 1, _ properties: [String: String] = [:]
+  ) throws -> [TopicPartition] {
+    let spec = TopicSpec(name(topic), partitions: partitions, properties: properties)
     try again { try bus.ensureTopics([spec]) }
     return (0..<partitions).map { TopicPartition(spec.name, Int32($0)) }
   }
@@ -55,9 +66,9 @@ public final class BusBed {
     return producer
   }
 
-  func sendPlainly(_ bus: any Bus, _ place: TopicPartition, _ values: [String]) throws {
+  func sendPlainly(_ bus: any Bus, _ place: TopicPartition, _ values: [String], key: String = "k") throws {
     let producer = try bus.makeProducer()
-    try producer.send(batch(place, values))
+    try producer.send(batch(place, values, key: key))
     try producer.flush(timeout: Self.patience)
     producer.close()
   }
@@ -75,6 +86,18 @@ public final class BusBed {
       return values.count
     }
     return values
+  }
+
+  /// Each record that is there, as `key=value`.
+  func keys(_ bus: any Bus, _ place: TopicPartition) throws -> [String] {
+    var found: [String] = []
+    try again {
+      found = []
+      try bus.readToEnd([place: earliestOffset], clock: clock) { batch in
+        found += batch.records.map { "\(batch.keyText($0) ?? "null")=\(batch.valueText($0) ?? "null")" }
+      }
+    }
+    return found
   }
 
   /// Polls until `take` has counted enough, and once more: what is too much shall show.
@@ -95,10 +118,12 @@ public final class BusBed {
     try #require(found >= count, "\(found) of \(count) records came")
   }
 
-  func consumer(_ bus: any Bus, _ topics: [String], _ handler: Positions) throws -> any GroupConsumer {
+  func consumer(_ bus: any Bus, _ topics: [String], _ handler: Positions, seat: String = "seat") throws
+    -> any GroupConsumer
+  {
     handlers.append(handler)
     return try bus.makeConsumer(
-      group: name("group"), instanceID: name("seat"), topics: topics.map(name), handler: handler)
+      group: name("group"), instanceID: name(seat), topics: topics.map(name), handler: handler)
   }
 
   /// Polls a consumer and gives the values by partition.
@@ -161,13 +186,15 @@ public func failure(_ body: () throws -> Void) -> BusError? {
   }
 }
 
-/// Records of these values, all with the key `k` and one timestamp.
-public func batch(_ place: TopicPartition, _ values: [String]) -> RecordBatch {
+/// Records of these values, all with one key and one timestamp.
+public func batch(
+  _ place: TopicPartition, _ values: [String?], key: String = "k",
+  _ timestamp: Timestamp = Timestamp(milliseconds: 1000)
+) -> RecordBatch {
   let batch = RecordBatch()
   for value in values {
     batch.append(
-      topic: place.topic, partition: place.partition, timestamp: Timestamp(milliseconds: 1000), key: "k",
-      value: value)
+      topic: place.topic, partition: place.partition, timestamp: timestamp, key: key, value: value)
   }
   return batch
 }

@@ -12,7 +12,7 @@ public struct BusSentence: Sendable, CustomTestStringConvertible {
     self.check = check
   }
 
-  public static let all = records + topics + transactions + groups
+  public static let all = records + topics + transactions + groups + seats + cleaning
 }
 
 extension BusSentence {

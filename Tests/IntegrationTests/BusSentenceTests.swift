@@ -11,9 +11,13 @@ extension Integration {
     @Test(arguments: BusSentence.all)
     func `Kafka holds to what every bus holds to`(sentence: BusSentence) throws {
       let broker = try Broker.running
-      let bed = BusBed(clock: SystemClock(), prefix: "bus\(Scratch.next())-\(getpid())") {
-        try KafkaBus(bootstrap: broker.bootstrap)
-      }
+      let impatient = [
+        "transaction.timeout.ms": "5000", "socket.timeout.ms": "5000", "session.timeout.ms": "6000",
+      ]
+      let bed = BusBed(
+        clock: SystemClock(), prefix: "bus\(Scratch.next())-\(getpid())",
+        connectImpatient: { try KafkaBus(bootstrap: broker.bootstrap, properties: impatient) },
+        connect: { try KafkaBus(bootstrap: broker.bootstrap) })
       try sentence.check(bed)
     }
   }

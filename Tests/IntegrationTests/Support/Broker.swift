@@ -119,6 +119,11 @@ final class Broker: Sendable {
       min.insync.replicas=1
       group.initial.rebalance.delay.ms=0
       auto.create.topics.enable=false
+      log.cleaner.backoff.ms=500
+      log.retention.ms=-1
+      log.retention.check.interval.ms=1000
+      log.initial.task.delay.ms=1000
+      transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 
       """
   }
