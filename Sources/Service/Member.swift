@@ -363,7 +363,7 @@ public final class Member: Sendable {
     while true {
       let started = clock.elapsed()
       guard let error = run("changes", outcome, life.changes.turn) else { return nil }
-      if isFinal(error) || isStopping || outcome.isEnded { return error }
+      if MemberLife.isFinal(error) || isStopping || outcome.isEnded { return error }
       guard life.resetChanges(after: error) else { return error }
       changeRestarts.add()
       readiness.set("changes", error.description)
