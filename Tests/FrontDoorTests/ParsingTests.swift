@@ -59,7 +59,7 @@ import Testing
     #expect(fault("query", "") == "query: SQL: expected a text, found nothing")
     #expect(
       fault("subscribe", "a", "--mode", "nett")
-        == "subscribe: --mode: expected net, found 'nett'; did you mean 'net'?")
+        == "subscribe: --mode: expected net, all, immediate, found 'nett'; did you mean 'net'?")
     #expect(
       fault("subscribe", "a", "--interval", "5")
         == "subscribe: --interval: expected a time such as 500ms, 5s, 2m or 1h, found '5'")
