@@ -133,7 +133,7 @@ public final class EventTable {
 
   /// The open transaction has something to commit: records to send or positions that moved.
   public var hasOpenWork: Bool {
-    sentRecords > 0 || !out.isEmpty
+    sentRecords > 0 || !out.isEmpty || desk?.isUntold == true
       || led.contains { $0.held.isHeld || $0.state != $0.committed && positionsMoved($0) }
   }
 

@@ -291,8 +291,9 @@ public final class Leader: AssignmentHandler {
     }
     let commands = TopicPartition(topics.commands, 0)
     if partitions.contains(commands) {
-      start[commands] = try position(commands, [committed[commands], table.commandsConsumedByChangelog])
-      try restoreCommands(from: start[commands]!)
+      start[commands] = try commandsStart(commands, [committed[commands], table.commandsConsumedByChangelog])
+      table.startCommands(at: start[commands]!, isNew: committed[commands] == nil)
+      try restoreReplies()
     }
     self.group = group
     nextCommit = clock.elapsed() + settings.commitInterval
@@ -324,9 +325,15 @@ public final class Leader: AssignmentHandler {
     return position
   }
 
+  /// Every transaction has the commands' position. A table that has changes, but no such position, is of a version
+  /// that knew no commands of its kind and refused them: what was refused is not done now.
+  private func commandsStart(_ commands: TopicPartition, _ known: [Int64?]) throws(BusError) -> Int64 {
+    let isOld = known.allSatisfy { $0 == nil } && table.ledShards.contains { table.changeNumber($0)! > 0 }
+    return isOld ? try bus.endOffset(commands, isolation: .uncommitted) : try position(commands, known)
+  }
+
   /// What was answered, and what runs, before any command is read: so none is carried out twice.
-  private func restoreCommands(from position: Int64) throws(BusError) {
-    table.startCommands(at: position)
+  private func restoreReplies() throws(BusError) {
     try bus.readToEnd([TopicPartition(settings.topics.replies, 0): earliestOffset], clock: clock) { batch in
       table.restoreReplies(batch)
     }

@@ -173,24 +173,38 @@ struct ChangeTests {
     #expect(house.rows.allSatisfy { $0.value["Grade"]?.int == 4 })
   }
 
-  /// Each command adds one to every row, whatever dies when, and however often it is sent.
+  @Test func `what a version without changes of rows has refused is not done after the upgrade`() throws {
+    let house = try House()
+    house.cluster.append(
+      topic: house.topics.changelog("alerts"), partition: 1, key: "old", value: #"{"Identifier":"old"}"#,
+      headers: ["belfry-change": "1", "belfry-consumed": #"{"events":0,"inbox":0}"#])
+    house.command("c/1", "UPDATE alerts SET Grade = 1")
+    try house.run()
+    house.command("c/2", "UPDATE alerts SET Class = 1")
+    house.restart()
+    try house.run()
+    #expect(house.answer("c/1") == .null)
+    #expect(house.answer("c/2")["rows"]?.int == 1)
+    #expect(house.rows["old"]?["Grade"]?.int == 0)
+    let fresh = try House()
+    fresh.command("c/1", "UPDATE alerts SET Grade = 1")
+    try fresh.run()
+    #expect(fresh.answer("c/1")["status"]?.string == "done", "sent before a new cluster's first start")
+  }
+
+  /// Updates add one to every row, inserts count, and what is sent behind an event finds its row: whatever dies when,
+  /// and however often commands are sent.
   @Test(arguments: 1...40 as ClosedRange<UInt64>)
-  func `a command is carried out once, over crashes at any call`(seed: UInt64) throws {
+  func `a command is carried out once and in its place, over crashes at any call`(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let house = try house(seed: seed)
     house.ask("all", "SELECT Grade, Tally FROM alerts")
     try house.run()
     let faults = SimulatedFaults.rough(callsPerCrash: [150, 400, 1_000].randomElement(using: &random)!)
-    var sent: [(id: String, sql: String)] = []
-    var inserted = 0
+    var sent: [(id: String, sql: String, rows: Int64)] = []
     for n in 0..<30 {
       house.bus.faults = faults
-      if Bool.random(using: &random) {
-        sent.append(("c/\(n)", "UPDATE alerts SET Grade = Grade + 1"))
-      } else {
-        sent.append(("c/\(n)", "INSERT INTO alerts (Identifier) VALUES ('e0'), ('e1'), ('e2')"))
-        inserted += 1
-      }
+      sent.append(command(n, Kind.allCases.randomElement(using: &random)!, house))
       house.command(sent[n].id, sent[n].sql)
       let again = sent.randomElement(using: &random)!
       if Bool.random(using: &random) { house.command(again.id, again.sql) }
@@ -200,17 +214,33 @@ struct ChangeTests {
     }
     house.bus.faults = .none
     for _ in 0..<400 { house.roughTurn() }
-    let updated = sent.count - inserted
-    for (id, sql) in sent {
-      #expect(house.answer(id)["status"]?.string == "done", "\(id) \(sql)")
-      #expect(house.answer(id)["rows"]?.int == (sql.hasPrefix("U") ? 9 : 3))
+    for (id, sql, rows) in sent {
+      let reply = house.answer(id)
+      #expect(reply["status"]?.string == "done" && reply["rows"]?.int == rows, "\(id) \(sql): \(reply.text)")
     }
+    func count(_ kind: Kind) -> Int64 { Int64(sent.count { $0.sql.hasPrefix(kind.rawValue) }) }
     let rows = (0..<9).map { house.rows["e\($0)"] }
-    #expect(rows.map { $0?["Grade"]?.int } == (0..<9).map { _ in Int64(updated) })
-    #expect(rows.map { $0?["Tally"]?.int } == (0..<9).map { $0 < 3 ? Int64(1 + inserted) : $0 == 8 ? 31 : 1 })
+    #expect(rows.map { $0?["Grade"]?.int } == (0..<9).map { _ in count(.update) })
+    #expect(rows.map { $0?["Tally"]?.int } == (0..<9).map { $0 < 3 ? 1 + count(.insert) : $0 == 8 ? 31 : 1 })
+    #expect(house.rows.count == 9, "what was sent behind its event is deleted")
     try house.run()
     #expect(house.folded("all").mapValues { $0["Grade"]?.int } == house.rows.mapValues { $0["Grade"]?.int })
     #expect(house.cluster.misuses == [])
+  }
+
+  private enum Kind: String, CaseIterable { case update, insert, delete }
+
+  /// With the rows that it must touch.
+  private func command(_ n: Int, _ kind: Kind, _ house: House) -> (id: String, sql: String, rows: Int64) {
+    switch kind {
+    case .update: return ("c/\(n)", "update alerts SET Grade = Grade + 1 WHERE Node = 'n'", 9)
+    case .insert: return ("c/\(n)", "insert INTO alerts (Identifier) VALUES ('e0'), ('e1'), ('e2')", 3)
+    case .delete:
+      // Sent before the command, so it must be there; by another shard's row for each number.
+      house.cluster.append(
+        topic: house.topics.events, key: "f\(n)", value: #"{"Identifier":"f\#(n)","Class":\#(n)}"#)
+      return ("c/\(n)", "delete FROM alerts WHERE Class = \(n) AND Identifier LIKE 'f%'", 1)
+    }
   }
 }
 

@@ -9,6 +9,8 @@ final class CommandDesk {
 
   /// The next offset to be read of the commands: behind what waits.
   var read: Int64
+  /// Where commands are read from is in no transaction yet: it goes into the first, even if that has nothing else.
+  private(set) var isUntold: Bool
   /// Commands read but not begun.
   var pending = PendingRecords()
   /// Of ended transactions.
@@ -24,7 +26,10 @@ final class CommandDesk {
   private var open: [ID: CommandState] = [:]
   private var touched: [ID] = []
 
-  init(read: Int64) { self.read = read }
+  init(read: Int64, isUntold: Bool) {
+    self.read = read
+    self.isUntold = isUntold
+  }
 
   subscript(id: ID) -> CommandState? { open[id] ?? states[id] }
 
@@ -55,6 +60,7 @@ final class CommandDesk {
     for id in touched { keep(id, open[id]!) }
     open.removeAll(keepingCapacity: true)
     touched.removeAll(keepingCapacity: true)
+    isUntold = false
     forget(settings)
   }
 

@@ -12,19 +12,19 @@ extension EventTable {
   /// The next offset of the commands to be read; nil where they are not read.
   public var commandsPosition: Int64? { desk?.read }
 
-  /// Shard 0 is served and reads commands from this offset on.
-  public func startCommands(at position: Int64) {
+  /// Shard 0 is served and reads commands from this offset on. `isNew`: no transaction has had it.
+  public func startCommands(at position: Int64, isNew: Bool = false) {
     let shard = shard(0)!
     precondition(language != nil && desk == nil)
     shard.state.commands = position
     shard.committed.commands = position
-    desk = CommandDesk(read: position)
+    desk = CommandDesk(read: position, isUntold: isNew)
   }
 
   /// Takes committed records of the replies topic, in order, after `startCommands`: what the commands before were
   /// answered, and how far those are that run. O(records).
   public func restoreReplies(_ batch: RecordBatch) {
-    precondition(!hasOpenWork)
+    precondition(!hasOpenChanges)
     let replies = batch.index(ofTopic: topics.replies)
     for record in batch.records where record.topic == replies {
       guard InboxKind(batch.header(record, ChangeHeader.kind)) == .command, let id = batch.key(record),
