@@ -68,7 +68,7 @@ struct RunningCommand {
   mutating func take(_ answer: CommandAnswer) -> Bool {
     guard let at = awaited.firstIndex(of: answer.shard) else { return false }
     awaited.remove(at: at)
-    rows += answer.rows
+    rows &+= answer.rows  // what the inbox says is not to trap
     if answer.rows > 0 {
       let place = positions.firstIndex { $0.shard > answer.shard } ?? positions.endIndex
       positions.insert((answer.shard, answer.change), at: place)
