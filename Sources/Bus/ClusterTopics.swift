@@ -95,7 +95,12 @@ public struct ClusterTopics: Sendable {
   }
 
   /// An own topic of a stream of all changes.
-  public static func history(_ name: String) -> TopicSpec { kept(name, week) }
+  public static func history(_ name: String) -> TopicSpec {
+    // What is stored for a client that is away has a limit of its own.
+    let spec = kept(name, week)
+    return TopicSpec(
+      name, partitions: 1, properties: spec.properties.merging(["retention.bytes": "-1"]) { $1 })
+  }
 
   /// The same of an immediate stream.
   public static func live(_ name: String) -> TopicSpec { kept(name, day) }

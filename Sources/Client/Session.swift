@@ -127,9 +127,9 @@ public final class Session {
     )
   }
 
-  /// The request that was answered so stands, be it that its stream stands still.
+  /// The request that was answered so stands, be it that its stream stands still or stores.
   private static func stands(_ reply: JSON) -> Bool {
-    ["active", "failed"].contains(reply["status"]?.string)
+    ["active", "failed", "away", "full"].contains(reply["status"]?.string)
   }
 
   /// The replies under some keys among the next records of a reader.

@@ -335,6 +335,8 @@ public final class Publisher {
   private func apply(_ effects: Effects) {
     for place in effects.ended { end(place) }
     for stream in effects.started { begin(stream, &running!) }
+    for id in effects.stored { tell(.store(id: id)) }
+    for id in effects.takenUp { tell(.takeUp(id: id)) }
     for set in effects.sets { running!.schedule.update(set, now: clock.elapsed()) }
     for id in effects.setsEnded { running!.schedule.remove(id) }
     if let definitions = effects.definitions {
@@ -382,8 +384,10 @@ public final class Publisher {
   }
 
   /// Whoever publishes every change goes on in this publisher's term.
-  func beginChanges(_ streams: [Stream]) {
-    tell(.begin(epoch: counts.epoch, streams: streams, counts: counts.changes, news: changeNews))
+  func beginChanges(_ streams: [Stream], storing: Set<String>) {
+    tell(
+      .begin(
+        epoch: counts.epoch, streams: streams, storing: storing, counts: counts.changes, news: changeNews))
   }
 
   private func take(_ news: ChangeNews) throws(BusError) {
@@ -395,6 +399,7 @@ public final class Publisher {
         log.warning("topics left behind are not looked for", ("error", error.description))
       }
     case .stopped(let place): if place.placement == .own { streamTopics.delete([place.topic]) }
+    case .full(let full): try carryOut(running!.registry.fill(full.stream, reason: full.reason, now: time))
     case .failed(let failure):
       try carryOut(running!.registry.fail(failure.stream, reason: failure.reason, now: time))
     }

@@ -36,7 +36,7 @@ extension Publisher {
     // the registry sorted out when it was restored.
     try commit(effects, claiming: counts.epoch, leftOver: counts.progress.leftOver(places), running)
     resetTable()
-    beginChanges(streams.filter { $0.mode != .net })
+    beginChanges(streams.filter { $0.mode != .net }, storing: running.registry.storing)
     for stream in streams where stream.mode == .net { begin(stream, &running) }
     for set in registry.sets { running.schedule.update(set, now: clock.elapsed()) }
     definitions.set(registry.definitions, commands: registry.commandsPosition)

@@ -46,6 +46,7 @@ extension Registry {
   /// Draws a step's consequences: grace periods, intervals, replies, and the position.
   func settle(_ draft: inout Draft) -> Effects {
     settleStreams(&draft)
+    settleStoring(&draft)
     settleSets(&draft)
     for request in draft.requestsWritten.inOrder where isLiving(request) {
       if draft.repliedTo[request.creation] != nil { request.repliedAt = draft.now }

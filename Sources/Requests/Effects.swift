@@ -14,6 +14,9 @@ public struct Effects: Sendable {
   public var started: [Stream] = []
   /// Streams that got a request in their grace period.
   public var resumed: [Stream] = []
+  /// Ids of streams whose last present client is away: they collect for it. And of those that have one again.
+  public var stored: [String] = []
+  public var takenUp: [String] = []
   /// Streams that are over: their own topic can be deleted, a lane gets nulls for their keys.
   public var ended: [StreamPlace] = []
   /// Sets that are new, or whose interval, link group or streams changed.

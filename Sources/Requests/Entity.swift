@@ -35,6 +35,7 @@ enum Entity {
     let head = JSON.object(of: [
       "creation": .int(request.creation), "stream": .string(request.stream.stream.id),
       "set": .string(request.stream.set.id), "replied_ms": .int(request.repliedAt.milliseconds),
+      "away_ms": request.awaySince.map { .int($0.milliseconds) },
     ])
     return .object((head.members ?? []) + request.content.members)
   }

@@ -10,6 +10,8 @@ final class RequestEntry: Scheduled {
   unowned let stream: StreamEntry
   var lastSent: Timestamp
   var repliedAt: Timestamp
+  /// Since when its lease is over while its stream goes on collecting for it.
+  var awaySince: Timestamp?
   /// At or before the time when the lease runs out: renewals do not move it.
   var due = Timestamp.zero
   var heapIndex = -1
@@ -39,6 +41,10 @@ final class StreamEntry: Scheduled {
   var graceSince: Timestamp?
   /// Why it stands still: it is over a limit.
   var failure: Rejection?
+  /// All its requests are away: it collects for them, up to a limit.
+  var isStoring = false
+  /// It has reached that limit, and why it collects no more.
+  var isFull: Rejection?
   var due = Timestamp.zero
   var heapIndex = -1
 

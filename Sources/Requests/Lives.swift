@@ -102,7 +102,7 @@ extension Registry {
 
   func schedule(_ entry: RequestEntry) {
     leases.remove(entry)
-    if entry.content.leaseMs == 0 { return }
+    if entry.content.leaseMs == 0 || entry.awaySince != nil { return }
     entry.due = entry.leaseEnd
     leases.insert(entry)
   }
@@ -133,6 +133,12 @@ extension Registry {
   /// Every change can be told of rows only, and only where time alone changes nothing.
   private func checkMode(_ content: RequestContent, _ view: View) throws(Rejection) {
     let mode = content.mode
+    if content.storesAndForwards && (mode != .all || content.placement == .lane) {
+      throw Rejection(
+        .unsupported,
+        "store_and_forward is for the mode all, in a topic of its own: nothing else keeps what a"
+          + " client has not read")
+    }
     if mode == .net { return }
     guard case .pure = view.body else {
       throw Rejection(

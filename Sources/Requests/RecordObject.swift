@@ -57,6 +57,12 @@ struct RecordObject {
     throw Rejection(.value, "\(name) is one of \(known.joined(separator: ", "))\(hint)")
   }
 
+  func truth(_ name: String) throws(Rejection) -> Bool? {
+    guard let value = member(name) else { return nil }
+    guard let truth = value.bool else { throw Rejection(.value, "\(name) is true or false") }
+    return truth
+  }
+
   func number(_ name: String, _ range: ClosedRange<Int64>) throws(Rejection) -> Int64? {
     guard let value = member(name) else { return nil }
     if let number = value.int, range.contains(number) { return number }

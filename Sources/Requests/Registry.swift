@@ -132,7 +132,11 @@ public final class Registry {
         leases.postponed(entry)
       } else {
         counts.leasesEnded += 1
-        end(entry, reason: .lease, &draft)
+        if entry.content.storesAndForwards {
+          leave(entry, &draft)
+        } else {
+          end(entry, reason: .lease, &draft)
+        }
         budget -= 1
       }
     }
@@ -171,6 +175,7 @@ public final class Registry {
   private func renew(_ entry: RequestEntry, _ now: Timestamp) -> Effects {
     counts.renewals += 1
     entry.lastSent = max(entry.lastSent, now)
+    if entry.awaySince != nil { return comeBack(entry, now) }
     if now - entry.repliedAt <= settings.replyRepeatAfter { return quietly(now) }
     var draft = Draft(now: now)
     draft.reply(entry)

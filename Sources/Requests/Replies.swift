@@ -47,11 +47,11 @@ extension Registry {
   /// The reply to a living request (DESIGN section 3); where its stream stands still, with the error.
   func reply(to request: RequestEntry) -> JSON {
     let stream = request.stream.stream
-    let failure = request.stream.failure
+    let failure = request.stream.failure ?? (request.awaySince == nil ? nil : request.stream.isFull)
     let progress = progress(stream.id)
     return .object(of: [
       "client": .string(request.content.client), "name": .string(request.content.name),
-      "status": .string(failure == nil ? "active" : "failed"),
+      "status": .string(request.status),
       "role": .string(request.isPrimary ? "primary" : "secondary"),
       "primary": .string(stream.id), "set": .string(stream.set), "mode": .string(stream.mode.rawValue),
       "stream": stream.place.replyMember, "columns": stream.view.replyColumns,
@@ -59,6 +59,15 @@ extension Registry {
       "interval_ms": .int(stream.mode == .net ? request.stream.set.interval : 0),
       "seq": .int(progress.seq), "epoch": .int(progress.epoch), "error": failure?.json,
     ])
+  }
+}
+
+extension RequestEntry {
+  /// Whether its stream is published for it, and how.
+  fileprivate var status: String {
+    if stream.failure != nil { return "failed" }
+    if awaySince == nil { return "active" }
+    return stream.isFull == nil ? "away" : "full"
   }
 }
 

@@ -32,6 +32,8 @@ struct RequestContent: Equatable {
   var link: String?
   /// 0: no lease.
   var leaseMs: Int64
+  /// Its stream goes on collecting when its lease is over.
+  var storesAndForwards: Bool
 
   var key: ByteKey { ByteKey(client + "/" + name) }
   /// Links are a client's own: the same word of two clients links nothing. A client's name has no slash.
@@ -41,6 +43,7 @@ struct RequestContent: Equatable {
   static func == (a: RequestContent, b: RequestContent) -> Bool {
     a.key == b.key && ByteKey(a.sql) == ByteKey(b.sql) && a.mode == b.mode && a.placement == b.placement
       && a.intervalMs == b.intervalMs && a.linkWord == b.linkWord && a.leaseMs == b.leaseMs
+      && a.storesAndForwards == b.storesAndForwards
   }
 
   /// Its members in the entity `request/<client>/<name>`.
@@ -49,6 +52,7 @@ struct RequestContent: Equatable {
       "client": .string(client), "name": .string(name), "sql": .string(sql), "mode": .string(mode.rawValue),
       "placement": placement.map { .string($0.rawValue) }, "interval_ms": intervalMs.map { .int($0) },
       "link": link.map { .string($0) }, "lease_ms": .int(leaseMs),
+      "store_and_forward": storesAndForwards ? .bool(true) : nil,
     ])
     return all.members ?? []
   }
@@ -78,20 +82,12 @@ extension RequestContent {
     intervalMs = try json.number(
       "interval_ms", settings.intervalMin.milliseconds...settings.intervalMax.milliseconds)
     leaseMs = try json.number("lease_ms", 0...Int64.max) ?? 0
+    storesAndForwards = try json.truth("store_and_forward") ?? false
     if client.utf8.contains(UInt8(ascii: "/")) {
       throw Rejection(.value, "a client's name has no slash")
     }
     for text in [client, name] where text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
       throw Rejection(.value, "names have no control characters, but \(excerpt(text)) has")
-    }
-    try refuseWhatIsToCome(json)
-  }
-
-  private func refuseWhatIsToCome(_ object: RecordObject) throws(Rejection) {
-    switch object.json["store_and_forward"] {
-    case nil, .null, .bool(false): break
-    case .bool(true): throw Rejection(.unsupported, "store_and_forward comes with a later version")
-    default: throw Rejection(.value, "store_and_forward is true or false")
     }
   }
 }

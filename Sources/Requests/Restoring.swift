@@ -141,6 +141,7 @@ extension Registry {
     }
     let entry = RequestEntry(creation: creation, content, nil, stream, sent: draft.now)
     entry.repliedAt = Timestamp(milliseconds: json["replied_ms"]?.int ?? 0)
+    entry.awaySince = json["away_ms"]?.int.map { min(Timestamp(milliseconds: $0), draft.now) }
     attach(entry, &draft)
     return true
   }

@@ -29,7 +29,7 @@ import Testing
     #expect(try bash("s") == ["serve", "subscribe", "streams", "send"])
     #expect(try bash("dlq", "") == ["list", "show", "replay"])
     #expect(try bash("dlq", "list", "--l") == ["--limit"])
-    #expect(try bash("subscribe", "--mode", "") == ["net"])
+    #expect(try bash("subscribe", "--mode", "") == ["net", "all", "immediate"])
     #expect(try bash("subscribe", "--placement", "=", "l") == ["lane"])
     #expect(try bash("subscribe", "--placement", "=") == ["own", "lane"])
     #expect(try bash("subscribe", "--placement=l") == ["--placement=lane"])

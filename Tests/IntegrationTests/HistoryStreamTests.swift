@@ -18,6 +18,7 @@ extension Integration {
         ["mode": .string("all"), "placement": .string("lane")])
       let live = try town.request("gateway", "live", severe, ["mode": .string("immediate")])
       #expect(history["status"]?.string == "active", "\(history.text)")
+      for reply in [history, lane, live] { try Self.waitUntilBegun(reply, town) }
       let load = try Load(town, identifiers: 40, seed: 5)
       for round in 1...4 {
         try eventually("\(round * 400) events") { load.sent >= round * 400 }
@@ -54,6 +55,66 @@ extension Integration {
       var last: [String: JSON] = [:]
       for record in told.records { last[record.key] = record.value }
       #expect(last.count == load.expected.values.filter { $0.severity >= 4 }.count)
+    }
+
+    /// From then on every change is told.
+    private static func waitUntilBegun(_ reply: JSON, _ town: Town) throws {
+      let id = reply["stream"]?["id"]?.string ?? ""
+      try eventually("the stream \(id) to have begun") {
+        var phase: String?
+        try town.read(town.topics.progress) { record, batch in
+          guard batch.keyText(record) == id else { return }
+          phase = batch.value(record).flatMap { try? JSON(parsing: $0) }?["phase"]?.string
+        }
+        return phase == "following"
+      }
+    }
+
+    @Test func `a client that was away gets what was stored, and a deleted topic begins anew`() throws {
+      let town = try Town()
+      try town.start()
+      let sql = "SELECT Tally FROM alerts"
+      let more: KeyValuePairs<String, JSON?> = [
+        "mode": .string("all"), "store_and_forward": .bool(true), "lease_ms": .int(1_500),
+      ]
+      let reply = try town.request("gateway", "stored", sql, more)
+      let other = try town.request(
+        "gateway", "other", "SELECT Severity, Tally FROM alerts", ["mode": .string("all")])
+      for reply in [reply, other] { try Self.waitUntilBegun(reply, town) }
+      try eventually("the lease to be over") {
+        try town.replies()["gateway/stored"]?["status"]?.string == "away"
+      }
+      for n in 1...3 {
+        try town.send([Samples.event("row")])
+        try eventually("event \(n)") { try town.count("Tally = \(n)") == 1 }
+      }
+      try town.restart()
+      #expect(try town.request("gateway", "stored", sql, more)["status"]?.string == "active")
+      let told = try town.follow(reply)
+      try eventually("what was stored; there are \(told.records.count)") {
+        try told.poll()
+        return told.records.count == 3
+      }
+      #expect(told.records.map { $0.value?["after"]?["Tally"]?.int } == [1, 2, 3])
+      #expect(told.faults == [])
+      try town.bus.deleteTopics([told.address.topic])
+      try town.send([Samples.event("row")])
+      let beside = try town.follow(other)
+      try eventually("the other stream; it has \(beside.records.count)") {
+        try beside.poll()
+        return beside.records.count == 4
+      }
+      var again: FoldedStream?
+      try eventually("the rows on the new topic") {
+        guard let found = try? town.follow(reply) else { return false }
+        again = found
+        for _ in 0..<40 where found.records.count < 2 { try? found.poll() }
+        return found.records.count >= 2
+      }
+      #expect(again?.records.first?.value?["notice"]?["kind"]?.string == "snapshot")
+      #expect(again?.records.dropFirst().first?.value?["after"]?["Tally"]?.int == 4)
+      #expect(beside.faults == [])
+      #expect(try town.metric("belfry_member_restarts_total") == 0)
     }
 
     @Test func `a history begins with the rows, goes on over a restart, and is shown by the program`() throws

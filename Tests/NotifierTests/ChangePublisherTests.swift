@@ -249,4 +249,95 @@ import Testing
       }
     }
   }
+
+  // MARK: Clients that are away
+
+  @Test func `a stream stores up to its limit, says so, and begins anew when a client is back`() throws {
+    let teller = try Teller { $0.storedBytesMax = 3_000 }
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    teller.store(history)
+    var n: Int64 = 4
+    while !teller.told(history).contains(where: { $0.line == "m limit" }) {
+      teller.put("a", n)
+      n += 1
+      try teller.run(.milliseconds(300))
+      if n == 7 { teller.restart() }  // what is stored is counted over restarts
+    }
+    #expect((8...20).contains(n))
+    let stored = teller.told(history).count
+    #expect(stored == Int(n) - 3, "everything up to the limit is there")
+    #expect(
+      teller.news.contains { if case .full(let full) = $0 { full.stream == history.id } else { false } })
+    teller.put("a", 77)
+    try teller.run()
+    teller.restart()
+    teller.put("a", 78)
+    try teller.run()
+    #expect(teller.told(history).count == stored, "nothing is collected past the limit")
+    teller.takeUp(history)
+    try teller.run()
+    teller.put("a", 79)
+    try teller.run()
+    let since = teller.told(history).dropFirst(stored).map(\.line)
+    #expect(since == ["m snapshot", "r a ->78 last", "u a 78->79"])
+    #expect(teller.told(history).isContiguous)
+  }
+
+  @Test func `what is stored for too long is over the limit, too; a client in time gets all of it`() throws {
+    let teller = try Teller()
+    let late = try teller.start(.all, grave)
+    let early = try teller.start(.all, "SELECT Severity FROM alerts")
+    try teller.run()
+    teller.store(late)
+    teller.store(early)
+    teller.put("a", 5)
+    try teller.run()
+    teller.takeUp(early)
+    try teller.run()
+    teller.cluster.clock.advance(by: .seconds(4 * 86_400))
+    teller.put("a", 6)
+    try teller.run()
+    #expect(teller.told(late).lines == ["c a ->5", "m limit"])
+    #expect(teller.told(early).lines == ["c a ->5", "u a 5->6"])
+  }
+
+  // MARK: Deleted topics
+
+  @Test func `a topic that is deleted is made again with the rows, and nothing else stops`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    let live = try teller.start(.immediate, grave)
+    let other = try teller.start(.all, "SELECT Severity FROM alerts")
+    try teller.run()
+    teller.put("a", 4)
+    teller.put("b", 5)
+    try teller.run()
+    try teller.bus.deleteTopics([history.place.topic, live.place.topic])
+    teller.put("a", 6)
+    try teller.run(.seconds(5))
+    #expect(teller.told(history).lines == ["m snapshot", "r a ->6 first", "r b ->5 last"])
+    #expect(teller.told(history).map(\.seq) == [3, 4, 5])
+    #expect(teller.told(live).lines == ["a 6"])
+    #expect(teller.told(other).lines == ["c a ->4", "c b ->5", "u a 4->6"])
+    #expect(teller.told(other).isContiguous)
+    #expect(teller.metrics.prometheusText().contains("belfry_live_topics_made_again_total 2"))
+    try teller.bus.deleteTopics([history.place.topic])
+    try teller.run(.seconds(15))
+    #expect(
+      teller.told(history).lines == ["m snapshot", "r a ->6 first", "r b ->5 last"], "also without a change")
+  }
+
+  @Test func `a topic that was made again while nobody published begins with the rows`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    teller.put("a", 4)
+    try teller.run()
+    try teller.bus.deleteTopics([history.place.topic])
+    try teller.bus.ensureTopics([history.place.topicSpec])
+    teller.restart()
+    try teller.run()
+    #expect(teller.told(history).lines == ["m snapshot", "r a ->4 last"])
+  }
 }

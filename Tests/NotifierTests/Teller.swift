@@ -23,6 +23,7 @@ final class Teller {
   private let mail = Mailbox<ChangeNews>(capacity: 1_000)
   private(set) var news: [ChangeNews] = []
   private var streams: [String: Requests.Stream] = [:]
+  private var storing: Set<String> = []
   private var epoch: Int64 = 0
   private var creations: Int64 = 0
 
@@ -58,7 +59,8 @@ final class Teller {
     epoch += 1
     letters.send(
       .begin(
-        epoch: epoch, streams: streams.values.sorted { $0.id < $1.id }, counts: ChangeCounts(), news: mail))
+        epoch: epoch, streams: streams.values.sorted { $0.id < $1.id }, storing: storing,
+        counts: ChangeCounts(), news: mail))
   }
 
   // MARK: Streams
@@ -75,6 +77,18 @@ final class Teller {
     streams[id] = stream
     letters.send(.start(stream))
     return stream
+  }
+
+  /// Its clients are away.
+  func store(_ stream: Requests.Stream) {
+    storing.insert(stream.id)
+    letters.send(.store(id: stream.id))
+  }
+
+  /// One is back.
+  func takeUp(_ stream: Requests.Stream) {
+    storing.remove(stream.id)
+    letters.send(.takeUp(id: stream.id))
   }
 
   func stop(_ stream: Requests.Stream) {

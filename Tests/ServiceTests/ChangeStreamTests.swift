@@ -116,6 +116,27 @@ import Testing
     #expect(notice?["from"]?.int == 2 && notice?["to"]?.int == 3)
   }
 
+  @Test func `what is collected for a client that is away is there when it is back`() throws {
+    let house = try House()
+    let request: KeyValuePairs<String, JSON?> = [
+      "mode": .string("all"), "store_and_forward": .bool(true), "lease_ms": .int(3_000),
+    ]
+    house.ask("history", "SELECT Tally FROM alerts", request)
+    try house.run()
+    house.send("a", severity: 1)
+    try house.run(.seconds(5))
+    #expect(house.reply("history")["status"]?.string == "away")
+    for _ in 0..<3 { house.send("a", severity: 1) }
+    try house.run(.seconds(20))
+    house.restart()
+    house.send("a", severity: 1)
+    try house.run()
+    house.ask("history", "SELECT Tally FROM alerts", request)
+    try house.run()
+    #expect(house.reply("history")["status"]?.string == "active")
+    #expect(house.records("history").map { $0.value?["after"]?["Tally"]?.int } == [1, 2, 3, 4, 5])
+  }
+
   private func ops(_ house: House, _ name: String) -> [String] {
     house.records(name).map { $0.value?["op"]?.string ?? "-" }
   }

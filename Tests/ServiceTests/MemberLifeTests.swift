@@ -298,8 +298,8 @@ import Testing
     #expect(house.readiness.list == [])
     house.cluster.clock.advance(by: .seconds(3))
     #expect(
-      house.readiness.list == ["publisher", "table"].map { "\($0): its last turn ended 7 s ago" })
-    #expect(house.readiness.list(without: "publisher").count == 1)
+      house.readiness.list == ["changes", "publisher", "table"].map { "\($0): its last turn ended 7 s ago" })
+    #expect(house.readiness.list(without: "publisher").count == 2)
     try house.run(.milliseconds(50))
     #expect(house.readiness.list == [])
   }

@@ -38,10 +38,11 @@ struct ChangeChecker {
     let progress = folded(cluster, topics.progress).mapValues { AlertRow($0) ?? [:] }
     let registry = folded(cluster, topics.registry)
     for (key, value) in folded(cluster, topics.replies).sorted(by: { $0.key < $1.key }) {
-      guard let reply = value.flatMap({ try? JSON(parsing: $0) }), simulation.asked[key] ?? nil != nil else {
-        continue
-      }
-      try demand(reply["status"]?.string == "active", "\(key) is \(reply.text)")
+      guard let reply = value.flatMap({ try? JSON(parsing: $0) }), let asked = simulation.asked[key] ?? nil
+      else { continue }
+      // Nobody renews a lease: what is stored for these goes on.
+      let status = asked.contains("store_and_forward") ? "away" : "active"
+      try demand(reply["status"]?.string == status, "\(key) is \(reply.text)")
       guard let mode = reply["mode"]?.string, mode != "net" else { continue }
       let id = reply["stream"]?["id"]?.string ?? ""
       let entity = AlertRow(registry["stream/\(id)"] ?? nil) ?? [:]

@@ -104,7 +104,12 @@ struct ChangeSimulation {
         JSON.Member("sql", .string(view.spellings.randomElement(using: &random)!)),
         JSON.Member("mode", .string(["net", "all", "all", "immediate"].randomElement(using: &random)!)),
       ]
-      if Bool.random(using: &random) { members.append(JSON.Member("placement", .string("lane"))) }
+      if Bool.random(using: &random) {
+        members.append(JSON.Member("placement", .string("lane")))
+      } else if members[3].value == .string("all"), Bool.random(using: &random) {
+        members.append(JSON.Member("store_and_forward", .bool(true)))
+        members.append(JSON.Member("lease_ms", .int(2_000)))
+      }
       value = JSON.object(members).text
     }
     asked[key] = .some(value)

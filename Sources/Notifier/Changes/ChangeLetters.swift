@@ -4,12 +4,17 @@ import Synchronization
 
 /// What the publisher tells the publisher of changes.
 public enum ChangeLetter: Sendable {
-  /// A publisher begins its term: these streams, and no others, are to be published in its epoch. What becomes of
-  /// them is said in `news`, how far they are in `counts`.
-  case begin(epoch: Int64, streams: [Stream], counts: ChangeCounts, news: Mailbox<ChangeNews>)
+  /// A publisher begins its term: these streams, and no others, are to be published in its epoch. `storing` are
+  /// those whose clients are away. What becomes of them is said in `news`, how far they are in `counts`.
+  case begin(
+    epoch: Int64, streams: [Stream], storing: Set<String>, counts: ChangeCounts, news: Mailbox<ChangeNews>)
   /// A higher epoch was claimed.
   case epoch(Int64)
   case start(Stream)
+  /// Its clients are away: it collects for them, up to a limit.
+  case store(id: String)
+  /// It has a client again.
+  case takeUp(id: String)
   /// Its life is over.
   case stop(StreamPlace)
 }
@@ -21,6 +26,8 @@ public enum ChangeNews: Sendable {
   /// Nothing is written to this stream any more: its topic can be deleted.
   case stopped(StreamPlace)
   case failed(StreamFailure)
+  /// It has reached the limit for what is stored, and collects no more.
+  case full(StreamFailure)
 }
 
 /// How far the streams of every change are, for replies. Any thread.

@@ -7,6 +7,9 @@ enum ChangeNotice: Equatable {
   /// The snapshot that follows begins the stream anew: what it had told before is not continued.
   case again(String)
 
+  /// The clients were away for too long: nothing is told from here on until one of them is back.
+  case limit(String)
+
   var json: JSON {
     switch self {
     case .gap(let shard, let from, let to):
@@ -15,6 +18,7 @@ enum ChangeNotice: Equatable {
         "text": .string(
           "changes \(from) to \(to) of shard \(shard) were lost before they could be published"),
       ])
+    case .limit(let reason): .object(of: ["kind": .string("limit"), "text": .string(reason)])
     case .again(let reason):
       .object(of: ["kind": .string("snapshot"), "text": .string("a snapshot follows: \(reason)")])
     }

@@ -11,6 +11,15 @@ struct ChangeState: Equatable {
     case snapshot
     /// It is over a limit.
     case failed
+    /// It stored for clients that are away until its limit was reached.
+    case full
+  }
+
+  /// What is stored for clients that are away.
+  struct Stored: Equatable {
+    var since: Timestamp
+    /// Of keys and values.
+    var bytes: Int64
   }
 
   var epoch: Int64
@@ -19,6 +28,7 @@ struct ChangeState: Equatable {
   var phase: Phase
   /// By shard: the change numbers that its snapshot held, up to which changes are skipped.
   var positions: [Int32: Int64]
+  var stored: Stored?
 }
 
 /// How far a shard's changelog is published: the next offset, and the number of the last change before it.
@@ -47,7 +57,7 @@ struct ChangeProgress {
     let state = ChangeState(
       epoch: value["epoch"]?.int ?? 0, seq: value["seq"]?.int ?? 0, creation: value["creation"]?.int ?? 0,
       phase: value["phase"]?.string.flatMap(ChangeState.Phase.init(rawValue:)) ?? .following,
-      positions: Self.numbers(positions))
+      positions: Self.numbers(positions), stored: Self.stored(value))
     guard [state.epoch, state.seq, state.creation].allSatisfy(\.isCount) else { return false }
     streams[key] = state
     return true
@@ -65,6 +75,13 @@ struct ChangeProgress {
       positions[shard] = ChangePosition(offset: offset, change: changes[shard])
     }
     return true
+  }
+
+  private static func stored(_ value: JSON) -> ChangeState.Stored? {
+    guard let since = value["stored_ms"]?.int, let bytes = value["stored_bytes"]?.int, bytes.isCount else {
+      return nil
+    }
+    return ChangeState.Stored(since: Timestamp(milliseconds: since), bytes: bytes)
   }
 
   private static func numbers(_ json: JSON) -> [Int32: Int64] {
@@ -88,6 +105,8 @@ struct ChangeProgress {
       "epoch": .int(state.epoch), "seq": .int(state.seq), "sweep": .int(number),
       "creation": .int(state.creation), "time": .int(time.milliseconds),
       "phase": .string(state.phase.rawValue), "positions": object(state.positions),
+      "stored_ms": state.stored.map { .int($0.since.milliseconds) },
+      "stored_bytes": state.stored.map { .int($0.bytes) },
     ])
   }
 

@@ -35,6 +35,16 @@ public final class ChangePublisher {
     public var lagInterval = Duration.seconds(5)
     /// Streams whose rows are asked for at once.
     public var snapshotStreamsMax = 64
+    /// What a stream stores for clients that are away: bytes of keys and values, and for how long. Its topic's
+    /// retention is above both.
+    public var storedBytesMax: Int64 = 256 << 20
+    public var storedAgeMax = Duration.seconds(3 * 86_400)
+    /// How often it is looked for streams' topics that somebody deleted.
+    public var topicsInterval = Duration.seconds(10)
+    /// How long records may wait to be acknowledged, before the brokers are asked whether a topic is gone: in
+    /// all, and for each partition.
+    public var flushMin = Duration.seconds(2)
+    public var flushPerPartition = Duration.milliseconds(5)
     /// Times that a transaction is tried again in a row, and the pauses between.
     public var attemptsMax = 5
     public var abortPauseMin = Duration.milliseconds(100)
@@ -51,6 +61,8 @@ public final class ChangePublisher {
   struct Assignment {
     var epoch: Int64
     var streams: [String: Requests.Stream]
+    /// Those whose clients are away.
+    var storing: Set<String>
     let counts: ChangeCounts
     let news: Mailbox<ChangeNews>
     /// The publisher knows that they are taken over.
@@ -69,6 +81,8 @@ public final class ChangePublisher {
     var beginning: [ChangeStream] = []
     /// Those whose progress is to be told although nothing of them may be published.
     var changed: [ChangeStream] = []
+    /// Those that store for clients that are away.
+    var storing: [ChangeStream] = []
     /// Bytes of changes that wait for snapshots.
     var heldBytes = 0
     /// nil while no stream takes changes.
@@ -104,6 +118,7 @@ public final class ChangePublisher {
   var nextCommit = Duration.zero
   var nextTelling = Duration.zero
   private var nextLag = Duration.zero
+  var nextTopics = Duration.zero
   /// The images of a change, and texts.
   var before = ByteBuffer(capacity: 1024)
   var after = ByteBuffer(capacity: 1024)
@@ -150,6 +165,7 @@ public final class ChangePublisher {
     if running == nil { running = try restored() }
     if !assignment!.isTold { assignment!.isTold = assignment!.news.send(.begun) }
     for (number, snapshot) in answers.takeAll() { take(snapshot, number) }
+    stopStoring()
     try askForSnapshots()
     if running!.reader == nil {
       rest(running!.items.isEmpty ? wait : .zero)
@@ -157,6 +173,7 @@ public final class ChangePublisher {
       try readChanges(wait: wait)
     }
     publishRows()
+    try lookForStreamTopics()
     if isDue { try publish() }
     try lookForLag()
     readiness.turned("changes")
@@ -178,24 +195,29 @@ public final class ChangePublisher {
   private func takeLetters() {
     for letter in letters.takeAll() {
       switch letter {
-      case .begin(let epoch, let streams, let counts, let news):
+      case .begin(let epoch, let streams, let storing, let counts, let news):
         close(running)
         running = nil
         assignment = Assignment(
           epoch: epoch, streams: Dictionary(uniqueKeysWithValues: streams.map { ($0.id, $0) }),
-          counts: counts, news: news)
+          storing: storing, counts: counts, news: news)
       case .epoch(let epoch): assignment?.epoch = epoch
       case .start(let stream):
         assignment?.streams[stream.id] = stream
         // The first one begins where the transactions before it ended.
         if running?.ordered.isEmpty ?? true { running = nil } else { add(stream, found: nil, &running!) }
+      case .store(let id): store(id)
+      case .takeUp(let id): takeUp(id)
       case .stop(let place): stop(place)
       }
     }
   }
 
   func add(_ stream: Requests.Stream, found: ChangeState?, _ running: inout Running) {
-    let made = ChangeStream(stream, number: running.matcher.add(stream.view), found: found)
+    let isStoring = assignment!.storing.contains(stream.id)
+    let made = ChangeStream(
+      stream, number: running.matcher.add(stream.view), found: found, isStoring: isStoring)
+    if isStoring { store(made, &running) }
     running.streams[made.number] = made
     running.ordered.append(made)
     if made.isWaiting { running.beginning.append(made) }
@@ -206,6 +228,7 @@ public final class ChangePublisher {
     guard assignment != nil else { return }
     assignment!.counts.remove(place.id)
     assignment!.streams[place.id] = nil
+    assignment!.storing.remove(place.id)
     if let stream = running?.ordered.first(where: { $0.id == place.id }) {
       running!.items.removeAll(ofStream: stream.number)
       running!.matcher.remove(stream.number)
@@ -213,6 +236,7 @@ public final class ChangePublisher {
       running!.ordered.removeAll { $0 === stream }
       running!.beginning.removeAll { $0 === stream }
       running!.changed.removeAll { $0 === stream }
+      running!.storing.removeAll { $0 === stream }
       release(stream)
       if !running!.ordered.contains(where: \.isAlive) { stopReading() }
     }
@@ -223,7 +247,7 @@ public final class ChangePublisher {
   func isThere(_ stream: ChangeStream) -> Bool { running!.streams[stream.number] === stream }
 
   /// Nobody wants to know of changes any more: the next stream begins where the changelog is then.
-  private func stopReading() {
+  func stopReading() {
     running!.reader?.close()
     running!.reader = nil
     running!.asked = nil

@@ -91,7 +91,7 @@ extension ChangePublisher {
   /// told it already, or tells nothing more.
   private func place(_ shard: Int32, _ change: Int64, _ stream: ChangeStream) -> ChangeItems? {
     switch stream.phase {
-    case .failed: nil
+    case .failed, .full: nil
     case .waiting: stream.held
     case .reading: stream.hasTold(shard, change) ? nil : stream.held
     case .following: stream.hasTold(shard, change) ? nil : running!.items

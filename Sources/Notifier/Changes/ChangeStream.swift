@@ -12,37 +12,59 @@ final class ChangeStream {
     case following
     /// Over a limit.
     case failed
+    /// It has stored for clients that are away until its limit was reached.
+    case full
   }
 
   let stream: Stream
   /// With the matcher.
   let number: Int
-  var seq: Int64
+  /// The sequence count of its last record that is committed, and of the last one in the transaction that is
+  /// being made.
+  private(set) var seq: Int64
+  private(set) var next: Int64
   var phase: Phase
   /// By shard: the change numbers that its snapshot held. Those up to them are skipped.
   var positions: [Int32: Int64]
   /// Why what it has told so far is not continued by its snapshot; it is said before the first row.
   var again: String?
+  /// What it has stored since its clients are away.
+  var stored: ChangeState.Stored?
   /// What it is to carry behind its snapshot.
   let held = ChangeItems()
   /// Records of it are in the transaction that is being made: so many are still to come.
   var left = 0
 
-  init(_ stream: Stream, number: Int, found: ChangeState?) {
+  init(_ stream: Stream, number: Int, found: ChangeState?, isStoring: Bool) {
     self.stream = stream
     self.number = number
     guard let found, found.creation == stream.place.creation else {
-      (seq, phase, positions) = (0, .waiting, [:])
+      (seq, next, phase, positions) = (0, 0, .waiting, [:])
       return
     }
-    seq = found.seq
+    (seq, next) = (found.seq, found.seq)
     positions = found.positions
+    stored = isStoring ? found.stored : nil
     switch found.phase {
     case .following: phase = .following
     case .snapshot: (phase, again) = (.waiting, "the one before it was interrupted")
     case .failed: (phase, again) = (.waiting, "the stream stood still over a limit")
+    case .full: (phase, again) = isStoring ? (.full, nil) : (.waiting, Self.wasFull)
     }
   }
+
+  static let wasFull = "its clients were away for longer than it could store"
+
+  /// One more record is in the transaction; its count.
+  func count() -> Int64 {
+    next += 1
+    return next
+  }
+
+  /// The transaction was given up.
+  func takeBack() { next = seq }
+
+  func committed() { seq = next }
 
   var id: String { stream.id }
   var place: StreamPlace { stream.place }
@@ -65,8 +87,15 @@ final class ChangeStream {
 
   /// It takes changes, be it to hold them.
   var isAlive: Bool {
-    if case .failed = phase { return false }
-    return true
+    switch phase {
+    case .failed, .full: false
+    case .waiting, .reading, .following: true
+    }
+  }
+
+  var isFull: Bool {
+    if case .full = phase { return true }
+    return false
   }
 
   func state(epoch: Int64) -> ChangeState {
@@ -75,9 +104,10 @@ final class ChangeStream {
       case .following: .following
       case .waiting, .reading: .snapshot
       case .failed: .failed
+      case .full: .full
       }
     return ChangeState(
-      epoch: epoch, seq: seq, creation: place.creation, phase: word, positions: positions)
+      epoch: epoch, seq: next, creation: place.creation, phase: word, positions: positions, stored: stored)
   }
 
   /// Whether a change is in what it has told already.

@@ -11,6 +11,7 @@ struct ChangeTelemetry {
   private let unreadable: Metric
   private let snapshots: Metric
   private let overLimit: Metric
+  private let topicsMadeAgain: Metric
   private let streams: Metric
   private let held: Metric
   private let lag: Metric
@@ -31,6 +32,8 @@ struct ChangeTelemetry {
     snapshots = metrics.counter("belfry_live_snapshots_total", "Snapshots with which such streams began")
     overLimit = metrics.counter(
       "belfry_live_streams_over_limit_total", "Such streams that stand still over a limit")
+    topicsMadeAgain = metrics.counter(
+      "belfry_live_topics_made_again_total", "Topics of such streams that were deleted and made again")
     streams = metrics.gauge("belfry_live_streams", "Streams of every change that live")
     held = metrics.gauge("belfry_live_held_bytes", "Bytes of changes that wait for their streams' snapshots")
     lag = metrics.gauge("belfry_live_lag_records", "Changelog records that are not published yet, about")
@@ -41,6 +44,7 @@ struct ChangeTelemetry {
   func couldNotRead() { unreadable.add() }
   func began() { snapshots.add() }
   func failed() { overLimit.add() }
+  func madeAgain(_ count: Int) { topicsMadeAgain.add(count) }
   func aborted() { aborts.add() }
 
   func published(_ count: Int, _ time: Duration) {

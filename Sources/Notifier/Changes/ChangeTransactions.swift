@@ -18,6 +18,20 @@ extension ChangePublisher {
 
   func publish() throws(BusError) {
     let started = clock.elapsed()
+    while true {
+      let (changed, published, gone) = try publishOnce()
+      if gone.isEmpty {
+        finish(changed, started)
+        telemetry.published(published, clock.elapsed() - started)
+        return
+      }
+      for stream in changed { stream.takeBack() }
+      try makeAgain(gone)
+    }
+  }
+
+  /// One transaction of all that is to be published. Where topics are gone, nothing is, and they are returned.
+  private func publishOnce() throws(BusError) -> (changed: [ChangeStream], published: Int, gone: [String]) {
     let (number, time) = running!.progress.next(now: clock.now())
     let out = RecordBatch(capacity: running!.items.byteCount * 2 + 4096)
     let changed = appendRecords(number, time, to: out)
@@ -27,12 +41,10 @@ extension ChangePublisher {
       running!.positions, epoch: assignment!.epoch, number: number, time: time)
     append(told.text, key: "*/\(settings.topics.liveSeat)", time, to: out)
     do throws(BusError) {
-      try transact(out)
+      return (changed, published, try transact(out))
     } catch  where error.remedy == .retry || error.remedy == .abort {
       throw BusError(.recreate, code: error.code, error.message)
     }
-    finish(changed, started)
-    telemetry.published(published, clock.elapsed() - started)
   }
 
   /// Gives the items their sequence counts; returns the streams whose progress is to be told, each once.
@@ -50,9 +62,11 @@ extension ChangePublisher {
       time: time)
     for item in items.items {
       let stream = running!.streams[item.head.stream]!
-      stream.seq += 1
       stream.left -= 1
-      records.append(item, in: items, of: stream.place, seq: stream.seq, isLast: stream.left == 0, to: out)
+      let start = out.byteCount
+      records.append(
+        item, in: items, of: stream.place, seq: stream.count(), isLast: stream.left == 0, to: out)
+      stream.stored?.bytes += Int64(out.byteCount - start)
     }
     return changed
   }
@@ -68,6 +82,7 @@ extension ChangePublisher {
 
   private func finish(_ changed: [ChangeStream], _ started: Duration) {
     let epoch = assignment!.epoch
+    for stream in changed { stream.committed() }
     assignment!.counts.set(changed.map { ($0.id, StreamProgress(seq: $0.seq, epoch: epoch)) })
     running!.changed = []
     running!.items.removeAll()
@@ -77,14 +92,17 @@ extension ChangePublisher {
   }
 
   /// Aborted transactions are tried again after a pause that grows, the same records with the same counts. Past
-  /// that, or where the outcome is not known, all is restored, and what became of it is read back.
-  private func transact(_ batch: RecordBatch) throws(BusError) {
+  /// that, or where the outcome is not known, all is restored, and what became of it is read back. Where topics are
+  /// gone, it is aborted, and they are returned.
+  private func transact(_ batch: RecordBatch) throws(BusError) -> [String] {
     var backoff = Backoff(first: settings.abortPauseMin, limit: settings.abortPauseMax)
     for attempt in 1... {
       do throws(BusError) {
         try producer!.begin()
         try producer!.send(batch)
-        return try producer!.commit(attemptsMax: settings.attemptsMax)
+        try flush(batch)
+        try producer!.commit(attemptsMax: settings.attemptsMax)
+        return []
       } catch {
         guard attempt < settings.attemptsMax, error.remedy == .abort else { throw error }
         let wait = backoff.take()
@@ -94,8 +112,11 @@ extension ChangePublisher {
           ("again_after", "\(wait)"))
         telemetry.aborted()
         try producer!.abortOrGiveUp()
+        let gone = missing(of: batch.topics)
+        if !gone.isEmpty { return gone }
         pause(wait)
       }
     }
+    preconditionFailure("the last attempt returns or throws")
   }
 }

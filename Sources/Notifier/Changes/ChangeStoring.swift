@@ -1,0 +1,52 @@
+import Base
+import Requests
+
+// Store-and-forward: streams whose clients are away go on, up to a limit.
+extension ChangePublisher {
+  func store(_ id: String) {
+    guard assignment != nil else { return }
+    assignment!.storing.insert(id)
+    guard let stream = running?.ordered.first(where: { $0.id == id }) else { return }
+    store(stream, &running!)
+  }
+
+  func store(_ stream: ChangeStream, _ running: inout Running) {
+    if stream.stored == nil { stream.stored = ChangeState.Stored(since: clock.now(), bytes: 0) }
+    running.storing.append(stream)
+    running.changed.append(stream)
+    if stream.isFull { assignment!.news.send(.full(StreamFailure(stream: stream.id, reason: limitReason))) }
+  }
+
+  /// A client is back. A stream that had reached its limit begins anew.
+  func takeUp(_ id: String) {
+    guard assignment != nil else { return }
+    assignment!.storing.remove(id)
+    guard let stream = running?.ordered.first(where: { $0.id == id }) else { return }
+    stream.stored = nil
+    running!.storing.removeAll { $0 === stream }
+    running!.changed.append(stream)
+    if stream.isFull { beginAnew(stream, ChangeStream.wasFull) }
+  }
+
+  /// Streams that have stored too much, or for too long, say so and collect no more.
+  func stopStoring() {
+    let now = clock.now()
+    for stream in running!.storing where stream.isFollowing {
+      guard let stored = stream.stored,
+        stored.bytes >= settings.storedBytesMax || now - stored.since >= settings.storedAgeMax
+      else { continue }
+      log.warning("a stream collects no more for clients that are away", ("stream", stream.id))
+      append(.limit(limitReason), to: running!.items, stream)
+      stream.phase = .full
+      assignment!.news.send(.full(StreamFailure(stream: stream.id, reason: limitReason)))
+    }
+    if !running!.storing.isEmpty, !running!.ordered.contains(where: \.isAlive), running!.reader != nil {
+      stopReading()
+    }
+  }
+
+  private var limitReason: String {
+    "its clients are away, and \(settings.storedBytesMax) bytes or \(settings.storedAgeMax.milliseconds) ms are"
+      + " reached: it collects no more until one is back"
+  }
+}

@@ -1,0 +1,79 @@
+import Base
+import Bus
+import Requests
+
+// A stream's topic that somebody deletes stops nothing else (DESIGN section 7).
+extension ChangePublisher {
+  /// Waits until all records are acknowledged. A topic that is gone never does; who commits then waits for a minute,
+  /// and cannot abort any more.
+  func flush(_ batch: RecordBatch) throws(BusError) {
+    let partitions = batch.topics.count + ClusterTopics.laneCount
+    let limit = settings.flushMin + settings.flushPerPartition * partitions
+    for _ in 0..<settings.attemptsMax {
+      do throws(BusError) {
+        return try producer!.flush(timeout: limit)
+      } catch  where error.remedy == .retry {
+        let gone = missing(of: batch.topics)
+        if !gone.isEmpty {
+          throw BusError(.abort, code: Publisher.topicGone, "deleted: \(gone.joined(separator: ", "))")
+        }
+      }
+    }
+  }
+
+  /// Those that are not there, sorted. None where nobody can tell now.
+  func missing(of topics: [String]) -> [String] {
+    guard let found = try? bus.partitionCounts(topics) else { return [] }
+    return topics.filter { found[$0] == nil }.sorted()
+  }
+
+  /// Looks now and then whether the streams' own topics are there: nobody else would before a change.
+  func lookForStreamTopics() throws(BusError) {
+    guard clock.elapsed() >= nextTopics else { return }
+    nextTopics = clock.elapsed() + settings.topicsInterval
+    let own = running!.ordered.filter { $0.place.placement == .own && $0.isAlive }.map(\.place.topic)
+    let gone = own.isEmpty ? [] : missing(of: own)
+    if !gone.isEmpty { try makeAgain(gone) }
+  }
+
+  /// Makes streams' own topics again. A history begins anew in it, with its rows, and says so; an immediate stream
+  /// goes on. Other topics are the member's to make.
+  func makeAgain(_ gone: [String]) throws(BusError) {
+    let streams = running!.ordered.filter { $0.place.placement == .own && gone.contains($0.place.topic) }
+    guard streams.count == gone.count else {
+      throw BusError(.recreate, code: Publisher.topicGone, "deleted: \(gone.joined(separator: ", "))")
+    }
+    log.error("streams' topics were deleted: they are made again", ("topics", "\(gone)"))
+    telemetry.madeAgain(gone.count)
+    do throws(BusError) {
+      try bus.ensureTopics(streams.map(\.place.topicSpec))
+    } catch  where error.remedy == .retry {
+      throw BusError(.recreate, code: error.code, error.message)
+    }
+    for stream in streams where stream.isHistory && stream.isAlive {
+      beginAnew(stream, "its topic was deleted")
+    }
+  }
+
+  /// What the stream has told so far, and what it was about to tell, is not continued: a snapshot follows.
+  func beginAnew(_ stream: ChangeStream, _ reason: String) {
+    running!.items.removeAll(ofStream: stream.number)
+    release(stream)
+    if !stream.isWaiting && !stream.isReading { running!.beginning.append(stream) }
+    stream.phase = .waiting
+    stream.again = reason
+  }
+
+  /// Streams whose topics were made again while nobody published: those that are empty though they have counted.
+  func beginEmptyAnew(_ running: inout Running) throws(BusError) {
+    for stream in running.ordered where stream.isHistory && stream.isFollowing && stream.seq > 0 {
+      let partition = TopicPartition(stream.place.topic, stream.place.partition)
+      guard try bus.endOffset(partition, isolation: .uncommitted) == 0 else { continue }
+      log.error("a stream's topic was made again", ("stream", stream.id), ("topic", stream.place.topic))
+      telemetry.madeAgain(1)
+      stream.phase = .waiting
+      stream.again = "its topic was deleted"
+      running.beginning.append(stream)
+    }
+  }
+}
