@@ -25,6 +25,24 @@ extension Publisher {
     }
   }
 
+  /// Ends a transaction that touched topics which are gone. Where these were among the first that it touched,
+  /// the brokers have never begun it: they refuse to end it, and librdkafka's producer is of no more use. They
+  /// have answered to our epoch, so the seat is ours still, and a new producer may take it.
+  func abort(_ producer: any TransactionalProducer, without gone: [String]) throws(BusError) {
+    do throws(BusError) {
+      try producer.abortOrGiveUp()
+    } catch  where error.code == "INVALID_TXN_STATE" && running != nil {
+      log.warning("the producer is made anew", ("error", error.message), ("deleted", "\(gone)"))
+      producer.close()
+      running!.producer = try bus.makeProducer(transactionalID: settings.topics.publishSeat)
+      do throws(BusError) {
+        try running!.producer.initialise()
+      } catch  where error.remedy == .retry {
+        throw BusError(.recreate, code: error.code, error.message)
+      }
+    }
+  }
+
   /// Those that are not there, sorted. None where nobody can tell now.
   func missing(of topics: [String]) -> [String] {
     guard let found = try? bus.partitionCounts(topics) else { return [] }

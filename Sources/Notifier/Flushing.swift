@@ -9,8 +9,8 @@ struct Flushing {
 
   /// Those whose sets are in the sweep under way.
   var underway: [Flush] = []
-  /// Ids of those that were in a sweep already, before the table had reached their positions.
-  var tried: Set<String> = []
+  /// Offsets of those that were in a sweep already, before the table had reached their positions.
+  var tried: Set<Int64> = []
   /// The table's state, as it told last.
   var state: [Int32: Int64] = [:]
   var nextProbe = Duration.zero
@@ -22,17 +22,23 @@ struct Flushing {
 /// sweep's own transaction (DESIGN section 7). The first time it does not ask how far the table is, which has
 /// mostly reached the positions by then; afterwards it waits for them, which holds up nothing.
 extension Publisher {
-  /// Puts the sets of flushes that may go in front of those that are due; rejects flushes that cannot be done.
-  func joinFlushes() throws(BusError) {
+  /// Rejects flushes that cannot be done, or have waited for too long.
+  func settleFlushes() throws(BusError) {
+    guard !running!.registry.flushes.isEmpty else { return }
+    let underway = Set(running!.flushing.underway.map(\.offset))
+    try carryOut(
+      running!.registry.settleFlushes(now: time, at: running!.flushing.state, underway: underway))
+    running!.flushing.tried.formIntersection(running!.registry.flushes.map(\.offset))
+  }
+
+  /// Puts the sets of flushes that may go in front of those that are due.
+  func joinFlushes() {
     guard !running!.registry.flushes.isEmpty else { return }
     let flushing = running!.flushing
-    try carryOut(
-      running!.registry.settleFlushes(now: time, at: flushing.state, underway: flushing.underway))
-    running!.flushing.tried.formIntersection(running!.registry.flushes.map(\.id))
     running!.flushing.isOthersTurn = false
     if flushing.isOthersTurn, !running!.due.isEmpty { return }
     let ready = running!.registry.flushes.filter {
-      $0.isReached(at: flushing.state) || !flushing.tried.contains($0.id)
+      $0.isReached(at: flushing.state) || !flushing.tried.contains($0.offset)
     }
     var first: [[RequestSet]] = []
     var isFirst: Set<String> = []
@@ -59,13 +65,14 @@ extension Publisher {
   func flushed(by outcome: Sweep.Outcome, _ sweep: Sweep, _ collected: Collected, _ sets: Set<String>)
     -> Effects
   {
+    if running!.flushing.underway.isEmpty { return Effects() }
     let failed = Set((collected.failures + outcome.failures).map(\.stream))
     let states = Dictionary(outcome.states.map { ($0.id, $0.state.seq) }) { $1 }
     var done: [(flush: Flush, seq: Int64)] = []
     for flush in running!.flushing.underway {
       guard let (set, stream) = running!.registry.target(of: flush), sets.contains(set) else { continue }
       guard flush.isReached(at: collected.positions) else {
-        running!.flushing.tried.insert(flush.id)
+        running!.flushing.tried.insert(flush.offset)
         continue
       }
       if failed.contains(stream) || running!.begunAgain.contains(stream) { continue }

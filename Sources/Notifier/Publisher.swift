@@ -413,9 +413,10 @@ public final class Publisher {
   /// One sweep at a time is under way; what falls due meanwhile waits for the next turn, and what a sweep
   /// had no room for comes next.
   private func askForSweep() throws(BusError) {
+    try settleFlushes()
     if running!.isCollecting { return }
     if running!.due.isEmpty { running!.due = running!.schedule.takeDue(now: clock.elapsed()) }
-    try joinFlushes()
+    joinFlushes()
     if running!.due.isEmpty, !mayProbe() { return }
     beginRound()
     running!.isCollecting = true
@@ -521,8 +522,8 @@ public final class Publisher {
           "transaction aborted", ("code", error.code), ("error", error.message), ("attempt", "\(attempt)"),
           ("again_after", "\(wait)"))
         telemetry.aborted()
-        try producer.abortOrGiveUp()
         let gone = missing(of: batch.topics)
+        try gone.isEmpty ? producer.abortOrGiveUp() : abort(producer, without: gone)
         if !gone.isEmpty { return gone }
         pause(wait)
       }

@@ -46,7 +46,7 @@ extension Registry {
       case .statement(let sql): try carryOut(sql, &draft)
       case .flush(let name, let positions):
         let flush = Flush(
-          id: id.text, client: command.client, name: name, positions: positions, offset: offset,
+          id: id, client: command.client, name: name, positions: positions, offset: offset,
           since: draft.now)
         try wait(for: flush)
         return nil

@@ -3,14 +3,14 @@ import Events
 
 /// A client's wish that one of its requests is published now, read and not answered yet.
 public struct Flush: Sendable, Equatable {
-  /// The command's.
-  public let id: String
+  /// The command's id.
+  let id: ByteKey
   public let client: String
   public let name: String
   /// Change numbers by shard: the table must have reached them.
   public let positions: [Int32: Int64]
-  /// Where it stands on `<cluster>.commands`.
-  let offset: Int64
+  /// Where it stands on `<cluster>.commands`: no other has this one.
+  public let offset: Int64
   let since: Timestamp
 
   /// Whether the table's state at these change numbers has in it what the client wants to see.
@@ -70,10 +70,10 @@ extension Registry {
   }
 
   /// Rejects those that cannot be done, or have waited for too long; `state` is how far the table is, empty
-  /// where that is not known. Those of `underway` are left alone: they are about to be answered.
-  public func settleFlushes(now: Timestamp, at state: [Int32: Int64], underway: [Flush]) -> Effects {
+  /// where that is not known. Those at the offsets `underway` are left alone: they are about to be answered.
+  public func settleFlushes(now: Timestamp, at state: [Int32: Int64], underway: Set<Int64>) -> Effects {
     var draft = Draft(now: now)
-    for flush in flushes where !underway.contains(flush) {
+    for flush in flushes where !underway.contains(flush.offset) {
       guard let fault = fault(of: flush) ?? impatience(flush, now, state) else { continue }
       counts.rejected[fault.code, default: 0] += 1
       answer(flush, CommandContent.reply(to: flush.client, "rejected", fault), &draft)
@@ -110,7 +110,7 @@ extension Registry {
   }
 
   private func answer(_ flush: Flush, _ reply: JSON, _ draft: inout Draft) {
-    flushes.removeAll { $0 == flush }
-    say(reply, to: ByteKey(flush.id), &draft)
+    flushes.removeAll { $0.offset == flush.offset }
+    say(reply, to: flush.id, &draft)
   }
 }

@@ -72,10 +72,18 @@ extension BusSentence {
       try bed.again { try producer.commit() }
       for place in places { #expect(try bed.read(bus, place, atLeast: 1) == ["x"]) }
     },
-    BusSentence("a topic that was deleted fails a flush, and the transaction can be aborted") { bed in
+    BusSentence("a topic that was deleted fails a flush, and a transaction without it goes on") { bed in
       let bus = try bed.connect()
       let places = try bed.makeTopic(bus, "kept") + bed.makeTopic(bus, "gone")
-      let producer = try bed.makeProducer(bus, "seat")
+      var producer = try bed.makeProducer(bus, "seat")
+      // Kafka has never begun a transaction whose first topic is gone, and refuses to end it.
+      func abort() throws {
+        let error = failure { try bed.again { try producer.abort() } }
+        if let error {
+          try #require(error.code == "INVALID_TXN_STATE" && error.remedy == .recreate, "\(error)")
+          producer = try bed.makeProducer(bus, "seat")
+        }
+      }
       func transact(_ value: String, _ places: [TopicPartition]) throws {
         try producer.begin()
         for place in places { try producer.send(batch(place, [value])) }
@@ -87,14 +95,14 @@ extension BusSentence {
       try bed.eventually { try bus.partitionCounts([places[1].topic]).isEmpty }
       let error = try #require(failure { try transact("lost", places) })
       #expect([.retry, .abort].contains(error.remedy), "\(error)")
-      try bed.again { try producer.abort() }
+      try abort()
       try transact("alone", [places[0]])
       _ = try bed.makeTopic(bus, "gone")
       // The producer may see the topic gone for a while.
       try bed.eventually {
         guard let error = failure({ try transact("after", places) }) else { return true }
         try #require([.retry, .abort].contains(error.remedy), "\(error)")
-        try bed.again { try producer.abort() }
+        try abort()
         return false
       }
       #expect(try bed.read(bus, places[0], atLeast: 3) == ["before", "alone", "after"])

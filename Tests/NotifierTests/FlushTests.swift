@@ -121,6 +121,17 @@ import Testing
     }
   }
 
+  @Test func `while the table does not answer, a flush is rejected in time all the same`() throws {
+    let office = try Office()
+    office.ask("noc/core", core)
+    try office.run()
+    office.answers = false
+    try office.run(.seconds(2))
+    office.flush("noc/1", "core")
+    try office.run(.seconds(32))
+    #expect(office.reply("noc/1")["error"]?["message"]?.string == "not published in 30 s")
+  }
+
   @Test func `a flood of flushes lets other sets have their turn`() throws {
     let office = try Office()
     office.unitsMax = 1

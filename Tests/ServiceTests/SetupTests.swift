@@ -2,6 +2,7 @@ import Base
 import Bus
 import Configuration
 import Events
+import Notifier
 import Requests
 import Service
 import Table
@@ -28,7 +29,7 @@ func configuration(_ yaml: String) throws -> Configuration {
         member: { id: noc-a }
         kafka: { partitions: 3 }
         commit_ms: 70
-        sweep: { interval_ms: 2000, drain_ms: 50, grace_ms: 9000 }
+        sweep: { interval_ms: 2000, drain_ms: 50, grace_ms: 9000, interval_max_ms: 7000 }
         events: { unknown_fields: refuse, bytes_max: 5000 }
         """))
     #expect(settings.memberID == "noc-a")
@@ -38,6 +39,7 @@ func configuration(_ yaml: String) throws -> Configuration {
     #expect(settings.commitInterval == .milliseconds(70))
     #expect(settings.drainInterval == .milliseconds(50))
     #expect(settings.registry.intervalDefault == .seconds(2))
+    #expect(settings.throttle.intervalMax == .seconds(7))
     #expect(settings.registry.grace == .seconds(9))
     let events = settings.topicSpecs.first { $0.name == "town.events" }
     #expect(events?.partitions == 3)
