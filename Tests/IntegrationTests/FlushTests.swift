@@ -66,6 +66,23 @@ extension Integration {
       #expect(try town.belfry("flush", "list", "--positions", "7").status == 2)
     }
 
+    @Test func `a change of rows is in the view and in what is linked with it when exec returns`() throws {
+      let (town, list, counter) = try slowTown()
+      try town.send([Samples.event("a", severity: 1), Samples.event("b", severity: 1)])
+      try eventually("the rows in the table") { try town.count("Severity = 1") == 2 }
+      let ran = try town.belfry(
+        "exec", "UPDATE alerts SET Severity = 5 WHERE Identifier = 'a'", "--client", "noc", "--flush", "list")
+      #expect(ran.status == 0, "\(ran.errors)")
+      let answer = try JSON(parsing: try #require(ran.lines.last))
+      #expect(answer["status"]?.string == "flushed", "\(ran.output)")
+      let seq = try #require(answer["seq"]?.int)
+      try list.wait("the row") { $0["a"]?["Severity"]?.int == 5 }
+      #expect(list.records.map(\.seq) == [seq])
+      #expect(list.records.map(\.sweep) == [answer["sweep"]?.int])
+      try counter.wait("the count") { $0["*"]?["n"]?.int == 2 }
+      #expect(counter.records.last?.sweep == answer["sweep"]?.int)
+    }
+
     @Test func `a flush that waits holds nothing up, also not over a kill, and is answered once`() throws {
       let (town, list, _) = try slowTown()
       try flushLater(town, "noc/late", upTo: 2)

@@ -47,47 +47,39 @@ extension Integration {
     @Test func `topics that a kill left behind are removed at the next start`() throws {
       let town = try Town(sweep: "interval_ms: 200, drain_ms: 50, grace_ms: 0")
       try town.start()
-      var leftBehind: [String] = []
-      // The kill falls between the registry's transaction and the topics' deletion, or a moment later.
-      for _ in 0..<6 where leftBehind.isEmpty {
-        let names = (0..<60).map { "v\($0)" }
-        let asked = names.enumerated().map { n, name in
-          JSON.object(of: [
-            "client": .string("c"), "name": .string(name),
-            "sql": .string("SELECT Node FROM alerts WHERE Tally >= \(n)"),
-          ])
-        }
-        let replies = try town.session.requests(zip(names, asked).map { ("c/\($0)", $1) })
-        let topics = replies.compactMap { $0["stream"]?["topic"]?.string }
-        #expect(topics.count == 60)
-        let end = TopicPartition(town.topics.registry, 0)
-        let before = try town.bus.endOffset(end, isolation: .committed)
-        let producer = try town.bus.makeProducer()
-        let batch = RecordBatch()
-        for name in names {
-          batch.append(
-            topic: town.topics.requests, partition: 0, timestamp: town.clock.now(), key: "c/\(name)",
-            value: nil)
-        }
-        try producer.send(batch)
-        try producer.flush(timeout: .seconds(30))
-        producer.close()
-        try eventually("the streams' end in the registry") {
-          // Three records a request that ends; two more when its stream does.
-          try town.bus.endOffset(end, isolation: .committed) > before + 190
-        }
-        try town.kill()
-        let ended = try town.session.registry().filter {
-          $0.key.hasPrefix("stream/") && $0.value["state"]?.string == "ended"
-        }
-        #expect(!ended.isEmpty)
-        leftBehind = try town.bus.topics(prefix: town.topics.viewPrefix)
-        try town.start()
-        try eventually("no topic of an ended stream") {
-          try town.bus.topics(prefix: town.topics.viewPrefix).isEmpty
-        }
+      // More than one call deletes: the kill falls between the registry's transaction and the last of them.
+      let names = (0..<410).map { "v\($0)" }
+      let asked = names.enumerated().map { n, name in
+        JSON.object(of: [
+          "client": .string("c"), "name": .string(name),
+          "sql": .string("SELECT Node FROM alerts WHERE Tally >= \(n)"),
+        ])
       }
-      #expect(!leftBehind.isEmpty, "no kill came in time")
+      let replies = try town.session.requests(zip(names, asked).map { ("c/\($0)", $1) })
+      #expect(replies.allSatisfy { $0["status"]?.string == "active" })
+      let registry = TopicPartition(town.topics.registry, 0)
+      let before = try town.bus.endOffset(registry, isolation: .committed)
+      let ends = RecordBatch()
+      for name in names {
+        ends.append(
+          topic: town.topics.requests, partition: 0, timestamp: town.clock.now(), key: "c/\(name)",
+          value: nil)
+      }
+      try town.deliver(ends)
+      // Three records a request that ends; two more when its stream does.
+      while try town.bus.endOffset(registry, isolation: .committed) <= before + 3 * 410 + 50 {}
+      try town.kill()
+      let entities = try town.session.registry()
+      let leftBehind = try town.bus.topics(prefix: town.topics.viewPrefix).filter { topic in
+        let id = topic.dropFirst(town.topics.viewPrefix.count)
+        return entities["stream/\(id)"]?["state"]?.string == "ended"
+      }
+      #expect(!leftBehind.isEmpty, "the kill came too late")
+      try town.start()
+      try eventually(within: .seconds(60), "no topic of an ended stream") {
+        try town.bus.topics(prefix: town.topics.viewPrefix).isEmpty
+      }
+      #expect(town.member!.errors.contains("deleting topics left behind"))
     }
 
     @Test func `where sweeps take longer than the interval it grows, and clients hear of it`() throws {

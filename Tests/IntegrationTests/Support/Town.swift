@@ -255,7 +255,10 @@ final class FoldedStream {
 
   deinit { follower.close() }
 
-  func isAtPresent() throws(BusError) -> Bool { try follower.isAtPresent() }
+  /// Reads all that is on the stream's partition now.
+  func readToPresent() throws {
+    while try !follower.isAtPresent() { try poll() }
+  }
 
   func poll() throws {
     do {
