@@ -176,7 +176,11 @@ static int follow(char **a) {
   while (!stopped && reached < end && (seconds < window || window <= 0)) {
     if (now() > limit) fail(a[1], "its positions did not reach the end in time");
     sleep_s(0.02);
-    check(rd_kafka_committed(watcher, list, TIMEOUT_MS), a[1]);
+    rd_kafka_resp_err_t code = rd_kafka_committed(watcher, list, TIMEOUT_MS);
+    // A broker that has just started looks for its coordinators.
+    if (code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS)
+      continue;
+    check(code, a[1]);
     reached = total(list);
     if (first == 0 && reached > 0) {
       first = reached;

@@ -3,9 +3,10 @@
  * same tick as Belfry's, with the consumed positions in them. It decodes nothing and keeps nothing.
  *
  *   cc -O2 -o relay Benchmarks/relay.c -lrdkafka
- *   relay BOOTSTRAP IN OUT GROUP VALUE_BYTES HEADER_BYTES COMMIT_MS      until SIGTERM
+ *   relay BOOTSTRAP IN OUT GROUP VALUE_BYTES HEADER_BYTES COMMIT_MS [plain]      until SIGTERM
  *
- * HEADER_BYTES 0: no headers. Else each record has one header of that many bytes, name included.
+ * HEADER_BYTES 0: no headers. Else each record has one header of that many bytes, name included. `plain`: the same
+ * without transactions, at least once: at each tick all records are waited for, then the positions are committed.
  * The client's properties are those of Sources/Bus/Kafka/KafkaBus.swift. */
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
@@ -49,12 +50,14 @@ static rd_kafka_t *client(rd_kafka_type_t type, const char *const *properties) {
   return made;
 }
 
-static rd_kafka_t *make_producer(const char *bootstrap, const char *seat) {
+static rd_kafka_t *make_producer(const char *bootstrap, const char *seat, int plain) {
   const char *properties[] = {
-      "bootstrap.servers", bootstrap, "socket.nagle.disable", "true", "transactional.id", seat,
-      "transaction.timeout.ms", "10000", "linger.ms", "5", "queue.buffering.max.messages", "1000000",
-      "queue.buffering.max.kbytes", "262144", "message.max.bytes", "2000000", NULL};
+      "bootstrap.servers", bootstrap, "socket.nagle.disable", "true", "enable.idempotence", "true", "linger.ms",
+      "5", "queue.buffering.max.messages", "1000000", "queue.buffering.max.kbytes", "262144",
+      "message.max.bytes", "2000000", plain ? NULL : "transactional.id", seat, "transaction.timeout.ms", "10000",
+      NULL};
   rd_kafka_t *producer = client(RD_KAFKA_PRODUCER, properties);
+  if (plain) return producer;
   check(rd_kafka_init_transactions(producer, TIMEOUT_MS), "init_transactions");
   return producer;
 }
@@ -83,7 +86,7 @@ struct relay {
   char *value, *header;
   size_t value_bytes, header_bytes;
   rd_kafka_topic_partition_list_t *positions;
-  int open;
+  int open, plain;
 };
 
 /* The record: the event's key, and bytes that stand for the row. */
@@ -114,10 +117,8 @@ static void produce(struct relay *r, const rd_kafka_message_t *event) {
 static void relay_one(struct relay *r, const rd_kafka_message_t *event) {
   if (event->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) return;
   if (event->err) fail("consume", rd_kafka_message_errstr(event));
-  if (!r->open) {
-    check(rd_kafka_begin_transaction(r->producer), "begin");
-    r->open = 1;
-  }
+  if (!r->open && !r->plain) check(rd_kafka_begin_transaction(r->producer), "begin");
+  r->open = 1;
   produce(r, event);
   const char *topic = rd_kafka_topic_name(event->rkt);
   rd_kafka_topic_partition_t *at =
@@ -126,7 +127,15 @@ static void relay_one(struct relay *r, const rd_kafka_message_t *event) {
   at->offset = event->offset + 1;
 }
 
+static void commit_plainly(struct relay *r) {
+  rd_kafka_resp_err_t code = rd_kafka_flush(r->producer, TIMEOUT_MS);
+  if (!code) code = rd_kafka_commit(r->consumer, r->positions, 0);
+  if (code) fail("commit", rd_kafka_err2str(code));
+  r->open = 0;
+}
+
 static void commit(struct relay *r) {
+  if (r->plain) return commit_plainly(r);
   rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(r->consumer);
   check(rd_kafka_send_offsets_to_transaction(r->producer, r->positions, group, TIMEOUT_MS), "send_offsets");
   rd_kafka_consumer_group_metadata_destroy(group);
@@ -153,8 +162,8 @@ static void run(struct relay *r, long long commit_ms) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 8) {
-    fprintf(stderr, "usage: relay BOOTSTRAP IN OUT GROUP VALUE_BYTES HEADER_BYTES COMMIT_MS\n");
+  if (count != 8 && !(count == 9 && !strcmp(arguments[8], "plain"))) {
+    fprintf(stderr, "usage: relay BOOTSTRAP IN OUT GROUP VALUE_BYTES HEADER_BYTES COMMIT_MS [plain]\n");
     return 2;
   }
   signal(SIGTERM, on_signal);
@@ -165,7 +174,8 @@ int main(int count, char **arguments) {
   r.header_bytes = r.header_bytes > HEADER_NAME ? r.header_bytes - HEADER_NAME : 0;
   r.value = memset(malloc(r.value_bytes + 1), 'v', r.value_bytes);
   r.header = memset(malloc(r.header_bytes + 1), 'h', r.header_bytes);
-  r.producer = make_producer(arguments[1], arguments[4]);
+  r.plain = count == 9;
+  r.producer = make_producer(arguments[1], arguments[4], r.plain);
   r.consumer = make_consumer(arguments[1], arguments[4], arguments[2]);
   r.out = rd_kafka_topic_new(r.producer, arguments[3], NULL);
   r.positions = rd_kafka_topic_partition_list_new(64);

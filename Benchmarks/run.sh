@@ -1,7 +1,7 @@
 #!/bin/bash
 # Belfry's figures on a throwaway Kafka (docs/benchmarks.md says what they mean).
 #   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore] [matching] [aggregates] [canonical] [decode]
-#     [endtoend]
+#     [endtoend] [flush] [exactlyonce]
 # All of them without a name; matching, aggregates, canonical and decode need no Kafka. Sizes come from the
 # environment; the defaults are those of docs/benchmarks.md.
 set -euo pipefail
@@ -28,6 +28,11 @@ E2E_ROWS=${E2E_ROWS:-100000}
 E2E_WINDOW=${E2E_WINDOW:-60}              # endtoend: seconds of one program at most
 E2E_ROUNDS=${E2E_ROUNDS:-1}
 E2E_INTERVAL_MS=${E2E_INTERVAL_MS:-1000}
+FLUSHES=${FLUSHES:-500}                   # flush: round trips of each kind
+FLUSH_LOAD=${FLUSH_LOAD:-5000}            # flush: events a second meanwhile
+EO_EVENTS=${EO_EVENTS:-1000000}           # exactlyonce: events
+EO_COMMITS=${EO_COMMITS:-1000 100}        # exactlyonce: commit intervals, ms
+EO_ROUNDS=${EO_ROUNDS:-3}
 TIMEOUT=${TIMEOUT:-900}                   # seconds for any one step
 BELFRY=${BELFRY:-}                        # the program; empty: a release build is made
 
@@ -277,6 +282,73 @@ bench_clients() {
   result "clients: registering $CLIENTS_MANY" "$(median "${times[@]}") s" ""
 }
 
+# --- flush
+
+bench_flush() {
+  cc -O2 -o "$work/flush" Benchmarks/flush.c -lrdkafka -lm
+  prefill bench-flush "$ROWS" "$ROWS" "$SEED"
+  start_serve bench-flush
+  load follow "$bootstrap" bench-flush.table bench-flush.events 0 "$TIMEOUT" 0 "$serve" >/dev/null
+  wait_ready
+  load create "$bootstrap" bench-flush-plain 1
+  "$work/load" produce "$bootstrap" bench-flush.events 0 "$ROWS" "$EVENT_BYTES" "$SEED" "$FLUSH_LOAD" \
+    >"$work/load.log" 2>&1 &
+  background=$!
+  "$work/flush" "$bootstrap" bench-flush bench-flush-plain "$FLUSHES" "$TIMEOUT" >"$work/flushes"
+  stop "$background"; background=
+  stop_serve
+  result "flush: round trip beside $FLUSH_LOAD events/s, median; p99" \
+    "$(value flush_median "$work/flushes"); $(value flush_p99 "$work/flushes") ms" ""
+  result "flush: one plain transaction and its reading, median; p99" \
+    "$(value plain_median "$work/flushes"); $(value plain_p99 "$work/flushes") ms" ""
+  result "flush: medians, flush / plain" \
+    "$(calc %.2f "$(value flush_median "$work/flushes") / $(value plain_median "$work/flushes")") x" ""
+}
+
+# --- what exactly once costs
+
+# CLUSTER COMMIT_MS plain|transactions: the relay over the cluster's events, as time_relay.
+time_relay_committing() {
+  local out=$1.relay.$3.$2 how=()
+  [ "$3" = plain ] && how=(plain)
+  load create "$bootstrap" "$out" "$PARTITIONS"
+  "$work/relay" "$bootstrap" "$1.events" "$out" "$out" 658 0 "$2" "${how[@]}" >>"$work/relay.log" 2>&1 &
+  relay=$!
+  load follow "$bootstrap" "$out" "$1.events" 0 "$TIMEOUT" 0 "$relay" >"$work/follow.$out"
+  rate=$(value rate "$work/follow.$out"); spent=$(cpu "$relay")
+  stop "$relay"; relay=
+  discard "$out"
+}
+
+bench_exactlyonce() {
+  local commit how round cluster
+  local -A rates=() cpus=()
+  for round in $(seq "$EO_ROUNDS"); do
+    for commit in $EO_COMMITS; do
+      cluster=bench-eo-$commit-$round
+      prefill "$cluster" "$EO_EVENTS" "$ROWS" $((SEED + round))
+      for how in plain transactions; do
+        time_relay_committing "$cluster" "$commit" "$how"
+        rates[$how.$commit]+=" $rate"; cpus[$how.$commit]+=" $spent"
+      done
+      COMMIT_MS=$commit time_serve "$cluster"
+      rates[belfry.$commit]+=" $rate"; cpus[belfry.$commit]+=" $spent"
+      discard "$cluster.events" "$cluster.table.alerts"
+    done
+  done
+  million() { calc %.2f "$(median ${cpus[$1]}) * 1e6 / $EO_EVENTS"; }
+  for commit in $EO_COMMITS; do
+    result "exactlyonce: $commit ms: relay, events/s: plain; transactions" \
+      "$(median ${rates[plain.$commit]}); $(median ${rates[transactions.$commit]})" ""
+    result "exactlyonce: $commit ms: relay, transactions / plain" \
+      "$(calc %.3f "$(median ${rates[transactions.$commit]}) / $(median ${rates[plain.$commit]})") x" ""
+    result "exactlyonce: $commit ms: relay, CPU s a million: plain; transactions" \
+      "$(million "plain.$commit"); $(million "transactions.$commit")" ""
+    result "exactlyonce: $commit ms: Belfry, events/s; CPU s a million" \
+      "$(median ${rates[belfry.$commit]}); $(million "belfry.$commit")" ""
+  done
+}
+
 # --- restore, and memory
 
 bench_restore() {
@@ -433,11 +505,11 @@ bench_endtoend() {
   for pair in $E2E; do bench_counts "${pair%:*}" "${pair#*:}"; done
 }
 
-[ $# -gt 0 ] || set -- ingest clients restore matching aggregates canonical decode endtoend
+[ $# -gt 0 ] || set -- ingest clients restore matching aggregates canonical decode endtoend flush exactlyonce
 for name in "$@"; do
   case $name in
     matching | aggregates | canonical | decode) "bench_$name" ;;
-    ingest | clients | restore | endtoend)
+    ingest | clients | restore | endtoend | flush | exactlyonce)
       if [ -z "$broker" ]; then
         build
         start_broker
@@ -445,7 +517,10 @@ for name in "$@"; do
       fi
       "bench_$name"
       ;;
-    *) die "no benchmark is called $name: ingest, clients, restore, matching, aggregates, canonical, decode, endtoend" ;;
+    *)
+      die "no benchmark is called $name: ingest, clients, restore, matching, aggregates, canonical, decode, endtoend," \
+        "flush, exactlyonce"
+      ;;
   esac
 done
 if [ ${#rows[@]} -gt 0 ]; then print_results; fi
