@@ -28,6 +28,11 @@ public struct ByteBuffer: ~Copyable {
     self.count = count
   }
 
+  public mutating func replace(at index: Int, with byte: UInt8) {
+    precondition(index < count)
+    storage[index] = byte
+  }
+
   @inline(__always)
   public mutating func reserve(_ more: Int) {
     if count + more > storage.count { grow(more) }
@@ -68,20 +73,36 @@ public struct ByteBuffer: ~Copyable {
   /// Decimal text of an integer.
   public mutating func append(decimal value: Int64) {
     reserve(20)
-    var magnitude = value.magnitude
+    if value >= 0, value < 10 { return append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value)) }
     if value < 0 { append(UInt8(ascii: "-")) }
-    let start = count
-    repeat {
-      storage[count] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: magnitude % 10)
-      count += 1
-      magnitude /= 10
-    } while magnitude != 0
-    var low = start
-    var high = count - 1
-    while low < high {
-      storage.swapAt(low, high)
-      low += 1
-      high -= 1
+    var magnitude = value.magnitude
+    let digits = Self.digits(of: magnitude)
+    var at = storage.baseAddress.unsafelyUnwrapped + count + digits
+    count += digits
+    while magnitude >= 10 {
+      let (rest, pair) = magnitude.quotientAndRemainder(dividingBy: 100)
+      at -= 2
+      at.copyMemory(from: Self.pairs.utf8Start + Int(pair) * 2, byteCount: 2)
+      magnitude = rest
     }
+    // Of an odd number of digits the first one is left.
+    if digits & 1 == 1 { (at - 1).storeBytes(of: UInt8(ascii: "0") + UInt8(magnitude), as: UInt8.self) }
   }
+
+  private static func digits(of magnitude: UInt64) -> Int {
+    var digits = 1
+    var rest = magnitude
+    while rest >= 10_000 {
+      digits += 4
+      rest /= 10_000
+    }
+    return digits + (rest >= 1000 ? 3 : rest >= 100 ? 2 : rest >= 10 ? 1 : 0)
+  }
+
+  /// The decimal texts of 0 to 99, two digits each.
+  private static let pairs: StaticString = """
+    00010203040506070809101112131415161718192021222324252627282930313233343536373839\
+    40414243444546474849505152535455565758596061626364656667686970717273747576777879\
+    8081828384858687888990919293949596979899
+    """
 }

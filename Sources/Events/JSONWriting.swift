@@ -7,6 +7,10 @@ extension ByteBuffer {
   public mutating func append(jsonString bytes: UnsafeRawBufferPointer) {
     reserve(bytes.count + 2)
     append(UInt8(ascii: "\""))
+    if !bytes.hasJSONEscapes {
+      append(bytes)
+      return append(UInt8(ascii: "\""))
+    }
     var clean = 0
     for at in 0..<bytes.count {
       let byte = bytes[at]
@@ -58,33 +62,74 @@ extension ByteBuffer {
   }
 }
 
+extension UnsafeRawBufferPointer {
+  /// A byte that a JSON string cannot have as it is: eight at a time, as most texts have none.
+  @inline(__always)
+  fileprivate var hasJSONEscapes: Bool {
+    var at = 0
+    while at + 8 <= count {
+      if Self.hasEscapes(loadUnaligned(fromByteOffset: at, as: UInt64.self)) { return true }
+      at += 8
+    }
+    if at == count { return false }
+    if count >= 8 { return Self.hasEscapes(loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)) }
+    return self[at...].contains { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
+  }
+
+  /// A byte below 0x20, a quote or a backslash among eight: each borrows from its highest bit.
+  @inline(__always)
+  private static func hasEscapes(_ bytes: UInt64) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let quote = bytes ^ (ones &* 0x22)
+    let backslash = bytes ^ (ones &* 0x5C)
+    let below =
+      (bytes &- ones &* 0x20) & ~bytes | (quote &- ones) & ~quote | (backslash &- ones) & ~backslash
+    return below & (ones &* 0x80) != 0
+  }
+}
+
 /// Writes rows of one schema as flat JSON objects. The names are escaped once, here.
-public struct RowWriter: Sendable {
-  private let names: [[UInt8]]
-  private let types: [ColumnType]
+public final class RowWriter {
+  /// Of each column `,"name":`, one behind the other; bare memory, as it is read for each value.
+  private let names: UnsafeMutableRawBufferPointer
+  private let columns: UnsafeMutablePointer<(start: Int, count: Int, type: ColumnType)>
+  private let width: Int
 
   public init(_ schema: Schema) {
-    types = schema.columns.map(\.type)
-    names = schema.columns.map { column in
-      var buffer = ByteBuffer(capacity: 64)
+    var buffer = ByteBuffer(capacity: 1024)
+    width = schema.columns.count
+    columns = .allocate(capacity: width)
+    for (index, column) in schema.columns.enumerated() {
+      let start = buffer.count
+      buffer.append(UInt8(ascii: ","))
       buffer.append(jsonString: column.name)
       buffer.append(UInt8(ascii: ":"))
-      return Array(buffer.bytes)
+      (columns + index).initialize(to: (start, buffer.count - start, column.type))
     }
+    names = .allocate(byteCount: buffer.count, alignment: 8)
+    names.copyMemory(from: buffer.bytes)
+  }
+
+  deinit {
+    names.deallocate()
+    columns.deallocate()
   }
 
   /// `{"a":1,…}` of the given columns, in their order.
   public func write(
     _ row: Row, columns: some Sequence<Int>, _ strings: StringTable, to buffer: inout ByteBuffer
   ) {
-    var separator = UInt8(ascii: "{")
+    let start = buffer.count
     for column in columns {
-      buffer.append(separator)
-      separator = UInt8(ascii: ",")
-      names[column].withUnsafeBytes { buffer.append($0) }
-      buffer.append(row[column], as: types[column], strings)
+      let (start, count, type) = self.columns[column]
+      buffer.append(UnsafeRawBufferPointer(rebasing: names[start..<start + count]))
+      buffer.append(row[column], as: type, strings)
     }
-    if separator == UInt8(ascii: "{") { buffer.append(separator) }
+    if buffer.count == start {
+      buffer.append(UInt8(ascii: "{"))
+    } else {
+      buffer.replace(at: start, with: UInt8(ascii: "{"))  // the first comma
+    }
     buffer.append(UInt8(ascii: "}"))
   }
 
@@ -97,6 +142,6 @@ public struct RowWriter: Sendable {
 
   /// All columns.
   public func write(_ row: Row, _ strings: StringTable, to buffer: inout ByteBuffer) {
-    write(row, columns: types.indices, strings, to: &buffer)
+    write(row, columns: 0..<width, strings, to: &buffer)
   }
 }
