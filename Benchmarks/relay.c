@@ -53,7 +53,7 @@ static rd_kafka_t *client(rd_kafka_type_t type, const char *const *properties) {
 static rd_kafka_t *make_producer(const char *bootstrap, const char *seat, int plain) {
   const char *properties[] = {
       "bootstrap.servers", bootstrap, "socket.nagle.disable", "true", "enable.idempotence", "true", "linger.ms",
-      "5", "queue.buffering.max.messages", "1000000", "queue.buffering.max.kbytes", "262144",
+      "1000", "queue.buffering.max.messages", "1000000", "queue.buffering.max.kbytes", "262144",
       "message.max.bytes", "2000000", plain ? NULL : "transactional.id", seat, "transaction.timeout.ms", "10000",
       NULL};
   rd_kafka_t *producer = client(RD_KAFKA_PRODUCER, properties);

@@ -83,9 +83,9 @@ public final class KafkaBus: Bus, @unchecked Sendable {
       try client(
         .producer,
         [
-          // What waits is sent at the latest by the commit. A second request to a partition waits for the
-          // answer to the first, and librdkafka does so in a loop without a pause: few large ones it must be.
-          "transactional.id": transactionalID, "linger.ms": "40", "batch.num.messages": "100000",
+          // A commit sends what waits, full requests (1 MB) go at once, and no others: where records have
+          // lingered for so long, and an answer of their partition is out, librdkafka loops without a pause.
+          "transactional.id": transactionalID, "linger.ms": "1000",
           // A sweep that begins a large view may take its time; who takes the seat ends what is open at once.
           "transaction.timeout.ms": "60000", "statistics.interval.ms": Self.statisticsInterval,
           "queue.buffering.max.messages": "1000000", "queue.buffering.max.kbytes": "262144",
