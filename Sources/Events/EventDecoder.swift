@@ -30,8 +30,9 @@ public final class EventDecoder {
   /// By column: the kind of JSON value whose bits are the cell as they are; of reals none.
   private let plain: UnsafeMutablePointer<UInt32>
   var parser: ObjectParser
-  /// The strings of `internStrings`: their columns and hashes.
+  /// The strings of `internStrings`: their columns and hashes; how many, -1 before they are known.
   private let found: UnsafeMutablePointer<(column: Int, hash: UInt32)>
+  private var foundCount = -1
   /// Reads what the event itself has in `ExtendedAttr`.
   var extendedParser = ObjectParser(names: [], others: true)
   var extendedText = ByteBuffer(capacity: 256)
@@ -76,6 +77,7 @@ public final class EventDecoder {
   /// last wins. One fault is the answer: of the text, else of a column's value, else an unknown field, else
   /// of the key; each the first in the text's order.
   public func decode(_ bytes: UnsafeRawBufferPointer?) -> Outcome {
+    foundCount = -1
     guard let bytes, bytes.count > 0 else { return .refused(Refusal(.empty, "the record has no value")) }
     if bytes.count > bytesMax {
       return .refused(Refusal(.oversize, "\(bytes.count) bytes, at most \(bytesMax) are taken"))
@@ -93,19 +95,31 @@ public final class EventDecoder {
   /// Takes a share of each present string in a dictionary: from here on `cell` of a string column is its code, and
   /// `string` is not to be asked. The caller's are all those shares.
   public func internStrings(_ strings: StringTable) {
-    var count = 0
-    for column in parser.found where types[column] == .string {
-      let hash = StringTable.hash(string(column))
-      found[count] = (column, hash)
-      count += 1
-      strings.fetchPlace(hash)
+    if foundCount < 0 {
+      fetchPlaces(strings)
+      fetchBlocks(strings)
     }
-    for index in 0..<count {
-      strings.fetchBlock(found[index].hash, bytes: Int(parser[found[index].column].count))
-    }
-    for index in 0..<count {
+    for index in 0..<foundCount {
       let (column, hash) = found[index]
       parser.set(column, bits: Cell(strings.intern(string(column), hash)))
+    }
+  }
+
+  /// Has the processor fetch the dictionary's places of the present strings. Who does so, and later on
+  /// `fetchBlocks`, while there is other work, does not wait for memory in `internStrings`.
+  func fetchPlaces(_ strings: StringTable) {
+    foundCount = 0
+    for column in parser.found where types[column] == .string {
+      let hash = strings.fetchPlace(of: string(column))
+      found[foundCount] = (column, hash)
+      foundCount += 1
+    }
+  }
+
+  /// The second step: what lies at those places.
+  func fetchBlocks(_ strings: StringTable) {
+    for index in 0..<foundCount {
+      strings.fetchBlock(found[index].hash, bytes: Int(parser[found[index].column].count))
     }
   }
 

@@ -25,8 +25,9 @@ public func compareBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointe
   return a.count - b.count
 }
 
-/// The rows of one table in memory: fixed-width runs of cells in chunks, so that growing never copies.
-/// String cells hold shares in `strings`; whoever writes them keeps the count. One thread owns it.
+/// What the cells of a schema's rows mean, and rows in memory as they are: fixed-width runs of cells in chunks, so
+/// that growing never copies. (A table has millions of rows, and keeps them in `PackedRows`.) String cells hold
+/// shares in `strings`; whoever writes them keeps the count. One thread owns it.
 public final class RowStore {
   public typealias Slot = UInt32
 

@@ -1,5 +1,4 @@
 import Base
-import CSimdJSON
 import Glibc
 
 /// The dictionary of a table's strings: each distinct string once, known by a code.
@@ -22,16 +21,16 @@ public final class StringTable {
   private struct Place {
     let bits: UInt64
     @inline(__always) init(bits: UInt64) { self.bits = bits }
-    @inline(__always) init(_ hash: UInt32, _ block: StringArena.Reference) {
+    @inline(__always) init(_ hash: UInt32, _ block: BlockArena.Reference) {
       bits = UInt64(hash) << 32 | UInt64(block)
     }
     @inline(__always) var hash: UInt32 { UInt32(truncatingIfNeeded: bits >> 32) }
-    @inline(__always) var block: StringArena.Reference { UInt32(truncatingIfNeeded: bits) }
+    @inline(__always) var block: BlockArena.Reference { UInt32(truncatingIfNeeded: bits) }
   }
 
-  private var arena = StringArena()
+  private var arena = BlockArena()
   /// By code; of a free code, the next free one.
-  private var blocks: UnsafeMutablePointer<StringArena.Reference>
+  private var blocks: UnsafeMutablePointer<BlockArena.Reference>
   private var blocksCapacity = 1024
   private var freeCode: Code = 0
   /// Open addressing, linear probing. The empty string is never in it.
@@ -80,11 +79,30 @@ public final class StringTable {
   }
 
   @inline(__always)
-  func fetchPlace(_ hash: UInt32) { belfry_prefetch(places + (Int(hash) & mask)) }
+  func fetchPlace(_ hash: UInt32) { prefetch(places + (Int(hash) & mask)) }
+
+  /// The same for who wants a code: the string's hash, for `fetchBlock` and `code` later on.
+  @inline(__always)
+  public func fetchPlace(of string: UnsafeRawBufferPointer) -> UInt32 {
+    let hash = Self.hash(string)
+    fetchPlace(hash)
+    return hash
+  }
+
+  /// Has the processor fetch where a code's bytes lie, and in a second step the bytes.
+  @inline(__always)
+  public func fetchBlock(_ code: Code) {
+    if Int(code) < codeLimit { prefetch(blocks + Int(code)) }
+  }
+
+  @inline(__always)
+  public func fetchBytes(_ code: Code) {
+    if Int(code) < codeLimit { arena.fetch(blocks[Int(code)], bytes: 128) }
+  }
 
   /// `bytes`: the string's.
   @inline(__always)
-  func fetchBlock(_ hash: UInt32, bytes: Int) {
+  public func fetchBlock(_ hash: UInt32, bytes: Int) {
     let place = Place(bits: places[Int(hash) & mask])
     if place.bits != 0 { arena.fetch(place.block, bytes: Header.bytes + bytes) }
   }
@@ -96,8 +114,14 @@ public final class StringTable {
 
   /// The code of a string that is held, without taking a share; nil if nobody holds it.
   public func code(of string: UnsafeRawBufferPointer) -> Code? {
+    code(of: string, Self.hash(string))
+  }
+
+  /// The same with the string's hash.
+  @inline(__always)
+  public func code(of string: UnsafeRawBufferPointer, _ hash: UInt32) -> Code? {
     if string.count == 0 { return 0 }
-    let place = places[find(string, Self.hash(string))]
+    let place = places[find(string, hash)]
     return place == 0 ? nil : header(Place(bits: place).block).pointee.code
   }
 
@@ -120,7 +144,7 @@ public final class StringTable {
   }
 
   @inline(__always)
-  private func header(_ block: StringArena.Reference) -> UnsafeMutablePointer<Header> {
+  private func header(_ block: BlockArena.Reference) -> UnsafeMutablePointer<Header> {
     arena[block].assumingMemoryBound(to: Header.self)
   }
 
@@ -178,11 +202,11 @@ public final class StringTable {
     if freeCode != 0 {
       let code = freeCode
       freeCode = blocks[Int(code)]
-      belfry_prefetch(blocks + Int(freeCode))
+      prefetch(blocks + Int(freeCode))
       return code
     }
     if codeLimit == blocksCapacity {
-      let larger = UnsafeMutablePointer<StringArena.Reference>.allocate(capacity: blocksCapacity * 2)
+      let larger = UnsafeMutablePointer<BlockArena.Reference>.allocate(capacity: blocksCapacity * 2)
       larger.moveInitialize(from: blocks, count: codeLimit)
       blocks.deallocate()
       blocks = larger

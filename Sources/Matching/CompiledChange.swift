@@ -28,9 +28,11 @@ public struct CompiledChange: Sendable {
     keys = change.filter.rowKeys(of: change.schema)
   }
 
-  /// Leaves of `slots` those whose rows the filter holds for. One pass.
-  public func keepMatches(_ slots: inout [RowStore.Slot], of rows: RowStore) {
-    slots.removeAll { !filter.matches(Row(rows.row($0)), rows.strings, 0) }
+  /// Leaves of `slots` those whose rows, as `row` gives them, the filter holds for. One pass.
+  public func keepMatches(
+    _ slots: inout [RowStore.Slot], _ strings: StringTable, row: (RowStore.Slot) -> Row
+  ) {
+    slots.removeAll { !filter.matches(row($0), strings, 0) }
   }
 
   /// Puts the new values over a copy of the row, `next`, which has a share of each string in which it then differs

@@ -111,7 +111,7 @@ public final class TableWorker {
     telemetry.matched.add(table.dirtyRows)
     table.drain { key, before, after in engine.apply(key: key, before: before, after: after) }
     engine.advance(to: clock.now().milliseconds) { table.row(ofKey: $0) }
-    telemetry.rowBytes.set(table.rows.bytesHeld)
+    telemetry.rowBytes.set(table.rowBytes)
     telemetry.stringBytes.set(table.rows.strings.bytesHeld)
     telemetry.filters.set(engine.setCount)
     telemetry.indexBytes.set(engine.indexBytes)

@@ -13,7 +13,8 @@ extension EventTable {
     let events = batch.index(ofTopic: topics.events)
     let inbox = batch.index(ofTopic: topics.inbox)
     let commands = batch.index(ofTopic: topics.commands)
-    for record in batch.records {
+    for (index, record) in batch.records.enumerated() {
+      fetchAhead(batch, index)
       guard let shard = shard(record.partition), shard.isServing else {
         counts.skipped.add()
         continue
@@ -97,7 +98,7 @@ extension EventTable {
     if isResolution { markResolved(shard) }
     changedCount = 0
     let slot = known ?? claimSlot(key: keyBytes.bytes, shard: shard)
-    guard install(slot, shard, trace: trace, limit: limit) else {
+    guard install(slot, shard, over: nil, trace: trace, limit: limit) else {
       if known == nil { freeSlot(slot) }
       return tooLarge
     }
@@ -108,9 +109,10 @@ extension EventTable {
   private func update(
     _ slot: RowStore.Slot, _ shard: Shard, trace: UnsafeRawBufferPointer?, limit: Int
   ) -> Refusal? {
-    let isResolution = prepareDuplicate(slot, shard)
+    let row = cells(slot)
+    let isResolution = prepareDuplicate(row, shard)
     if changedCount > 0 {
-      guard install(slot, shard, trace: trace, limit: limit) else { return tooLarge }
+      guard install(slot, shard, over: row, trace: trace, limit: limit) else { return tooLarge }
     }
     if isResolution { clearProblems(of: slot, shard) }
     return nil
@@ -119,8 +121,7 @@ extension EventTable {
   /// Makes `next` what the event in the decoder makes of a row, and lists the columns that differ; true where
   /// the event is a resolution.
   @inline(__always)
-  func prepareDuplicate(_ slot: RowStore.Slot, _ shard: Shard) -> Bool {
-    let row = Row(rows.row(slot))
+  func prepareDuplicate(_ row: Row, _ shard: Shard) -> Bool {
     next.update(from: row, count: rows.width)
     for column in decoder.present { merge(column, row) }
     for column in roles.increments where !decoder.isPresent(column) { increment(column, row, nil) }

@@ -4,47 +4,45 @@ import Events
 
 // How a row changes: the record of the change, the old image, the new cells.
 extension EventTable {
-  /// Makes the cells in `next` the row of a slot, and writes the change's record. `next` owns a share of
-  /// each string that it does not have in common with the row (of all, where there is no row).
+  /// Makes the cells in `next` the row of a slot over the old one, if there is one, and writes the change's
+  /// record. `next` owns a share of each string that it does not have in common with the old row.
   ///
   /// False, and nothing is done but that those shares are given back: the record would be larger than
   /// `limit`.
   func install(
-    _ slot: RowStore.Slot, _ shard: Shard, trace: UnsafeRawBufferPointer?, limit: Int = .max
+    _ slot: RowStore.Slot, _ shard: Shard, over old: Row?, trace: UnsafeRawBufferPointer?, limit: Int = .max
   ) -> Bool {
-    let row = rows.row(slot)
-    let isLive = slots[Int(slot)].isLive
-    writeChange(slot, value: Row(next), before: isLive ? Row(row) : nil, all: false, trace: trace)
+    writeChange(slot, value: Row(next), before: old, all: false, trace: trace)
     if work.bytes.count > limit {
-      releaseNext(isLive)
+      releaseNext(old != nil)
       return false
     }
-    saveImage(slot)
-    if isLive {
-      let isMoving = isHookTouched()
-      if isMoving { unhook(slot, shard) }
-      for index in 0..<changedCount where types[changed[index]] == .string {
-        strings.release(row[changed[index]].code)
+    saveImage(slot, old)
+    packed.write(slot, next)
+    if let old {
+      if isHookTouched() {
+        unhook(slot, old, shard)
+        hook(slot, next, shard)
       }
-      row.update(from: next, count: rows.width)
-      if isMoving { hook(slot, shard) }
+      for index in 0..<changedCount where types[changed[index]] == .string {
+        strings.release(old[changed[index]].code)
+      }
     } else {
-      row.update(from: next, count: rows.width)
       slots[Int(slot)].isLive = true
       liveCount += 1
-      hook(slot, shard)
+      hook(slot, next, shard)
     }
     hold(shard)
     return true
   }
 
-  /// Deletes a row.
-  func delete(_ slot: RowStore.Slot, _ shard: Shard, trace: UnsafeRawBufferPointer? = nil) {
-    let row = rows.row(slot)
-    writeChange(slot, value: nil, before: Row(row), all: true, trace: trace)
-    saveImage(slot)
-    unhook(slot, shard)
+  /// Deletes a row, which has these cells.
+  func delete(_ slot: RowStore.Slot, _ row: Row, _ shard: Shard, trace: UnsafeRawBufferPointer? = nil) {
+    writeChange(slot, value: nil, before: row, all: true, trace: trace)
+    saveImage(slot, row)
+    unhook(slot, row, shard)
     rows.releaseStrings(row)
+    packed.remove(slot)
     slots[Int(slot)].isLive = false
     slots[Int(slot)].timer = .max
     liveCount -= 1
@@ -53,28 +51,23 @@ extension EventTable {
 
   /// The bytes of the change that `install` would make of `next` for a row that is there; the shares of `next`
   /// are given back.
-  func measureNext(_ slot: RowStore.Slot) -> Int {
-    writeChange(slot, value: Row(next), before: Row(rows.row(slot)), all: false, trace: nil)
+  func measureNext(_ slot: RowStore.Slot, over old: Row) -> Int {
+    writeChange(slot, value: Row(next), before: old, all: false, trace: nil)
     releaseNext(true)
     return work.bytes.count
   }
 
   func measureDeletion(_ slot: RowStore.Slot) -> Int {
-    writeChange(slot, value: nil, before: Row(rows.row(slot)), all: true, trace: nil)
+    writeChange(slot, value: nil, before: cells(slot), all: true, trace: nil)
     return work.bytes.count
   }
 
   /// The first time that a transaction changes a row, its image is kept, with shares of its own.
-  private func saveImage(_ slot: RowStore.Slot) {
+  private func saveImage(_ slot: RowStore.Slot, _ row: Row?) {
     if slots[Int(slot)].isOpen { return }
     slots[Int(slot)].isOpen = true
-    if slots[Int(slot)].isLive {
-      let row = rows.row(slot)
-      rows.retainStrings(row)
-      open.append(slot, owning: row)
-    } else {
-      open.append(slot, owning: nil)
-    }
+    if let row { rows.retainStrings(row) }
+    open.append(slot, owning: row)
   }
 
   private func releaseNext(_ isLive: Bool) {

@@ -14,12 +14,13 @@ import Events
 ///
 /// One thread uses it. Calls out of order trap; nothing that a record holds does.
 public final class EventTable {
-  /// The cells of all rows; its `strings` hold the texts. To be read by the owner's thread only.
+  /// What the rows' cells mean; its `strings` hold the texts. The rows themselves lie packed.
   public let rows: RowStore
   public let schema: Schema
   public let topics: TableTopics
   public let settings: TableSettings
 
+  let packed: PackedRows
   let strings: StringTable
   let log: Log
   let counts: TableCounts
@@ -30,7 +31,7 @@ public final class EventTable {
   let isHookColumn: [Bool]
   let writer: RowWriter
   let decoder: EventDecoder
-  let restoreDecoder: EventDecoder
+  let restoreDecoders: DecoderRing
   /// The string defaults' bytes, by column; empty for other columns.
   let defaultTexts: [[UInt8]]
   let defaultCells: [Cell]
@@ -70,8 +71,11 @@ public final class EventTable {
   var openCommandBytes = 0
   var largeCommand: LargeCommand?
 
-  // Scratch, reused from event to event.
+  // Scratch, reused from event to event: a row as it is, the one that it becomes, and one for who asks.
+  let current: UnsafeMutablePointer<Cell>
   let next: UnsafeMutablePointer<Cell>
+  private let asked: UnsafeMutablePointer<Cell>
+  var ahead = Lookahead()
   let changed: UnsafeMutablePointer<Int>
   var changedCount = 0
   var keyBytes = ByteBuffer(capacity: 256)
@@ -94,13 +98,14 @@ public final class EventTable {
     counts = TableCounts(metrics)
     strings = StringTable()
     rows = RowStore(schema: schema, strings: strings)
+    packed = PackedRows(schema)
     roles = ColumnRoles(schema)
     clearedKept = settings.clearedKept.milliseconds
     isHookColumn = roles.hookColumns(schema.columns.count)
     writer = RowWriter(schema)
     decoder = EventDecoder(
       schema, bytesMax: settings.eventBytesMax, unknownFields: settings.unknownFields)
-    restoreDecoder = EventDecoder(schema, bytesMax: .max, unknownFields: .drop)
+    restoreDecoders = DecoderRing(strings) { EventDecoder(schema, bytesMax: .max, unknownFields: .drop) }
     defaultTexts = schema.columns.map { column in
       if case .string(let text) = column.default { Array(text.utf8) } else { [] }
     }
@@ -112,14 +117,21 @@ public final class EventTable {
     shards = Array(repeating: nil, count: settings.partitions)
     open = Images(rows)
     dirty = Images(rows)
+    current = .allocate(capacity: rows.width)
     next = .allocate(capacity: rows.width)
+    asked = .allocate(capacity: rows.width)
     changed = .allocate(capacity: rows.width)
   }
 
   deinit {
+    current.deallocate()
     next.deallocate()
+    asked.deallocate()
     changed.deallocate()
   }
+
+  /// The bytes that the rows take, their strings not counted.
+  public var rowBytes: Int { packed.bytesHeld }
 
   /// Rows that are there, those of the open transaction counted as it has them.
   public var rowCount: Int { liveCount }
@@ -153,12 +165,12 @@ public final class EventTable {
       || shard.state.commands != shard.committed.commands
   }
 
-  /// Every row. Only when no transaction has open changes. Codes and cells are valid until the table
-  /// changes; who keeps a code retains it in `rows.strings`.
+  /// Every row. Only when no transaction has open changes. What is given is valid during the call only; who
+  /// keeps a code retains it in `rows.strings`. `body` must not call the table.
   public func forEachRow(_ body: (_ key: StringTable.Code, _ row: Row) -> Void) {
     precondition(!hasOpenChanges, "rows of an open transaction are nobody's business")
-    for slot in 0..<rows.slotLimit where slots[Int(slot)].isLive {
-      body(slots[Int(slot)].key, Row(rows.row(slot)))
+    for slot in 0..<packed.slotLimit where slots[Int(slot)].isLive {
+      body(slots[Int(slot)].key, give(slot))
     }
   }
 
@@ -170,10 +182,22 @@ public final class EventTable {
     return slot
   }
 
-  /// The row of a key, by the code of its text; nil if there is none.
+  /// The row of a key, by the code of its text; nil if there is none. Valid until the next call.
   public func row(ofKey code: StringTable.Code) -> Row? {
     guard let slot = knownSlot(code), slots[Int(slot)].isLive else { return nil }
-    return Row(rows.row(slot))
+    return give(slot)
+  }
+
+  /// The cells of a row at work, valid until the next call.
+  func cells(_ slot: RowStore.Slot) -> Row {
+    packed.read(slot, into: current)
+    return Row(current)
+  }
+
+  /// The cells of a row for who asks, valid until the next call.
+  func give(_ slot: RowStore.Slot) -> Row {
+    packed.read(slot, into: asked)
+    return Row(asked)
   }
 
   /// The slot that belongs to a key, be there a row or only its old image.

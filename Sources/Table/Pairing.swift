@@ -20,11 +20,11 @@ extension EventTable {
   /// Clears the problems of a resolution's row in its own shard, and notes it for the others.
   func clearProblems(of slot: RowStore.Slot, _ shard: Shard) {
     let pairing = roles.pairing!
-    let row = Row(rows.row(slot))
+    let row = cells(slot)
+    if settings.partitions > 1 { noteClear(row, pairing, shard) }
     clearProblems(
       shard, row[pairing.node], row[pairing.group], row[pairing.key], row[pairing.manager],
       notAfter: row[pairing.lastOccurrence].int)
-    if settings.partitions > 1 { noteClear(row, pairing, shard) }
   }
 
   /// Clears all problem rows of a shard with these four values. O(problems with these values).
@@ -36,7 +36,7 @@ extension EventTable {
     while at != SlotState.none {
       let slot = at
       at = slots[Int(slot)].next
-      let row = Row(rows.row(slot))
+      let row = cells(slot)
       guard
         row[pairing.node] == node, row[pairing.group] == group, row[pairing.key] == key,
         row[pairing.manager] == manager, row[pairing.lastOccurrence].int <= last
@@ -44,7 +44,7 @@ extension EventTable {
       next.update(from: row, count: rows.width)
       markResolved(shard)
       collectChanges(row)
-      _ = install(slot, shard, trace: nil)
+      _ = install(slot, shard, over: row, trace: nil)
     }
   }
 

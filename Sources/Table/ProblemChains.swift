@@ -1,25 +1,51 @@
 import Events
 
-/// What the table knows of a slot besides the row's cells. One cache line has several of these.
+/// What the table knows of a slot besides the row's cells: 24 bytes.
 struct SlotState {
   static let none = RowStore.Slot.max
 
+  private struct Flags: OptionSet {
+    let rawValue: UInt8
+    static let live = Flags(rawValue: 1)
+    static let linked = Flags(rawValue: 2)
+    static let open = Flags(rawValue: 4)
+    static let dirty = Flags(rawValue: 8)
+  }
+
+  /// The deadline of its heap entry that counts; `Int64.max` without one.
+  var timer = Int64.max
   /// The row key's code, of which the slot holds a share; 0: the slot is free.
   var key: StringTable.Code = 0
   /// The problem chain that the row is in.
   var next = SlotState.none
   var previous = SlotState.none
   var shard: UInt16 = 0
+  private var flags: Flags = []
+
   /// There is a row. A slot without one, but with a key, is a deleted row whose old image is still needed.
-  var isLive = false
+  var isLive: Bool {
+    get { flags.contains(.live) }
+    set { set(.live, newValue) }
+  }
   /// The row is in a problem chain.
-  var isLinked = false
+  var isLinked: Bool {
+    get { flags.contains(.linked) }
+    set { set(.linked, newValue) }
+  }
   /// An image of it is kept for the open transaction.
-  var isOpen = false
+  var isOpen: Bool {
+    get { flags.contains(.open) }
+    set { set(.open, newValue) }
+  }
   /// An image of it is kept for the next drain.
-  var isDirty = false
-  /// The deadline of its heap entry that counts; `Int64.max` without one.
-  var timer = Int64.max
+  var isDirty: Bool {
+    get { flags.contains(.dirty) }
+    set { set(.dirty, newValue) }
+  }
+
+  private mutating func set(_ flag: Flags, _ isSet: Bool) {
+    if isSet { flags.insert(flag) } else { flags.remove(flag) }
+  }
 }
 
 /// The problem rows of a shard by the values that pair them with their resolution: chains through the

@@ -19,15 +19,29 @@ extension EventTable {
   public func restore(_ batch: RecordBatch) {
     precondition(!hasOpenChanges)
     let changelog = batch.index(ofTopic: topics.changelog)
-    for record in batch.records where record.topic == changelog {
-      guard let shard = shard(record.partition), !shard.isServing else { continue }
-      counts.restored.add()
-      shard.state.time = max(shard.state.time, record.timestamp.milliseconds)
-      if let change = batch.header(record, ChangeHeader.change) { readChange(change, record, shard) }
-      if let consumed = batch.header(record, ChangeHeader.consumed) { readConsumed(consumed, shard) }
-      restoreRow(record, batch, shard)
+    let records = batch.records
+    for ahead in 0..<records.count + DecoderRing.ahead {
+      if ahead < records.count, records[ahead].topic == changelog {
+        restoreDecoders.decode(ahead, batch.value(records[ahead]))
+      }
+      let index = ahead - DecoderRing.ahead
+      if index >= 0, records[index].topic == changelog {
+        restore(records[index], batch, restoreDecoders[index])
+      }
     }
     counts.rows.set(liveCount)
+  }
+
+  private func restore(
+    _ record: RecordBatch.Record, _ batch: RecordBatch,
+    _ decoded: (decoder: EventDecoder, outcome: EventDecoder.Outcome)
+  ) {
+    guard let shard = shard(record.partition), !shard.isServing else { return }
+    counts.restored.add()
+    shard.state.time = max(shard.state.time, record.timestamp.milliseconds)
+    if let change = batch.header(record, ChangeHeader.change) { readChange(change, record, shard) }
+    if let consumed = batch.header(record, ChangeHeader.consumed) { readConsumed(consumed, shard) }
+    restoreRow(record, batch, shard, decoded)
   }
 
   /// The positions that the shard's changelog told of, nil if it did not: a group's own offsets expire.
@@ -52,30 +66,34 @@ extension EventTable {
     shard.committed = shard.state
   }
 
-  private func restoreRow(_ record: RecordBatch.Record, _ batch: RecordBatch, _ shard: Shard) {
+  private func restoreRow(
+    _ record: RecordBatch.Record, _ batch: RecordBatch, _ shard: Shard,
+    _ decoded: (decoder: EventDecoder, outcome: EventDecoder.Outcome)
+  ) {
     guard let key = batch.key(record), key.count > 0 else {
       return skip(record, shard, "no key")
     }
     let known = strings.code(of: key).flatMap { knownSlot($0) }
-    guard let value = batch.value(record) else {
+    if batch.value(record) == nil {
       if let known { forgetRow(known, shard) }
       return
     }
-    if case .refused(let refusal) = restoreDecoder.decode(value) {
-      return skip(record, shard, refusal.description)
-    }
-    fillNext(from: restoreDecoder, recordTime: record.timestamp)
+    if case .refused(let refusal) = decoded.outcome { return skip(record, shard, refusal.description) }
+    fillNext(from: decoded.decoder, recordTime: record.timestamp)
     if let known { dropRow(known, shard) }
     let slot = known ?? claimSlot(key: key, shard: shard)
-    rows.row(slot).update(from: next, count: rows.width)
+    packed.write(slot, next)
     slots[Int(slot)].isLive = true
     liveCount += 1
-    hook(slot, shard)
+    hook(slot, next, shard)
   }
 
-  private func dropRow(_ slot: RowStore.Slot, _ shard: Shard) {
-    unhook(slot, shard)
-    rows.releaseStrings(rows.row(slot))
+  /// Takes a row away without a word.
+  func dropRow(_ slot: RowStore.Slot, _ shard: Shard) {
+    let row = cells(slot)
+    unhook(slot, row, shard)
+    rows.releaseStrings(row)
+    packed.remove(slot)
     slots[Int(slot)].isLive = false
     liveCount -= 1
   }

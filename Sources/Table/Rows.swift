@@ -7,7 +7,7 @@ extension EventTable {
   /// A slot for a key that has none: the slot holds a share of the key's code.
   func claimSlot(key: UnsafeRawBufferPointer, shard: Shard) -> RowStore.Slot {
     let code = strings.intern(key)
-    let slot = rows.makeSlot()
+    let slot = packed.makeSlot()
     if Int(slot) >= slots.count { slots.append(SlotState()) }
     if Int(code) >= slotOfKey.count {
       let missing = max(Int(code) + 1 - slotOfKey.count, slotOfKey.count / 2)
@@ -25,15 +25,14 @@ extension EventTable {
     slotOfKey[Int(key)] = SlotState.none
     strings.release(key)
     slots[Int(slot)] = SlotState()
-    rows.freeSlot(slot)
+    packed.freeSlot(slot)
   }
 
-  /// Enters a row that has just got its cells into its problem chain and the timers.
-  func hook(_ slot: RowStore.Slot, _ shard: Shard) {
-    let row = Row(rows.row(slot))
+  /// Enters a row that has just got these cells into its problem chain and the timers.
+  func hook(_ slot: RowStore.Slot, _ row: Row, _ shard: Shard) {
     if let pairing = roles.pairing, pairing.isProblem(row) {
       if shard.problems.isCrowded {
-        shard.problems.grow(&slots) { pairing.hash(Row(rows.row($0))) }
+        shard.problems.grow(&slots) { pairing.hash(give($0)) }
       }
       shard.problems.link(slot, pairing.hash(row), &slots)
     }
@@ -41,9 +40,9 @@ extension EventTable {
   }
 
   /// Takes a row whose cells are about to change or to go out of its problem chain.
-  func unhook(_ slot: RowStore.Slot, _ shard: Shard) {
+  func unhook(_ slot: RowStore.Slot, _ row: Row, _ shard: Shard) {
     guard slots[Int(slot)].isLinked, let pairing = roles.pairing else { return }
-    shard.problems.unlink(slot, pairing.hash(Row(rows.row(slot))), &slots)
+    shard.problems.unlink(slot, pairing.hash(row), &slots)
   }
 
   /// Sees to it that the row is looked at by its deadline. An entry for an earlier time does: popped, it
@@ -91,9 +90,9 @@ extension EventTable {
         shard.timers.popFirst()
         guard isValid else { continue }
         slots[Int(entry.slot)].timer = .max
-        let row = Row(rows.row(entry.slot))
+        let row = cells(entry.slot)
         if roles.deadline(row, clearedKept: clearedKept) <= shard.state.time {
-          delete(entry.slot, shard)
+          delete(entry.slot, row, shard)
           left -= 1
         } else {
           arm(entry.slot, row, shard)

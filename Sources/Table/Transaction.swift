@@ -86,18 +86,13 @@ extension EventTable {
   private func putBack(_ entry: Images.Entry, _ image: UnsafeMutablePointer<Cell>) {
     let slot = entry.slot
     let shard = shards[Int(slots[Int(slot)].shard)]!
-    let row = rows.row(slot)
-    if slots[Int(slot)].isLive {
-      unhook(slot, shard)
-      rows.releaseStrings(row)
-      liveCount -= 1
-    }
+    if slots[Int(slot)].isLive { dropRow(slot, shard) }
     slots[Int(slot)].isOpen = false
     slots[Int(slot)].isLive = entry.existed
     if entry.existed {
-      row.update(from: image, count: rows.width)
+      packed.write(slot, image)
       liveCount += 1
-      hook(slot, shard)
+      hook(slot, image, shard)
     } else {
       slots[Int(slot)].timer = .max
       if !slots[Int(slot)].isDirty { freeSlot(slot) }
@@ -132,7 +127,7 @@ extension EventTable {
       let image = dirty.image(index)
       let isLive = slots[Int(slot)].isLive
       if entry.existed || isLive {
-        body(slots[Int(slot)].key, entry.existed ? Row(image) : nil, isLive ? Row(rows.row(slot)) : nil)
+        body(slots[Int(slot)].key, entry.existed ? Row(image) : nil, isLive ? give(slot) : nil)
       }
       if entry.existed { rows.releaseStrings(image) }
       slots[Int(slot)].isDirty = false

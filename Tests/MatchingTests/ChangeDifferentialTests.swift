@@ -74,7 +74,7 @@ struct ChangeDifferentialTests {
 
   private func touched(_ change: CompiledChange, _ oracle: Oracle) -> [Int] {
     var slots = (0..<oracle.rowCount).map { RowStore.Slot($0) }
-    change.keepMatches(&slots, of: oracle.store)
+    change.keepMatches(&slots, oracle.store.strings) { Row(oracle.store.row($0)) }
     return slots.map { Int($0) }
   }
 

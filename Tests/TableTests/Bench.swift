@@ -136,8 +136,8 @@ final class Bench {
 
   static func dump(_ table: EventTable) -> [String: String] {
     var dump: [String: String] = [:]
-    for slot in 0..<table.rows.slotLimit where table.slots[Int(slot)].isLive {
-      dump[table.strings.string(table.slots[Int(slot)].key)] = text(table, Row(table.rows.row(slot)))
+    for slot in 0..<table.packed.slotLimit where table.slots[Int(slot)].isLive {
+      dump[table.strings.string(table.slots[Int(slot)].key)] = text(table, table.cells(slot))
     }
     return dump
   }
@@ -150,7 +150,7 @@ final class Bench {
 
   func value(_ key: String, _ column: String) -> Value? {
     Array(key.utf8).withUnsafeBytes { table.slot(ofKey: $0) }.map {
-      table.rows.value(table.rows.row($0)[table.schema.index(of: column)!], table.schema.index(of: column)!)
+      table.rows.value(table.cells($0)[table.schema.index(of: column)!], table.schema.index(of: column)!)
     }
   }
 
@@ -172,8 +172,11 @@ final class Bench {
 extension EventTable {
   /// Gives back what all rows hold, when nothing is open or dirty: then no string may be left.
   func releaseRows() {
-    for slot in 0..<rows.slotLimit where slots[Int(slot)].key != 0 {
-      if slots[Int(slot)].isLive { rows.releaseStrings(rows.row(slot)) }
+    for slot in 0..<packed.slotLimit where slots[Int(slot)].key != 0 {
+      if slots[Int(slot)].isLive {
+        rows.releaseStrings(cells(slot))
+        packed.remove(slot)
+      }
       freeSlot(slot)
     }
   }

@@ -56,9 +56,9 @@ private struct PlainChange: RowChange {
   var by: Int64 = 0
   var text: String?
 
-  func keepMatches(_ slots: inout [RowStore.Slot], of rows: RowStore) {
+  func keepMatches(_ slots: inout [RowStore.Slot], _ strings: StringTable, row: (RowStore.Slot) -> Row) {
     guard let test else { return }
-    slots.removeAll { rows.row($0)[test.column].int != test.value }
+    slots.removeAll { row($0)[test.column].int != test.value }
   }
 
   func assign(_ row: Row, to next: UnsafeMutablePointer<Cell>, _ strings: StringTable) {

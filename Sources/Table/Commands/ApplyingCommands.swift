@@ -79,10 +79,10 @@ extension EventTable {
     }
     for slot in slots {
       if change.isDeletion {
-        delete(slot, shard, trace: trace)
+        delete(slot, cells(slot), shard, trace: trace)
       } else {
-        prepare(change, slot)
-        if changedCount > 0 { _ = install(slot, shard, trace: trace) }
+        let row = prepare(change, slot)
+        if changedCount > 0 { _ = install(slot, shard, over: row, trace: trace) }
       }
     }
     return .success(slots.count)
@@ -96,18 +96,18 @@ extension EventTable {
     if let keys = change.keys {
       openRowsLookedAt += keys.count
       var found = keys.compactMap { key in key.withUnsafeBytes { slot(ofKey: $0) } }.filter(isOurs)
-      change.keepMatches(&found, of: rows)
+      change.keepMatches(&found, strings) { give($0) }
       return found
     }
-    openRowsLookedAt += Int(rows.slotLimit)
+    openRowsLookedAt += Int(packed.slotLimit)
     var found: [RowStore.Slot] = []
     var some: [RowStore.Slot] = []
-    for start in stride(from: 0, to: rows.slotLimit, by: Self.slotsAtOnce) {
+    for start in stride(from: 0, to: packed.slotLimit, by: Self.slotsAtOnce) {
       some.removeAll(keepingCapacity: true)
-      for slot in start..<min(rows.slotLimit, start + UInt32(Self.slotsAtOnce)) where isOurs(slot) {
+      for slot in start..<min(packed.slotLimit, start + UInt32(Self.slotsAtOnce)) where isOurs(slot) {
         some.append(slot)
       }
-      change.keepMatches(&some, of: rows)
+      change.keepMatches(&some, strings) { give($0) }
       found += some
     }
     return found
@@ -116,17 +116,19 @@ extension EventTable {
   /// Rows that are given to the filter together: a list of this many stays in the fastest memory.
   private static let slotsAtOnce = 1024
 
-  /// Makes `next` what the row becomes, with a share of each string that is not the row's, and lists the columns.
-  private func prepare(_ change: any RowChange, _ slot: RowStore.Slot) {
-    let row = Row(rows.row(slot))
+  /// Makes `next` what the row becomes, with a share of each string that is not the row's, and lists the columns;
+  /// gives the row as it is.
+  private func prepare(_ change: any RowChange, _ slot: RowStore.Slot) -> Row {
+    let row = cells(slot)
     next.update(from: row, count: rows.width)
     change.assign(row, to: next, strings)
     collectChanges(row)
+    return row
   }
 
   private func measure(_ change: any RowChange, _ slot: RowStore.Slot) -> Int {
-    prepare(change, slot)
-    return changedCount == 0 ? 0 : measureNext(slot)
+    let row = prepare(change, slot)
+    return changedCount == 0 ? 0 : measureNext(slot, over: row)
   }
 
   private func oversize(_ slot: RowStore.Slot, _ size: Int) -> CommandFault {
@@ -187,8 +189,9 @@ extension EventTable {
       return .failure(CommandFault(Refusal.Code.inbox.rawValue, "a row of another shard"))
     }
     guard let slot = slot(ofKey: keyBytes.bytes) else { return .success(nil) }
-    _ = prepareDuplicate(slot, shard)
-    let size = changedCount == 0 ? 0 : measureNext(slot)
+    let row = cells(slot)
+    _ = prepareDuplicate(row, shard)
+    let size = changedCount == 0 ? 0 : measureNext(slot, over: row)
     return size > settings.changeBytesMax ? .failure(oversize(slot, size)) : .success(size)
   }
 }

@@ -31,8 +31,8 @@ public protocol RowChange {
   var isDeletion: Bool { get }
   /// As in `CommandReading.change`.
   var keys: [[UInt8]]? { get }
-  /// Leaves of `slots` those whose rows it is for.
-  func keepMatches(_ slots: inout [RowStore.Slot], of rows: RowStore)
+  /// Leaves of `slots` those whose rows it is for; `row` gives a slot's, valid until its next call.
+  func keepMatches(_ slots: inout [RowStore.Slot], _ strings: StringTable, row: (RowStore.Slot) -> Row)
   /// Puts the row's new values over its copy in `next`, with a share of each string in which that then differs.
   func assign(_ row: Row, to next: UnsafeMutablePointer<Cell>, _ strings: StringTable)
 }

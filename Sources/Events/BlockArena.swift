@@ -1,10 +1,8 @@
-import CSimdJSON
-
-/// The memory of a dictionary's strings: blocks in slabs, told apart by 32-bit references.
+/// The memory of a dictionary's strings, or of a table's rows: blocks in slabs, told apart by 32-bit references.
 ///
 /// Blocks are whole words, in classes of size (up to 256 bytes one a word, above them eight a doubling); a freed
 /// block is the next one of its class. Large blocks are slabs of their own and given back. One thread uses it.
-struct StringArena: ~Copyable {
+struct BlockArena: ~Copyable {
   /// Where a block lies: the slab's number, then the word in it. 0 is no block.
   typealias Reference = UInt32
 
@@ -70,9 +68,9 @@ struct StringArena: ~Copyable {
     let block =
       slabs[Int(reference >> Self.slabBits)].unsafelyUnwrapped
       + Int(reference & (1 << Self.slabBits - 1)) &* 8
-    belfry_prefetch(block)
-    if bytes > 64 { belfry_prefetch(block + 64) }
-    if bytes > 128 { belfry_prefetch(block + 128) }
+    prefetch(block)
+    if bytes > 64 { prefetch(block + 64) }
+    if bytes > 128 { prefetch(block + 128) }
   }
 
   /// Gives back a block that was allocated with that many bytes.
@@ -82,6 +80,13 @@ struct StringArena: ~Copyable {
     let number = Self.sizeClass(words).number
     self[reference].storeBytes(of: free[number], as: Reference.self)
     free[number] = reference
+  }
+
+  /// A block of that many bytes has room for that many others, and no more than it needs.
+  static func isSameSize(_ bytes: Int, _ others: Int) -> Bool {
+    let (words, otherWords) = ((bytes + 7) >> 3, (others + 7) >> 3)
+    if words > largeWords || otherWords > largeWords { return words == otherWords }
+    return sizeClass(words) == sizeClass(otherWords)
   }
 
   @inline(__always)
