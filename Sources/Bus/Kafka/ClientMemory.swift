@@ -11,6 +11,9 @@ enum ClientMemory {
     mallopt(M_TOP_PAD, 64 << 20)
   }()
 
-  /// Gives the system all that is free now, as after a restore.
+  /// Who has read as much gives back what it took; for less it is not worth looking through the heap.
+  static let muchBytes = 32 << 20
+
+  /// Gives the system all that is free now.
   static func giveBack() { malloc_trim(0) }
 }

@@ -95,6 +95,7 @@ final class KafkaReader: Reader {
   /// nil when closed.
   private var pump: MessagePump?
   private var positions: [TopicPartition: Int64] = [:]
+  private var bytesRead = 0
 
   init(_ client: KafkaClient, _ start: [TopicPartition: Int64]) throws(BusError) {
     pump = MessagePump(client)
@@ -105,6 +106,8 @@ final class KafkaReader: Reader {
     guard var pump else { throw .closed }
     defer { self.pump = pump }
     let start = batch.count
+    let bytes = batch.byteCount
+    defer { bytesRead += batch.byteCount - bytes }
     try pump.poll(into: batch, max: max, timeout: timeout) { topic, partition, offset in
       advance(TopicPartition(topic, partition), offset)
     }
@@ -127,7 +130,8 @@ final class KafkaReader: Reader {
   /// What was fetched goes with the client: of a restore that is much, and not needed again.
   func close() {
     pump = nil
-    ClientMemory.giveBack()
+    if bytesRead >= ClientMemory.muchBytes { ClientMemory.giveBack() }
+    bytesRead = 0
   }
 }
 
