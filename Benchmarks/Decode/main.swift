@@ -73,11 +73,11 @@ final class Target {
     }
   }
 
-  private func install(_ decoded: (decoder: EventDecoder, outcome: EventDecoder.Outcome)) {
-    guard case .event = decoded.outcome else { fatalError("a good event was refused") }
-    decoded.decoder.internStrings(strings)
+  private func install(_ decoder: EventDecoder) {
+    guard case .event = decoder.outcome else { fatalError("a good event was refused") }
+    decoder.internStrings(strings)
     let row = store.row(next)
-    for column in decoded.decoder.present { row[column] = decoded.decoder.cell(column) }
+    for column in decoder.present { row[column] = decoder.cell(column) }
     next = next + 1 == store.slotLimit ? 0 : next + 1
   }
 

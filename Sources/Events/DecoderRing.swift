@@ -9,27 +9,28 @@ public final class DecoderRing {
   /// Events that are decoded before the one in use.
   public static let ahead = 2
 
-  private var decoders: [(decoder: EventDecoder, outcome: EventDecoder.Outcome)] = []
+  /// Held by the ring, and not counted up and down for each event.
+  private let decoders: [Unmanaged<EventDecoder>]
   private let strings: StringTable
 
   /// `make` makes decoders of one kind, whose strings are interned in that dictionary.
   public init(_ strings: StringTable, _ make: () -> EventDecoder) {
     self.strings = strings
-    for _ in 0...Self.ahead { decoders.append((make(), .event)) }
+    decoders = (0...Self.ahead).map { _ in Unmanaged.passRetained(make()) }
   }
+
+  deinit { for decoder in decoders { decoder.release() } }
 
   /// Decodes the run's event at an index. Those before it are decoded.
   public func decode(_ index: Int, _ bytes: UnsafeRawBufferPointer?) {
-    let at = index % decoders.count
-    decoders[at].outcome = decoders[at].decoder.decode(bytes)
-    if case .event = decoders[at].outcome { decoders[at].decoder.fetchPlaces(strings) }
+    decoders[index % decoders.count]._withUnsafeGuaranteedRef { decoder in
+      decoder.decode(bytes)
+      if case .event = decoder.outcome { decoder.fetchPlaces(strings) }
+    }
     guard index > 0 else { return }
-    let last = (index - 1) % decoders.count
-    if case .event = decoders[last].outcome { decoders[last].decoder.fetchBlocks(strings) }
+    decoders[(index - 1) % decoders.count]._withUnsafeGuaranteedRef { $0.fetchBlocks(strings) }
   }
 
-  /// What became of the event at an index, one of the last `ahead` + 1 that were decoded.
-  public subscript(index: Int) -> (decoder: EventDecoder, outcome: EventDecoder.Outcome) {
-    decoders[index % decoders.count]
-  }
+  /// The decoder of the event at an index, one of the last `ahead` + 1 that were decoded.
+  public subscript(index: Int) -> EventDecoder { decoders[index % decoders.count].takeUnretainedValue() }
 }

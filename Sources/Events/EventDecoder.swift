@@ -33,6 +33,8 @@ public final class EventDecoder {
   /// The strings of `internStrings`: their columns and hashes; how many, -1 before they are known.
   private let found: UnsafeMutablePointer<(column: Int, hash: UInt32)>
   private var foundCount = -1
+  /// What became of the last text.
+  public private(set) var outcome = Outcome.event
   /// Reads what the event itself has in `ExtendedAttr`.
   var extendedParser = ObjectParser(names: [], others: true)
   var extendedText = ByteBuffer(capacity: 256)
@@ -76,8 +78,14 @@ public final class EventDecoder {
   /// U+0000 in strings, 2,048 levels). JSON null is a missing field; of doubled names the
   /// last wins. One fault is the answer: of the text, else of a column's value, else an unknown field, else
   /// of the key; each the first in the text's order.
+  @discardableResult
   public func decode(_ bytes: UnsafeRawBufferPointer?) -> Outcome {
     foundCount = -1
+    outcome = parse(bytes)
+    return outcome
+  }
+
+  private func parse(_ bytes: UnsafeRawBufferPointer?) -> Outcome {
     guard let bytes, bytes.count > 0 else { return .refused(Refusal(.empty, "the record has no value")) }
     if bytes.count > bytesMax {
       return .refused(Refusal(.oversize, "\(bytes.count) bytes, at most \(bytesMax) are taken"))
@@ -116,8 +124,9 @@ public final class EventDecoder {
     }
   }
 
-  /// The second step: what lies at those places.
+  /// The second step: what lies at those places. Without the first, nothing.
   func fetchBlocks(_ strings: StringTable) {
+    if foundCount < 0 { return }
     for index in 0..<foundCount {
       strings.fetchBlock(found[index].hash, bytes: Int(parser[found[index].column].count))
     }

@@ -32,16 +32,13 @@ extension EventTable {
     counts.rows.set(liveCount)
   }
 
-  private func restore(
-    _ record: RecordBatch.Record, _ batch: RecordBatch,
-    _ decoded: (decoder: EventDecoder, outcome: EventDecoder.Outcome)
-  ) {
+  private func restore(_ record: RecordBatch.Record, _ batch: RecordBatch, _ decoder: EventDecoder) {
     guard let shard = shard(record.partition), !shard.isServing else { return }
     counts.restored.add()
     shard.state.time = max(shard.state.time, record.timestamp.milliseconds)
     if let change = batch.header(record, ChangeHeader.change) { readChange(change, record, shard) }
     if let consumed = batch.header(record, ChangeHeader.consumed) { readConsumed(consumed, shard) }
-    restoreRow(record, batch, shard, decoded)
+    restoreRow(record, batch, shard, decoder)
   }
 
   /// The positions that the shard's changelog told of, nil if it did not: a group's own offsets expire.
@@ -67,8 +64,7 @@ extension EventTable {
   }
 
   private func restoreRow(
-    _ record: RecordBatch.Record, _ batch: RecordBatch, _ shard: Shard,
-    _ decoded: (decoder: EventDecoder, outcome: EventDecoder.Outcome)
+    _ record: RecordBatch.Record, _ batch: RecordBatch, _ shard: Shard, _ decoder: EventDecoder
   ) {
     guard let key = batch.key(record), key.count > 0 else {
       return skip(record, shard, "no key")
@@ -78,8 +74,8 @@ extension EventTable {
       if let known { forgetRow(known, shard) }
       return
     }
-    if case .refused(let refusal) = decoded.outcome { return skip(record, shard, refusal.description) }
-    fillNext(from: decoded.decoder, recordTime: record.timestamp)
+    if case .refused(let refusal) = decoder.outcome { return skip(record, shard, refusal.description) }
+    fillNext(from: decoder, recordTime: record.timestamp)
     if let known { dropRow(known, shard) }
     let slot = known ?? claimSlot(key: key, shard: shard)
     packed.write(slot, next)

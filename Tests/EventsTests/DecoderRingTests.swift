@@ -21,8 +21,8 @@ import Testing
       if index < texts.count { texts[index].withUnsafeBytes { ring.decode(index, $0) } }
       let use = index - DecoderRing.ahead
       if use < 0 { continue }
-      let (decoder, outcome) = ring[use]
-      switch (outcome, texts[use].withUnsafeBytes { alone.decode($0) }) {
+      let decoder = ring[use]
+      switch (decoder.outcome, texts[use].withUnsafeBytes { alone.decode($0) }) {
       case (.event, .event): expectSame(decoder, alone, strings)
       case (.refused(let a), .refused(let b)): #expect(a.description == b.description)
       default: Issue.record("event \(use)")
