@@ -32,8 +32,8 @@ public struct TableSettings: Sendable {
   public var clearedKept: Duration = .seconds(120)
   /// A record further ahead of the clock does not move the shard's time.
   public var clockSkewMax: Duration = .seconds(60)
-  /// Rows at most; past it new rows are dead-lettered. A row of `alerts` with its texts takes about 1 KiB,
-  /// so this is about 10 GiB, and far from the 2^32 slots and string codes that there are.
+  /// Rows at most; past it new rows are dead-lettered. A row of `alerts` with its texts takes about 400 bytes,
+  /// so this is about 4 GiB, and far from the 2^32 slots and string codes that there are.
   public var rowsMax = 10_000_000
   /// Key, new row and old values of one change, together: they travel as one record, and Kafka's default
   /// `max.message.bytes` is 1,048,588. An event that would pass it is dead-lettered.
