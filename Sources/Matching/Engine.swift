@@ -122,12 +122,12 @@ public final class Engine {
     }
   }
 
-  /// Shows all rows to streams that begin; returns how many rows each filter has. Many filters get an index
+  /// Shows all rows to streams that begin; returns how many rows each filter has. Many comparisons get an index
   /// of their own for it.
   private func evaluate(
     _ begun: [Beginning], _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void
   ) -> [Int64] {
-    if begun.count < Self.scanMax { return scan(begun, forEachRow) }
+    if begun.reduce(0, { $0 + $1.filter.comparisonCount }) < Self.scanMax { return scan(begun, forEachRow) }
     let theirs = FilterIndex(rows: rows)
     theirs.now = now
     clock.willBegin(now: now)
@@ -141,8 +141,8 @@ public final class Engine {
     return begun.indices.map { theirs.counts[$0] }
   }
 
-  /// Fewer filters than that are evaluated row by row.
-  private static let scanMax = 8
+  /// Fewer comparisons than that are evaluated row by row.
+  private static let scanMax = 24
 
   private func scan(
     _ begun: [Beginning], _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void
@@ -316,6 +316,18 @@ public final class Engine {
 
   /// How often a sum of a stream became null when it was collected.
   public func sumOverflows(stream id: String) -> Int { places[id]?.stream.overflows ?? 0 }
+}
+
+extension Filter {
+  /// The parts that AND, OR and NOT combine.
+  fileprivate var comparisonCount: Int {
+    switch self {
+    case .constant: 0
+    case .not(let inner): inner.comparisonCount
+    case .and(let parts), .or(let parts): parts.reduce(0) { $0 + $1.comparisonCount }
+    default: 1
+    }
+  }
 }
 
 /// A stream that is to begin (`Engine.add`).

@@ -70,7 +70,9 @@ public func matchesLike(_ code: UnsafeRawBufferPointer, _ text: UnsafeRawBufferP
       if wanted == LikePattern.many {
         at += 1
         if at == code.count { return true }
-        (retryCode, retryText) = (at, position)
+        retryCode = at
+        retryText = firstPlace(of: code[at], text, position)
+        position = retryText
         continue
       }
       if position < text.count {
@@ -89,9 +91,19 @@ public func matchesLike(_ code: UnsafeRawBufferPointer, _ text: UnsafeRawBufferP
       return true
     }
     if retryCode < 0 || retryText >= text.count { return false }
-    retryText = characterEnd(text, retryText)
+    retryText = firstPlace(of: code[retryCode], text, characterEnd(text, retryText))
     (at, position) = (retryCode, retryText)
   }
+}
+
+/// Where a character of the text may be what a pattern wants behind a `%`, from `start` on; the text's end where
+/// none is.
+@inlinable
+func firstPlace(of wanted: UInt8, _ text: UnsafeRawBufferPointer, _ start: Int) -> Int {
+  if wanted >= LikePattern.one { return start }
+  var place = start
+  while place < text.count, text[place] != wanted { place += 1 }
+  return place
 }
 
 /// The offset behind the character that begins at `start`, which is inside the text.
