@@ -13,6 +13,8 @@ struct Sizes {
   var seed: UInt64 = 1
   /// Streams whose end and beginning are timed.
   var turnover = 500
+  /// Of Belfry's over the changes.
+  var passes = 5
   /// Nanoseconds for one pass of the scan.
   var passBudget: Int64 = 2_000_000_000
 }
@@ -182,7 +184,7 @@ final class Trial: Catalog {
     } back: { [world] _ in
       world.restoreCounts()
     }
-    let belfry = Passes(changes, passes: 5, start: collect()) { [engine] in
+    let belfry = Passes(changes, passes: sizes.passes, start: collect()) { [engine] in
       engine.apply(key: $0.key, before: $0.before, after: $0.after)
       return 0
     } back: { [engine] changes in
@@ -203,14 +205,14 @@ final class Trial: Catalog {
     let step = max(1, filters.count / sizes.turnover)
     for number in stride(from: 0, to: filters.count, by: step) {
       let stream = try stream(number)
-      let began = scan_now()
+      let began = scan_spent()
       engine.remove(stream: stream.id)
-      let gone = scan_now()
+      let gone = scan_spent()
       try engine.add(stream: stream.id, set: stream.set, view: stream.view) { body in
         for row in living { body(rows[row]!.key, rows[row]!.cells) }
       }
       result.drops.append(gone - began)
-      result.adds.append(scan_now() - gone)
+      result.adds.append(scan_spent() - gone)
       counts[number] = -1
     }
   }

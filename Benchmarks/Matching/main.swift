@@ -1,6 +1,6 @@
 // The matching figures (docs/benchmarks.md): Belfry's engine beside a scan in C, same rows, filters, changes, run.
 //   MatchingBenchmark        sizes from the environment: QUICK=1, FILTERS="10 1000", WORST_FILTERS, MIXES="mixed zipf",
-//                        MATCH_ROWS, CHANGES, SEED
+//                        MATCH_ROWS, CHANGES, PASSES, SEED
 import CScan
 import Glibc
 
@@ -24,6 +24,7 @@ let isQuick = environment("QUICK").map { !$0.isEmpty && $0 != "0" } ?? false
 var sizes = Sizes()
 sizes.rows = number("MATCH_ROWS", isQuick ? 300 : sizes.rows)
 sizes.changes = number("CHANGES", isQuick ? 500 : sizes.changes)
+sizes.passes = number("PASSES", sizes.passes)
 sizes.seed = UInt64(number("SEED", 1))
 if isQuick {
   sizes.passBudget = 200_000_000

@@ -190,6 +190,12 @@ int64_t scan_now(void) {
   return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+int64_t scan_spent(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
 size_t scan_heap_bytes(void) {
   struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;

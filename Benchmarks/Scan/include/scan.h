@@ -57,6 +57,8 @@ long scan_changed(scan *s, const uint64_t *before, const uint64_t *after, size_t
 
 /* Nanoseconds of the monotonic clock. */
 int64_t scan_now(void);
+/* Nanoseconds of processor time of this thread: what other programs take does not count. */
+int64_t scan_spent(void);
 /* Bytes of the heap that are in use. */
 size_t scan_heap_bytes(void);
 
