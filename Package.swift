@@ -48,6 +48,7 @@ let package = Package(
     library("CCrypto", package: "libssl-dev", pkgConfig: "libcrypto"),
     library("CCurl", package: "libcurl4-openssl-dev", pkgConfig: "libcurl"),
     library("CSQLite", package: "libsqlite3-dev", pkgConfig: "sqlite3"),
+    .systemLibrary(name: "CPrefetch", path: "Sources/CPrefetch"),
     cxxLibrary("CSimdJSON", package: "libsimdjson-dev", pkgConfig: "simdjson", links: "simdjson"),
 
     module("Base", ["CCrypto"]),
@@ -55,7 +56,7 @@ let package = Package(
     module("Events", ["Base", "CJansson", "CSimdJSON"]),
     module("Query", ["Base", "Events"]),
     module("Table", ["Base", "Bus", "Events"]),
-    module("Matching", ["Base", "Events", "Query"]),
+    module("Matching", ["Base", "CPrefetch", "Events", "Query"]),
     module("Requests", ["Base", "Events", "Query"]),
     module("Notifier", ["Base", "Bus", "Events", "Matching", "Requests"]),
     module("ConnectorKit", ["Base"]),

@@ -38,8 +38,9 @@ final class FilterIndex {
   var change: UInt64 = 0
   var changed = ColumnSet()
   var moves = Run<Move>()
-  /// Children that grams led to, a stack of them over all levels.
-  var found = Run<NodePointer>()
+  /// Children that are looked for at one node, and those found, a stack of them over all levels.
+  var wanted = Run<Walk.Wanted>()
+  var found = Run<Walk.Found>()
 
   /// A child whose gram turned out to be common.
   var commonChild: NodePointer?
@@ -67,6 +68,7 @@ final class FilterIndex {
     records.free()
     counts.free()
     moves.free()
+    wanted.free()
     found.free()
   }
 

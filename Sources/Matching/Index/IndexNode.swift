@@ -39,7 +39,7 @@ struct IndexNode: BitwiseCopyable {
   typealias Readers = UnsafeMutablePointer<Run<UnsafeMutablePointer<Partition>>>
 
   /// Entries that are cheaper to evaluate than to tell apart.
-  static let entriesMax: Int32 = 8
+  static let entriesMax: Int32 = 16
   static let depthMax: Int32 = 16
   /// More partitions than that are told apart by the columns that they read.
   static let partitionsMax: Int32 = 16

@@ -214,7 +214,8 @@ struct RowTest: BitwiseCopyable {
 
 /// What tests need besides the row.
 struct MatchContext {
-  let strings: StringTable
+  /// The index's, which outlives it.
+  unowned(unsafe) let strings: StringTable
   /// NOW(), in ms since 1970.
   let now: Int64
 }

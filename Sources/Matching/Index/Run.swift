@@ -105,6 +105,10 @@ struct PointerTable<Target: BitwiseCopyable>: BitwiseCopyable {
     return nil
   }
 
+  /// Where a look for a key begins, for who fetches it before.
+  @inline(__always)
+  func place(of key: UInt64) -> UnsafeRawPointer? { places.map { UnsafeRawPointer($0 + home(of: key)) } }
+
   /// The key must not be there yet.
   mutating func insert(_ key: UInt64, _ target: Pointer) {
     if places == nil || (count + 1) * 4 > (mask + 1) * 3 { grow() }

@@ -2,17 +2,18 @@ import Events
 
 /// One change's way through the index. For an update both images are there, for an insert or a delete one.
 struct Walk {
-  let index: FilterIndex
+  /// It outlives the walk, and is not counted for it.
+  unowned(unsafe) let index: FilterIndex
   /// For the image before and for the one after: NOW() may be another.
-  private let past: MatchContext
-  private let context: MatchContext
+  let past: MatchContext
+  let context: MatchContext
   private let before: Row?
   private let after: Row?
-  private let changed: ColumnSet
+  let changed: ColumnSet
   /// Of `changed`.
-  private let signature: UInt64
+  let signature: UInt64
   private let half: UInt32
-  private let change: UInt64
+  let change: UInt64
   private let counts: Run<Int64>
   private let records: Run<RecordPointer?>
 
@@ -43,30 +44,23 @@ struct Walk {
     for i in entries.indices where entries[i].mayConcern(half) {
       weigh(entries[i], before, after, wasHere: true, isHere: true)
     }
-    let partitions = node.pointee.partitions
-    if partitions.count > IndexNode.partitionsMax {
-      bothOfMany(node, before, after)
-    } else {
-      for i in partitions.indices where partitions[i].pointee.signature & signature != 0 {
-        both(partitions[i], before, after)
-      }
-    }
+    let first = index.found.count
+    if !node.pointee.partitions.isEmpty { find(below: node, before, after) }
     if let ranges = node.pointee.ranges {
       bare(ranges.pointee.bare, before, after)
       both(ranges.pointee.mixed, before, after)
     }
-  }
-
-  /// Those partitions that read a changed column, each once.
-  private func bothOfMany(_ node: NodePointer, _ before: Row, _ after: Row) {
-    let readers = index.readers(node)
-    changed.visit { column in
-      let partitions = readers[column]
-      for i in partitions.indices where partitions[i].pointee.mark != change {
-        partitions[i].pointee.mark = change
-        both(partitions[i], before, after)
+    if index.found.count == first { return }
+    fetch(from: first)
+    for i in Int(first)..<Int(index.found.count) {
+      let found = index.found[i]
+      switch found.images {
+      case .both: both(found.node, before, after)
+      case .before: one(found.node, before, .leaving)
+      default: one(found.node, after, .entering)
       }
     }
+    index.found.truncate(to: Int(first))
   }
 
   /// An entry to which one of the images came, or both.
@@ -89,50 +83,22 @@ struct Walk {
     }
   }
 
-  private func both(_ partition: UnsafeMutablePointer<Partition>, _ before: Row, _ after: Row) {
-    let column = Int(partition.pointee.name.column)
-    let (a, b) = (before[column], after[column])
-    switch partition.pointee.name.kind {
-    case .points:
-      let (first, last) = (partition.pointee.key(of: a), partition.pointee.key(of: b))
-      parted(partition, first, last, before, after)
-    case .pieces:
-      let (first, last) = (context.strings.bytes(a.code), context.strings.bytes(b.code))
-      let offset = Int(partition.pointee.name.offset)
-      for size in 1...TextKey.pieceMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
-        parted(partition, piece(first, offset, size), piece(last, offset, size), before, after)
-      }
-    case .grams: grams(partition, before, after, isSame: a == b)
-    }
-  }
-
-  /// A piece that a text is too short for has the key 0, which no child has.
-  @inline(__always)
-  private func piece(_ text: UnsafeRawBufferPointer, _ offset: Int, _ size: Int) -> UInt64 {
-    text.count >= offset + size ? TextKey.make(text, offset, size) : 0
-  }
-
-  @inline(__always)
-  private func parted(
-    _ partition: UnsafeMutablePointer<Partition>, _ first: UInt64, _ last: UInt64, _ before: Row, _ after: Row
-  ) {
-    if first == last {
-      if let child = partition.pointee.children.find(first) { both(child, before, after) }
-      return
-    }
-    if let child = partition.pointee.children.find(first) { one(child, before, .leaving) }
-    if let child = partition.pointee.children.find(last) { one(child, after, .entering) }
-  }
-
   // MARK: One image comes here
 
   /// What is below passes on this side only: it is left or entered.
   func one(_ node: NodePointer, _ row: Row, _ side: Side) {
     let entries = node.pointee.entries
     for i in entries.indices { one(entries[i], row, side) }
-    let partitions = node.pointee.partitions
-    for i in partitions.indices { one(partitions[i], row, side) }
-    guard let ranges = node.pointee.ranges else { return }
+    let first = index.found.count
+    if !node.pointee.partitions.isEmpty { find(below: node, row, side == .leaving ? .before : .after) }
+    if let ranges = node.pointee.ranges { one(ranges, row, side) }
+    if index.found.count == first { return }
+    fetch(from: first)
+    for i in Int(first)..<Int(index.found.count) { one(index.found[i].node, row, side) }
+    index.found.truncate(to: Int(first))
+  }
+
+  private func one(_ ranges: UnsafeMutablePointer<NodeRanges>, _ row: Row, _ side: Side) {
     let bare = ranges.pointee.bare
     for i in bare.indices {
       bare[i].pointee.forEach(around: bare[i].pointee.value(row)) { counts[Int($0.filter)] += side.step }
@@ -157,113 +123,6 @@ struct Walk {
       settle(entry.filter, record, side == .leaving, side == .entering)
     case .shared: shared(entry)
     }
-  }
-
-  private func one(_ partition: UnsafeMutablePointer<Partition>, _ row: Row, _ side: Side) {
-    let cell = row[Int(partition.pointee.name.column)]
-    switch partition.pointee.name.kind {
-    case .points:
-      if let child = partition.pointee.children.find(partition.pointee.key(of: cell)) {
-        one(child, row, side)
-      }
-    case .pieces:
-      let text = context.strings.bytes(cell.code)
-      let offset = Int(partition.pointee.name.offset)
-      for size in 1...TextKey.pieceMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
-        let key = piece(text, offset, size)
-        if let child = partition.pointee.children.find(key) { one(child, row, side) }
-      }
-    case .grams:
-      let first = Int(index.found.count)
-      collect(partition, cell, mark: change << 2)
-      for i in first..<Int(index.found.count) { one(index.found[i], row, side) }
-      index.found.truncate(to: first)
-    }
-  }
-
-  // MARK: Grams
-
-  private func grams(
-    _ partition: UnsafeMutablePointer<Partition>, _ before: Row, _ after: Row, isSame: Bool
-  ) {
-    let column = Int(partition.pointee.name.column)
-    let first = Int(index.found.count)
-    if isSame {
-      collect(partition, before[column], mark: change << 2 | 3)
-    } else {
-      collect(partition, context.strings.bytes(before[column].code), context.strings.bytes(after[column].code))
-    }
-    for i in first..<Int(index.found.count) {
-      let child = index.found[i]
-      switch child.pointee.mark & 3 {
-      case 1: one(child, before, .leaving)
-      case 2: one(child, after, .entering)
-      default: both(child, before, after)
-      }
-    }
-    index.found.truncate(to: first)
-  }
-
-  /// The grams of two texts: those of the beginning and the end that they share are looked up once.
-  private func collect(
-    _ partition: UnsafeMutablePointer<Partition>, _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
-  ) {
-    partition.pointee.seen &+= 2
-    let least = min(a.count, b.count)
-    let start = commonBeginning(a, b, least)
-    let rest = commonEnd(a, b, least - start)
-    let mark = change << 2
-    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
-      let first = max(start - size + 1, 0)
-      let last = max(rest - size + 1, 0)
-      collect(partition, size, a, 0, start, mark: mark | 3)
-      collect(partition, size, a, a.count - rest, a.count, mark: mark | 3)
-      collect(partition, size, a, first, a.count - last, mark: mark | 1)
-      collect(partition, size, b, first, b.count - last, mark: mark | 2)
-    }
-  }
-
-  private func collect(_ partition: UnsafeMutablePointer<Partition>, _ cell: Cell, mark: UInt64) {
-    partition.pointee.seen &+= 1
-    let text = context.strings.bytes(cell.code)
-    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
-      collect(partition, size, text, 0, text.count, mark: mark)
-    }
-  }
-
-  /// Puts the children whose gram is within a part of the text onto the stack, each once, and marks them: a
-  /// child that this change has marked already, for the other image, is then marked for both.
-  private func collect(
-    _ partition: UnsafeMutablePointer<Partition>, _ size: Int, _ text: UnsafeRawBufferPointer, _ start: Int,
-    _ end: Int, mark: UInt64
-  ) {
-    if end - start < size { return }
-    let children = partition.pointee.children
-    let sieve = partition.pointee.sieve
-    var window: UInt32 = 0
-    for i in start..<start + size - 1 { window = window << 8 | UInt32(text[i]) }
-    for i in start + size - 1..<end {
-      window = window << 8 | UInt32(text[i])
-      let key = TextKey.gram(window, size)
-      guard sieve.mayContain(key), let child = children.find(key) else { continue }
-      if child.pointee.mark >> 2 == change {
-        child.pointee.mark |= mark
-      } else {
-        child.pointee.mark = mark
-        index.found.append(child)
-        noteFound(child, partition)
-      }
-    }
-  }
-
-  /// A gram that many texts have is noticed when it was found 32 times, 64 times and so on.
-  @inline(__always)
-  private func noteFound(_ child: NodePointer, _ partition: UnsafeMutablePointer<Partition>) {
-    child.pointee.found &+= 1
-    let found = child.pointee.found
-    if found < Partition.commonLeast || found & (found - 1) != 0 || child.pointee.entries.isEmpty { return }
-    let seen = partition.pointee.seen &- child.pointee.seenBefore
-    if found > seen / Partition.commonShare { index.commonChild = child }
   }
 
   // MARK: Ranges

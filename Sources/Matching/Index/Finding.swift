@@ -1,0 +1,226 @@
+import CPrefetch
+import Events
+
+/// Where the images of a change go on to below a node.
+///
+/// With many filters each step of the way is in memory that no cache has. So all children of a node are looked
+/// for together, in stages: where they are in the tables, then they, then what they hold. What the next stage
+/// reads is fetched meanwhile, and a walk waits once a stage, not once a child.
+extension Walk {
+  /// Which of a change's images go somewhere.
+  struct Images: OptionSet, BitwiseCopyable {
+    let rawValue: UInt64
+
+    static let before = Images(rawValue: 1)
+    static let after = Images(rawValue: 2)
+    static let both: Images = [.before, .after]
+  }
+
+  /// A child that may be there.
+  struct Wanted: BitwiseCopyable {
+    let partition: UnsafeMutablePointer<Partition>
+    let key: UInt64
+    let images: Images
+  }
+
+  /// A child to which images go on.
+  struct Found: BitwiseCopyable {
+    let node: NodePointer
+    /// By whose gram, if by one: it may be found several times.
+    let partition: UnsafeMutablePointer<Partition>?
+    var images: Images
+  }
+
+  // MARK: What is looked for
+
+  /// Puts the children to which an update's images go on from a node onto the stack of those found.
+  func find(below node: NodePointer, _ before: Row, _ after: Row) {
+    let partitions = node.pointee.partitions
+    if partitions.count > IndexNode.partitionsMax {
+      wantOfMany(node, before, after)
+    } else {
+      for i in partitions.indices where partitions[i].pointee.signature & signature != 0 {
+        want(partitions[i], before, after)
+      }
+    }
+    take()
+  }
+
+  /// The same for one image that came alone.
+  func find(below node: NodePointer, _ row: Row, _ images: Images) {
+    let partitions = node.pointee.partitions
+    for i in partitions.indices { want(partitions[i], row, images) }
+    take()
+  }
+
+  /// Those partitions that read a changed column, each once.
+  private func wantOfMany(_ node: NodePointer, _ before: Row, _ after: Row) {
+    let readers = index.readers(node)
+    changed.visit { column in
+      let partitions = readers[column]
+      for i in partitions.indices where partitions[i].pointee.mark != change {
+        partitions[i].pointee.mark = change
+        want(partitions[i], before, after)
+      }
+    }
+  }
+
+  private func want(_ partition: UnsafeMutablePointer<Partition>, _ before: Row, _ after: Row) {
+    let column = Int(partition.pointee.name.column)
+    let (a, b) = (before[column], after[column])
+    switch partition.pointee.name.kind {
+    case .points: want(partition, partition.pointee.key(of: a), partition.pointee.key(of: b))
+    case .pieces:
+      let (first, last) = (context.strings.bytes(a.code), context.strings.bytes(b.code))
+      let offset = Int(partition.pointee.name.offset)
+      for size in 1...TextKey.pieceMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
+        want(partition, piece(first, offset, size), piece(last, offset, size))
+      }
+    case .grams where a == b: wantGrams(partition, context.strings.bytes(a.code), .both)
+    case .grams: wantGrams(partition, context.strings.bytes(a.code), context.strings.bytes(b.code))
+    }
+  }
+
+  private func want(_ partition: UnsafeMutablePointer<Partition>, _ row: Row, _ images: Images) {
+    let cell = row[Int(partition.pointee.name.column)]
+    switch partition.pointee.name.kind {
+    case .points: want(partition, partition.pointee.key(of: cell), images)
+    case .pieces:
+      let text = context.strings.bytes(cell.code)
+      let offset = Int(partition.pointee.name.offset)
+      for size in 1...TextKey.pieceMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
+        want(partition, piece(text, offset, size), images)
+      }
+    case .grams: wantGrams(partition, context.strings.bytes(cell.code), images)
+    }
+  }
+
+  /// A piece that a text is too short for has the key 0, which no child has.
+  @inline(__always)
+  private func piece(_ text: UnsafeRawBufferPointer, _ offset: Int, _ size: Int) -> UInt64 {
+    text.count >= offset + size ? TextKey.make(text, offset, size) : 0
+  }
+
+  @inline(__always)
+  private func want(_ partition: UnsafeMutablePointer<Partition>, _ first: UInt64, _ last: UInt64) {
+    if first == last { return want(partition, first, .both) }
+    want(partition, first, .before)
+    want(partition, last, .after)
+  }
+
+  private func wantGrams(
+    _ partition: UnsafeMutablePointer<Partition>, _ text: UnsafeRawBufferPointer, _ images: Images
+  ) {
+    partition.pointee.seen &+= 1
+    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
+      wantGrams(partition, size, text, 0..<text.count, images)
+    }
+  }
+
+  /// The grams of two texts: those of the beginning and of the end that they share are looked at once.
+  private func wantGrams(
+    _ partition: UnsafeMutablePointer<Partition>, _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
+  ) {
+    partition.pointee.seen &+= 2
+    let least = min(a.count, b.count)
+    let beginning = commonBeginning(a, b, least)
+    let end = commonEnd(a, b, least - beginning)
+    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
+      // A gram may begin in what they share and end in what they do not.
+      let (first, last) = (max(beginning - size + 1, 0), max(end - size + 1, 0))
+      wantGrams(partition, size, a, 0..<beginning, .both)
+      wantGrams(partition, size, a, a.count - end..<a.count, .both)
+      wantGrams(partition, size, a, first..<a.count - last, .before)
+      wantGrams(partition, size, b, first..<b.count - last, .after)
+    }
+  }
+
+  private func wantGrams(
+    _ partition: UnsafeMutablePointer<Partition>, _ size: Int, _ text: UnsafeRawBufferPointer,
+    _ range: Range<Int>, _ images: Images
+  ) {
+    if range.count < size { return }
+    let sieve = partition.pointee.sieve
+    var window: UInt32 = 0
+    for i in range.lowerBound..<range.lowerBound + size - 1 { window = window << 8 | UInt32(text[i]) }
+    for i in range.lowerBound + size - 1..<range.upperBound {
+      window = window << 8 | UInt32(text[i])
+      let key = TextKey.gram(window, size)
+      if sieve.mayContain(key) { want(partition, key, images) }
+    }
+  }
+
+  @inline(__always)
+  private func want(_ partition: UnsafeMutablePointer<Partition>, _ key: UInt64, _ images: Images) {
+    if let place = partition.pointee.children.place(of: key) { prefetch(place) }
+    index.wanted.append(Wanted(partition: partition, key: key, images: images))
+  }
+
+  // MARK: What is found
+
+  private func take() {
+    for i in index.wanted.indices {
+      let wanted = index.wanted[i]
+      guard let child = wanted.partition.pointee.children.find(wanted.key) else { continue }
+      prefetch(child)
+      let isByGram = wanted.partition.pointee.name.kind == .grams
+      index.found.append(
+        Found(node: child, partition: isByGram ? wanted.partition : nil, images: wanted.images))
+    }
+    index.wanted.truncate(to: 0)
+  }
+
+  /// Fetches what those found hold; each is there once afterwards, with the images of all its grams.
+  func fetch(from first: Int32) {
+    var end = Int(first)
+    for i in Int(first)..<Int(index.found.count) {
+      let found = index.found[i]
+      if let partition = found.partition, !mark(found, partition) { continue }
+      index.found[end] = found
+      end += 1
+      prefetch(found.node.pointee.entries)
+      if let partitions = found.node.pointee.partitions.base { prefetch(partitions) }
+      if let ranges = found.node.pointee.ranges { prefetch(ranges) }
+    }
+    index.found.truncate(to: end)
+    for i in Int(first)..<end where index.found[i].partition != nil {
+      index.found[i].images = Images(rawValue: index.found[i].node.pointee.mark & 3)
+    }
+  }
+
+  /// False: this change has come here already.
+  @inline(__always)
+  private func mark(_ found: Found, _ partition: UnsafeMutablePointer<Partition>) -> Bool {
+    let child = found.node
+    if child.pointee.mark >> 2 == change {
+      child.pointee.mark |= found.images.rawValue
+      return false
+    }
+    child.pointee.mark = change << 2 | found.images.rawValue
+    noteFound(child, partition)
+    return true
+  }
+
+  /// A gram that many texts have is noticed when it was found 32 times, 64 times and so on.
+  @inline(__always)
+  private func noteFound(_ child: NodePointer, _ partition: UnsafeMutablePointer<Partition>) {
+    child.pointee.found &+= 1
+    let found = child.pointee.found
+    if found < Partition.commonLeast || found & (found - 1) != 0 || child.pointee.entries.isEmpty { return }
+    let seen = partition.pointee.seen &- child.pointee.seenBefore
+    if found > seen / Partition.commonShare { index.commonChild = child }
+  }
+
+  // MARK: Caches
+
+  @inline(__always)
+  private func prefetch(_ address: UnsafeRawPointer) { cache_prefetch(address) }
+
+  /// The first lines; the cache guesses those behind them.
+  @inline(__always)
+  private func prefetch(_ entries: Run<Entry>) {
+    guard let base = entries.base else { return }
+    let bytes = min(Int(entries.count) * MemoryLayout<Entry>.stride, 512)
+    for line in stride(from: 0, to: bytes, by: 64) { prefetch(UnsafeRawPointer(base) + line) }
+  }
+}
