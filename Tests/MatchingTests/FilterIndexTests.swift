@@ -27,6 +27,11 @@ struct FilterIndexTests {
       ("r BETWEEN 0.25 AND 17.5", "r (range)"),
       ("a > 5000 AND r < 3", "a and r (range)"),
       ("s = 'x' OR a > 5000", "a (range); or s = 'x' (hash)"),
+      ("LOWER(s) = 'x'", "LOWER(s) = 'x' (hash)"),
+      ("SUBSTR(s, 1, 2) IN ('a', 'b')", "SUBSTR(s, 1, 2) = 'a' (hash); or SUBSTR(s, 1, 2) = 'b' (hash)"),
+      ("LOWER(s) LIKE '%defg%' AND a > 3", "LOWER(s) LIKE '%defg%' (gram)"),
+      ("s >= 'k' AND s < 'm'", "s (range)"),
+      ("s >= 'node-1' AND s < 'node-3'", "s LIKE 'node-%' (beginning)"),
       ("a < b", "no index: evaluated for each change of a, b"),
       ("TRUE", "no index: every row is in it"),
     ])
@@ -36,7 +41,8 @@ struct FilterIndexTests {
       for filter in [
         "s = 'n\(node)'", "s LIKE 'p\(node)%'", "s LIKE '%q\(node)%'", "a > \(node * 1000)",
         "a < b + \(node)",
-        "a > \(node * 7) AND r < \(node)", "r BETWEEN \(node) AND \(node + 100)",
+        "LOWER(s) = 'n\(node)'", "SUBSTR(s, 1, 2) = 'n\(node)'", "LOWER(s) LIKE '%q\(node)%'",
+        "s >= 'k\(node)' AND s < 'm\(node)'", "a > \(node * 7) AND r < \(node)", "r BETWEEN \(node) AND \(node + 100)",
       ] { _ = town.add(try town.filter(filter)) }
     }
     let number = town.add(try town.filter(sql))
@@ -246,7 +252,15 @@ private final class IndexTown {
     let number = generator.pick(["a", "a", "b", "r", "q", "at"])
     let not = generator.below(6) == 0 ? "NOT " : ""
     let name = { Generator.quoted(self.name()) }
-    switch generator.below(12) {
+    switch generator.below(15) {
+    case 12:
+      let value = generator.pick(["LOWER(s)", "UPPER(t)", "SUBSTR(s, 1, 3)", "SUBSTR(t, 2, 4)", "LOWER(UPPER(s))"])
+      return generator.pick([
+        "\(value) = \(name())", "\(value) \(not)IN (\(name()), \(name()))",
+        "\(value) \(not)LIKE '%\(piece())%'", "\(value) LIKE '\(piece())%'", "\(value) < \(name())",
+      ])
+    case 13: return "(\(text) >= \(name()) AND \(text) < \(name()))"
+    case 14: return "\(text) \(generator.pick(["<", ">", "<=", ">="])) \(name())"
     case 0, 1: return "\(not)\(text) = \(name())"
     case 2: return "\(text) \(not)IN (\(name()), \(name()), \(name()))"
     case 3: return "\(text) \(not)LIKE '\(piece())%'"

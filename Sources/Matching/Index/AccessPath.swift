@@ -24,18 +24,22 @@ extension FilterIndex {
   }
 
   private func text(_ link: IndexNode.Link) -> String {
-    let column = rows.schema.columns[Int(link.name.column)]
+    let name = name(of: link.name.column)
     switch link.name.kind {
-    case .points: return "\(column.name) = \(text(ofPoint: link.key, column.type)) (hash)"
+    case .points: return "\(name) = \(text(ofPoint: link.key, link.name.column)) (hash)"
     case .pieces:
       let before = link.name.offset == 0 ? "" : " from byte \(link.name.offset + 1)"
-      return "\(column.name)\(before) LIKE '\(text(ofKey: link.key))%' (beginning)"
-    case .grams: return "\(column.name) LIKE '%\(text(ofKey: link.key))%' (gram)"
+      return "\(name)\(before) LIKE '\(text(ofKey: link.key))%' (beginning)"
+    case .grams: return "\(name) LIKE '%\(text(ofKey: link.key))%' (gram)"
     }
   }
 
-  private func text(ofPoint key: UInt64, _ type: ColumnType) -> String {
-    switch type {
+  private func name(of column: UInt16) -> String {
+    column < rows.width ? rows.schema.columns[Int(column)].name : computed.text(of: Int(column))
+  }
+
+  private func text(ofPoint key: UInt64, _ column: UInt16) -> String {
+    switch column < rows.width ? rows.schema.columns[Int(column)].type : .string {
     case .string: return "'\(rows.strings.string(Cell(key).code))'"
     case .real:
       let key = Int64(bitPattern: key)
@@ -51,7 +55,7 @@ extension FilterIndex {
     let ranges = home.node.pointee.ranges!.pointee
     let bare = ranges.bare.elements.filter { $0.pointee.contains(number) }.map(\.pointee.column)
     let others = ranges.mixed.elements.filter { $0.pointee.contains(number) }.map(\.pointee.column)
-    let columns = (bare + others).map { rows.schema.columns[Int($0)].name }
+    let columns = (bare + others).map(name)
     return columns.joined(separator: " and ") + " (range)"
   }
 }

@@ -5,6 +5,7 @@ import Query
 /// few conjunctions, its *paths*, of which one holds wherever the filter does.
 struct Conjunctions {
   let rows: RowStore
+  let computed: ComputedColumns
   /// A filter with more paths has one without tests: it is evaluated for each change of what it reads.
   let pathsMax: Int
 
@@ -27,7 +28,8 @@ struct Conjunctions {
 
   /// Tests that together are the atoms, cheap ones first. Who takes them frees them.
   func tests(of atoms: [Filter]) -> Run<RowTest> {
-    let tests = atoms.compactMap { test(of: $0, orElse: { .program(CompiledFilter($0)) }) }
+    let tests = atoms.flatMap { implied(by: $0) + [test(of: $0)].compactMap(\.self) }
+    for test in tests where test.column >= rows.width { computed.retain(Int(test.column)) }
     return Run(tests.sorted { $0.kind.rawValue < $1.kind.rawValue })
   }
 
@@ -63,8 +65,11 @@ struct Conjunctions {
 
   private func isUsable(_ atom: Filter) -> Bool {
     switch atom {
-    case .within(.column, let set): set.domain != .strings || Self.points(set) != nil
-    case .like(.column, _), .holds(.column): true
+    case .within(.column, let set) where set.domain != .strings: true
+    case .within(let value, let set):
+      text(value) != nil && (Self.points(set) != nil || !implied(by: atom).isEmpty)
+    case .like(let value, _): text(value) != nil
+    case .holds(.column): true
     case .not(.holds(.column)): true
     default: false
     }
@@ -73,24 +78,35 @@ struct Conjunctions {
   /// Whether it tells most rows apart, whatever the others are.
   private func isSelective(_ atom: Filter) -> Bool {
     switch atom {
-    case .within(.column, let set): Self.points(set).map { !$0.isNegated } ?? false
-    case .like(.column, let pattern): pattern.code.contains { $0 < LikePattern.one }
+    case .within(_, let set): Self.points(set).map { !$0.isNegated } ?? false
+    case .like(_, let pattern): pattern.code.contains { $0 < LikePattern.one }
     default: false
     }
   }
 
   // MARK: Tests
 
+  /// The string column that has a value: the table's, or one that is computed.
+  private func text(_ value: Expression) -> Int? {
+    if case .column(let column, let type) = value { return type == .string ? column : nil }
+    return computed.column(of: value)
+  }
+
   /// nil where it always holds.
-  private func test(of atom: Filter, orElse: (Filter) -> RowTest) -> RowTest? {
+  private func test(of atom: Filter) -> RowTest? {
+    if atom == .constant(true) { return nil }
+    return comparison(atom) ?? .program(CompiledFilter(atom))
+  }
+
+  private func comparison(_ atom: Filter) -> RowTest? {
     switch atom {
-    case .constant(true): nil
-    case .within(.column(let column, let type), let set): within(column, type, set) ?? orElse(atom)
+    case .within(.column(let column, let type), let set) where type != .string: within(column, type, set)
+    case .within(let value, let set): text(value).flatMap { strings($0, set) }
     case .holds(.column(let column, _)): RowTest(kind: .integers, column: UInt16(column), low: 1, high: 1)
     case .not(.holds(.column(let column, _))): RowTest(kind: .integers, column: UInt16(column))
-    case .like(.column(let column, _), let pattern): Self.like(column, pattern, isNegated: false)
-    case .not(.like(.column(let column, _), let pattern)): Self.like(column, pattern, isNegated: true)
-    default: orElse(atom)
+    case .like(let value, let pattern): text(value).map { Self.like($0, pattern, isNegated: false) }
+    case .not(.like(let value, let pattern)): text(value).map { Self.like($0, pattern, isNegated: true) }
+    default: nil
     }
   }
 
@@ -109,12 +125,27 @@ struct Conjunctions {
 
   private func within(_ column: Int, _ type: ColumnType, _ set: ValueSet) -> RowTest? {
     switch type {
-    case .string: strings(column, set)
     case .int, .time:
       interval(.integers, column, set) { $0.value.number?.truncated ?? 0 } ?? bits(column, set)
     case .real: interval(.reals, column, set, Self.key)
-    case .bool: nil
+    case .bool, .string: nil
     }
+  }
+
+  /// What holds wherever a range of strings does, and leads to it: what its strings begin with, and where they
+  /// lie in the order of beginnings. None where it is open on both sides.
+  private func implied(by atom: Filter) -> [RowTest] {
+    guard case .within(let value, let set) = atom, set.domain == .strings, Self.points(set) == nil,
+      let column = text(value)
+    else { return [] }
+    let low = set.startsInside ? nil : set.cuts.first?.value.bytes
+    let high = set.startsInside == (set.cuts.count % 2 == 0) ? nil : set.cuts.last?.value.bytes
+    if low == nil && high == nil { return [] }
+    let range = RowTest(
+      kind: .texts, column: UInt16(column), low: low?.withUnsafeBytes(RowTest.key(ofText:)) ?? .min,
+      high: high?.withUnsafeBytes(RowTest.key(ofText:)) ?? .max)
+    let shared = zip(low ?? [], high ?? []).prefix { $0 == $1 }.map(\.0)
+    return shared.isEmpty ? [range] : [.text(.prefix, shared, column, isNegated: false), range]
   }
 
   private func strings(_ column: Int, _ set: ValueSet) -> RowTest? {

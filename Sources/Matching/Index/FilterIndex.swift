@@ -19,6 +19,7 @@ final class FilterIndex {
   }
 
   let rows: RowStore
+  let computed: ComputedColumns
   let conjunctions: Conjunctions
   /// What NOW() is, in ms since 1970; and was, for the image before of the change under way.
   var now: Int64 = 0 {
@@ -57,7 +58,8 @@ final class FilterIndex {
 
   init(rows: RowStore) {
     self.rows = rows
-    conjunctions = Conjunctions(rows: rows, pathsMax: Self.pathsMax)
+    computed = ComputedColumns(rows: rows)
+    conjunctions = Conjunctions(rows: rows, computed: computed, pathsMax: Self.pathsMax)
     root = IndexNode.make(IndexNode())
   }
 
@@ -78,6 +80,7 @@ final class FilterIndex {
     let filter = MemoryLayout<FilterRecord>.stride + 16
     let node = MemoryLayout<IndexNode>.stride + 24
     return nodeCount * node + homeCount * home * 4 / 3 + filterCount * filter + testBytes
+      + computed.bytesHeld
   }
 
   // MARK: Filters
@@ -92,6 +95,7 @@ final class FilterIndex {
     counts[Int(number)] = count
     filterCount += 1
     testBytes += record.pointee.testBytes
+    computed.dropUnused()
     placeAll(number)
     return number
   }
@@ -124,7 +128,7 @@ final class FilterIndex {
     guard let record = records[Int(number)] else { return }
     for home in record.pointee.homes.elements { displace(number, home) }
     testBytes -= record.pointee.testBytes
-    record.pointee.free(rows)
+    record.pointee.free(rows, computed)
     record.deallocate()
     records[Int(number)] = nil
     freeNumbers.append(number)
@@ -152,6 +156,15 @@ final class FilterIndex {
   /// Brings all counts up to date, and calls for each filter that is observed and that the row entered, left
   /// or changed in. Nil: there was, or is, no row. `changed` are the columns that differ, where there are both.
   func apply(before: Row?, after: Row?, changed: ColumnSet, _ body: (Move) -> Void) {
+    if computed.isEmpty {
+      walk(before, after, changed, body)
+    } else {
+      computed.show(before, after, changed) { walk($0, $1, $2, body) }
+    }
+  }
+
+  @inline(__always)
+  private func walk(_ before: Row?, _ after: Row?, _ changed: ColumnSet, _ body: (Move) -> Void) {
     change += 1
     self.changed = changed
     moves.truncate(to: 0)
@@ -186,11 +199,11 @@ extension FilterRecord {
     return all.reduce(0) { $0 + $1.elements.reduce(0) { $0 + $1.bytesHeld } }
   }
 
-  mutating func free(_ rows: RowStore) {
-    for test in whole.elements { test.free(rows) }
+  mutating func free(_ rows: RowStore, _ computed: ComputedColumns) {
+    for test in whole.elements { test.free(rows, computed) }
     whole.free()
     for var path in paths.elements {
-      for test in path.tests.elements { test.free(rows) }
+      for test in path.tests.elements { test.free(rows, computed) }
       path.tests.free()
     }
     paths.free()

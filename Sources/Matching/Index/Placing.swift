@@ -232,7 +232,7 @@ extension FilterIndex {
     let links = node.pointee.links
     let left = record.pointee.tests(path).elements.filter { !isKnown($0, links) }
     let intervals = left.indices.filter {
-      (left[$0].kind == .integers || left[$0].kind == .reals) && !left[$0].isNegated
+      left[$0].isInterval
     }
     guard let main = intervals.min(by: { left[$0].width < left[$1].width }) else { return nil }
     let areAll = intervals.count == left.count && Set(left.map(\.column)).count == left.count
@@ -289,7 +289,7 @@ extension FilterIndex {
     if let at = place(of: test, isMixed: isMixed, lists) { return lists[at] }
     let new = UnsafeMutablePointer<RangeLists<Range>>.allocate(capacity: 1)
     new.initialize(
-      to: RangeLists(column: test.column, hasReals: test.kind == .reals, isMixed: isMixed))
+      to: RangeLists(column: test.column, kind: test.kind, isMixed: isMixed))
     lists.append(new)
     return new
   }
@@ -306,7 +306,9 @@ extension FilterIndex {
   private func place<Range: FilterRange>(
     of test: RowTest, isMixed: Bool, _ lists: Run<UnsafeMutablePointer<RangeLists<Range>>>
   ) -> Int? {
-    lists.elements.firstIndex { $0.pointee.column == test.column && $0.pointee.isMixed == isMixed }
+    lists.elements.firstIndex {
+      $0.pointee.column == test.column && $0.pointee.kind == test.kind && $0.pointee.isMixed == isMixed
+    }
   }
 
   // MARK: Entries
@@ -353,7 +355,8 @@ extension FilterIndex {
   {
     let partition = UnsafeMutablePointer<Partition>.allocate(capacity: 1)
     let column = Int(name.column)
-    partition.initialize(to: Partition(name: name, hasReals: rows.schema.columns[column].type == .real))
+    let isReal = column < rows.width && rows.schema.columns[column].type == .real
+    partition.initialize(to: Partition(name: name, hasReals: isReal))
     node.pointee.partitions.append(partition)
     forgetReaders(node)
     return partition
@@ -383,8 +386,8 @@ extension FilterIndex {
   /// By column, the partitions of a node that read it.
   func readers(_ node: NodePointer) -> IndexNode.Readers {
     if let readers = node.pointee.readers { return readers }
-    let readers = IndexNode.Readers.allocate(capacity: rows.width)
-    readers.initialize(repeating: Run(), count: rows.width)
+    let readers = IndexNode.Readers.allocate(capacity: computed.widthMax)
+    readers.initialize(repeating: Run(), count: computed.widthMax)
     for partition in node.pointee.partitions.elements {
       partition.pointee.columns.visit { readers[$0].append(partition) }
     }
@@ -394,7 +397,7 @@ extension FilterIndex {
 
   private func forgetReaders(_ node: NodePointer) {
     guard let readers = node.pointee.readers else { return }
-    for column in 0..<rows.width { readers[column].free() }
+    for column in 0..<computed.widthMax { readers[column].free() }
     readers.deallocate()
     node.pointee.readers = nil
   }

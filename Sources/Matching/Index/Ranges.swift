@@ -162,7 +162,8 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
 /// no interval contains both, and those around each value are the answer; they begin near it.
 struct RangeLists<Range: FilterRange>: BitwiseCopyable {
   let column: UInt16
-  let hasReals: Bool
+  /// Of the tests whose intervals they are.
+  let kind: RowTest.Kind
   /// Entries have a rest that reads more than what is sorted here and in the lists beside it.
   let isMixed: Bool
   /// What those rests read.
@@ -182,16 +183,20 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
   private static var rising: Int { 65 }
   private static var falling: Int { 66 }
 
-  init(column: UInt16, hasReals: Bool, isMixed: Bool) {
+  init(column: UInt16, kind: RowTest.Kind, isMixed: Bool) {
     self.column = column
-    self.hasReals = hasReals
+    self.kind = kind
     self.isMixed = isMixed
   }
 
   @inline(__always)
-  func value(_ row: Row) -> Int64 {
+  func value(_ row: Row, _ context: MatchContext) -> Int64 {
     let cell = row[Int(column)]
-    return hasReals ? RowTest.key(ofReal: cell) : cell.int
+    switch kind {
+    case .reals: return RowTest.key(ofReal: cell)
+    case .texts: return RowTest.key(ofText: context.strings.bytes(cell.code))
+    default: return cell.int
+    }
   }
 
   private static func bits(_ low: Int64, _ high: Int64) -> Int {

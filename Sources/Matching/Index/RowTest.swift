@@ -16,6 +16,8 @@ struct RowTest: BitwiseCopyable {
     case bits
     /// The cell is among the `high` ascending cells at the address `low`.
     case elements
+    /// The string's first bytes, as a key in their order, are within `low...high`.
+    case texts
     /// The string begins with, or contains, the `high` bytes at the address `low`.
     case prefix, contains
     /// The string matches the LIKE code of `high` bytes at the address `low`.
@@ -51,6 +53,7 @@ struct RowTest: BitwiseCopyable {
   func holds(cell: Cell, _ context: MatchContext) -> Bool {
     switch kind {
     case .integers: holds(integer: cell.int)
+    case .texts: holds(integer: Self.key(ofText: context.strings.bytes(cell.code)))
     case .bits: isBit(cell) != isNegated
     case .elements: isElement(cell) != isNegated
     case .prefix, .contains, .like: fits(context.strings.bytes(cell.code)) != isNegated
@@ -136,9 +139,10 @@ struct RowTest: BitwiseCopyable {
   }
 
   /// Gives back what lies elsewhere, and the shares of the codes that it compares with.
-  func free(_ rows: RowStore) {
+  func free(_ rows: RowStore, _ computed: ComputedColumns) {
+    defer { if column >= rows.width { computed.release(Int(column)) } }
     switch kind {
-    case .reals, .bits: break
+    case .reals, .bits, .texts: break
     case .integers: if isString(rows) { rows.strings.release(Cell(int: low).code) }
     case .elements:
       if isString(rows) { for code in elements { rows.strings.release(code.code) } }
@@ -148,7 +152,9 @@ struct RowTest: BitwiseCopyable {
     }
   }
 
-  private func isString(_ rows: RowStore) -> Bool { rows.schema.columns[Int(column)].type == .string }
+  private func isString(_ rows: RowStore) -> Bool {
+    column >= rows.width || rows.schema.columns[Int(column)].type == .string
+  }
 
   /// Bytes that it takes, what lies elsewhere included but for programs.
   var bytesHeld: Int {
@@ -170,6 +176,7 @@ struct RowTest: BitwiseCopyable {
     switch kind {
     case .integers, .reals: return 64 - width.leadingZeroBitCount
     case .bits, .elements: return 8
+    case .texts: return 66
     case .prefix: return 67
     case .contains, .like, .program: return 70
     }
@@ -202,7 +209,22 @@ struct RowTest: BitwiseCopyable {
   /// How far its interval reaches.
   var width: UInt64 { UInt64(bitPattern: high) &- UInt64(bitPattern: low) }
 
-  // MARK: Reals in order
+  /// What it is sorted by is an interval.
+  var isInterval: Bool { !isNegated && (kind == .integers || kind == .reals || kind == .texts) }
+
+  // MARK: Reals and texts in order
+
+  /// The first eight bytes, as a number in their order.
+  @inline(__always)
+  static func key(ofText text: UnsafeRawBufferPointer) -> Int64 {
+    var key: UInt64 = 0
+    if text.count >= 8 {
+      key = UInt64(bigEndian: text.loadUnaligned(as: UInt64.self))
+    } else {
+      for (i, byte) in text.enumerated() { key |= UInt64(byte) << UInt64(56 - 8 * i) }
+    }
+    return Int64(bitPattern: key ^ 1 << 63)
+  }
 
   /// A number in the order of reals: -0.0 and 0.0 are one, and the next real has the next number.
   @inline(__always)

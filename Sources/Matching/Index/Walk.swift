@@ -101,11 +101,11 @@ struct Walk {
   private func one(_ ranges: UnsafeMutablePointer<NodeRanges>, _ row: Row, _ side: Side) {
     let bare = ranges.pointee.bare
     for i in bare.indices {
-      bare[i].pointee.forEach(around: bare[i].pointee.value(row)) { counts[Int($0.filter)] += side.step }
+      bare[i].pointee.forEach(around: bare[i].pointee.value(row, context)) { counts[Int($0.filter)] += side.step }
     }
     let mixed = ranges.pointee.mixed
     for i in mixed.indices {
-      mixed[i].pointee.forEach(around: mixed[i].pointee.value(row)) {
+      mixed[i].pointee.forEach(around: mixed[i].pointee.value(row, context)) {
         if $0.isMain { one($0.entry, row, side) }
       }
     }
@@ -133,7 +133,7 @@ struct Walk {
   ) {
     for i in ranges.indices {
       let lists = ranges[i]
-      let (a, b) = (lists.pointee.value(before), lists.pointee.value(after))
+      let (a, b) = (lists.pointee.value(before, context), lists.pointee.value(after, context))
       if a == b { continue }
       lists.pointee.forEach(between: a, b) { counts[Int($0.filter)] += $1 ? 1 : -1 }
     }
@@ -145,7 +145,7 @@ struct Walk {
     for i in ranges.indices where changed.contains(Int(ranges[i].pointee.column)) { moved += 1 }
     for i in ranges.indices {
       let lists = ranges[i]
-      let (a, b) = (lists.pointee.value(before), lists.pointee.value(after))
+      let (a, b) = (lists.pointee.value(before, context), lists.pointee.value(after, context))
       if lists.pointee.isMixed && lists.pointee.restColumns.intersects(changed) {
         lists.pointee.forEach(around: a) {
           weigh($0.entry, before, after, wasHere: true, isHere: $0.contains(b))
