@@ -32,7 +32,8 @@ struct RequestChecker {
   init(_ simulation: Simulation, isRestarted: Bool) throws(Fault) {
     cluster = simulation.cluster
     topics = simulation.topics
-    let replies = folded(cluster, topics.replies)
+    // Replies are kept for a week; a client has read them by then.
+    let replies = folded(cluster.history(topics.replies, 0))
     for (key, value) in folded(cluster, topics.requests).sorted(by: { $0.key < $1.key }) {
       try check(key, value, replies[key].flatMap { $0 })
     }
@@ -142,7 +143,11 @@ struct RequestChecker {
 
 /// The last value of each key of a topic with one partition; nil for null.
 func folded(_ cluster: SimulatedCluster, _ topic: String) -> [String: String?] {
+  folded(cluster.records(topic, 0, .committed))
+}
+
+func folded(_ records: [SimulatedRecord]) -> [String: String?] {
   var values: [String: String?] = [:]
-  for record in cluster.records(topic, 0, .committed) { values[record.keyText!] = .some(record.valueText) }
+  for record in records { values[record.keyText!] = .some(record.valueText) }
   return values
 }

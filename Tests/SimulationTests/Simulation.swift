@@ -55,9 +55,10 @@ struct Simulation {
   var topics: ClusterTopics { settings.topics }
   var partitions: Int { settings.table.partitions }
 
-  init(seed: UInt64, isTraced: Bool = false) throws {
+  init(seed: UInt64, isTraced: Bool = false, fencesDown: Set<SimulatedCluster.Fence> = []) throws {
     random = SeededRandom(seed: seed)
     cluster = SimulatedCluster(seed: random.next())
+    cluster.fencesDown = fencesDown
     cluster.trace.isOn = isTraced
     let topics = ClusterTopics(cluster: "belfry")
     var table = TableSettings(partitions: Int.random(in: 2...4, using: &random))
@@ -94,9 +95,18 @@ struct Simulation {
     }
   }
 
-  /// What was cleared is deleted.
+  /// What was cleared is deleted. Time passes for it, in which the members live on, or (a week and a day) nobody is
+  /// there: then the group's positions and old records are gone, and all topics were compacted.
   mutating func deleteCleared() throws(Fault) {
-    cluster.clock.advance(by: Self.clearedKept + .seconds(60))
+    if chance(2) {
+      cluster.clock.advance(by: Self.clearedKept + .seconds(60))
+    } else {
+      for process in processes { process.kill() }
+      cluster.clock.advance(by: .seconds(8 * 86_400))
+      cluster.forgetOffsets(ofGroup: topics.tableGroup)
+      cluster.retain()
+      for topic in compactedTopics { cluster.compact(topic, keepTombstones: chance(2)) }
+    }
     deletions.append(traffic.sent)
     try settle()
   }
@@ -137,11 +147,12 @@ struct Simulation {
   }
 
   /// The brokers' cleaner. It never sees the lags of topics pass within a round.
-  private mutating func compact() {
-    let compacted = cluster.topicNames.filter {
+  private mutating func compact() { cluster.compact(compactedTopics.randomElement(using: &random)!) }
+
+  private var compactedTopics: [String] {
+    cluster.topicNames.filter {
       cluster.spec($0)?.properties["cleanup.policy"]?.contains("compact") ?? false
     }
-    cluster.compact(compacted.randomElement(using: &random)!)
   }
 
   // MARK: Processes

@@ -11,8 +11,8 @@ struct Outcome {
   private(set) var published = 0
   private(set) var compared = 0
 
-  init(seed: UInt64, isTraced: Bool = false) throws {
-    var simulation = try Simulation(seed: seed, isTraced: isTraced)
+  init(seed: UInt64, isTraced: Bool = false, fencesDown: Set<SimulatedCluster.Fence> = []) throws {
+    var simulation = try Simulation(seed: seed, isTraced: isTraced, fencesDown: fencesDown)
     do throws(Fault) { try run(&simulation) } catch { fault = error }
     simulation.end()
     trace = simulation.cluster.trace.lines
@@ -92,6 +92,15 @@ struct Outcome {
       The last of \(again.trace.count) lines of the bus's trace:
       \(trace)
       """)
+  }
+
+  @Test(arguments: SimulatedCluster.Fence.allCases)
+  func `were a fence of the brokers down, a run would show it`(_ fence: SimulatedCluster.Fence) throws {
+    let seed = try (1...400 as ClosedRange<UInt64>).first { seed in
+      try SeedAtWork.run(seed, "with a fence down: ") { try Outcome(seed: seed, fencesDown: [fence]) }.fault
+        != nil
+    }
+    #expect(seed != nil)
   }
 
   @Test func `the same seed gives the same run, another seed another`() throws {

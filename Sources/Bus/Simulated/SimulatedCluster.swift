@@ -21,6 +21,17 @@ public final class SimulatedCluster: @unchecked Sendable {
   /// The brokers' policy (or rights): why a topic of this name may not be made; nil: it may.
   public var topicPolicy: (_ name: String) -> String? = { _ in nil }
 
+  /// What keeps a former holder of a seat from doing harm.
+  public enum Fence: Sendable, CaseIterable {
+    /// A producer of an older epoch is refused.
+    case producers
+    /// A consumer whose instance id was taken over is told so, and positions of an older generation are refused.
+    case members
+  }
+
+  /// Fences that are down, to see whether a checker notices.
+  public var fencesDown: Set<Fence> = []
+
   /// How far the brokers' clock, by which they stamp records, is ahead of the processes'.
   public var stampSkew = Duration.zero
 
@@ -157,8 +168,23 @@ extension SimulatedCluster {
 
   public var isAway: Bool { clock.elapsed() < awayUntil }
 
+  /// Retention passes over all topics that delete: what is older than a topic's `retention.ms` goes.
+  public func retain() {
+    for name in topicNames {
+      let properties = topics[name]!.spec.properties
+      guard properties["cleanup.policy"]?.contains("delete") ?? false,
+        let kept = properties["retention.ms"].flatMap({ Int64($0) })
+      else { continue }
+      for partition in topics[name]!.logs.indices {
+        topics[name]!.logs[partition].retain(since: clock.now() + .milliseconds(-kept))
+      }
+    }
+    trace.add("retention")
+  }
+
   /// A group's positions expire, as they do when it has had no members for a week.
   public func forgetOffsets(ofGroup name: String) {
+    expireMembers()
     precondition(groups[name]?.members.isEmpty ?? true, "group \(name) has members")
     groups[name]?.committed = [:]
     trace.add("the positions of \(name) expire")

@@ -72,7 +72,7 @@ extension SimulatedCluster {
   /// False where the group has lost sight of this member, which may join again.
   func holds(_ name: String, _ id: String, _ holder: Int) throws(BusError) -> Bool {
     guard let member = groups[name]?.members[id] else { return false }
-    guard member.holder == holder else { throw Self.takenOver(name, id) }
+    guard member.holder == holder || fencesDown.contains(.members) else { throw Self.takenOver(name, id) }
     return true
   }
 
@@ -83,6 +83,7 @@ extension SimulatedCluster {
   /// As librdkafka has it, a stale member's positions do not fence the producer itself: its transaction
   /// can still be aborted.
   func checkGeneration(_ metadata: SimulatedGroupMetadata) throws(BusError) {
+    if fencesDown.contains(.members) { return }
     let group = groups[metadata.group] ?? SimulatedGroup()
     if metadata.instanceID.isEmpty, group.members.isEmpty { return }
     guard let member = group.members[metadata.instanceID] else {

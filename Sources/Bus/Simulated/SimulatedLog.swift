@@ -107,6 +107,12 @@ struct SimulatedLog {
     entries.removeFirst(count)
   }
 
+  /// Retention: what is older goes, up to the first record that is not.
+  mutating func retain(since oldest: Timestamp) {
+    let first = entries.first { $0.record.map { $0.timestamp >= oldest } ?? false }
+    truncate(below: min(first?.offset ?? nextOffset, end(.committed)))
+  }
+
   /// Keeps of each key the last committed record, at its own offset; markers and aborted records go.
   /// What is not stable yet, what is younger than `youngest`, and all behind it, stays as it is; so does the
   /// last record, which lies in the segment that is being written.
