@@ -5,11 +5,11 @@ import Table
 
 @testable import Bus
 
-/// One process of a run: the production code of a member (`MemberLife`), its two roles turned by the driver, and
-/// made anew as the member's supervisor does it. A turn may stand still in the midst of any call of the bus.
+/// One process of a run: the production code of a member (`MemberLife`), its roles turned by the driver, and made
+/// anew as the member's supervisor does it. A turn may stand still in the midst of any call of the bus.
 final class Process {
   enum Role: Int, CaseIterable {
-    case table, publisher
+    case table, publisher, changes
   }
 
   enum End: Equatable {
@@ -32,15 +32,15 @@ final class Process {
   private var life: MemberLife?
   private var readiness: Readiness?
   /// Turns that stand still, by role.
-  private var strands: [SimulatedStrand?] = [nil, nil]
-  private var errors: [BusError?] = [nil, nil]
+  private var strands: [SimulatedStrand?] = [nil, nil, nil]
+  private var errors: [BusError?] = [nil, nil, nil]
   /// The strand that runs now, and the calls until it stands still.
   private var running: SimulatedStrand?
   private var callsLeft = 0
   /// Since when another member's place in the group is waited for.
   private var waitsSince: Duration?
-  /// The publisher was fenced: its supervisor waits for what the table's group has to say.
-  private var publisherRests = Duration.zero
+  /// A publisher was fenced: its supervisor waits until then for what the table's group has to say.
+  private var rests: [Duration] = [.zero, .zero, .zero]
 
   init(_ settings: MemberSettings, _ cluster: SimulatedCluster, number: Int, seed: UInt64) {
     self.settings = settings
@@ -52,7 +52,7 @@ final class Process {
   }
 
   var hasEnded: Bool { end != nil }
-  /// Both roles serve.
+  /// All roles serve.
   var isReady: Bool { life != nil && readiness?.list == [] }
   var isStill: Bool { bus.isStill }
 
@@ -63,7 +63,7 @@ final class Process {
     guard !hasEnded, !isStill else { return }
     if let strand = strands[role.rawValue] { return goOn(strand, role) }
     guard let life = life ?? makeLife() else { return }
-    if role == .publisher, cluster.clock.elapsed() < publisherRests { return }
+    if cluster.clock.elapsed() < rests[role.rawValue] { return }
     guard Int.random(in: 0..<1_000, using: &random) < standstills else {
       return ended(role, Self.turn(life, role))
     }
@@ -77,6 +77,7 @@ final class Process {
       switch role {
       case .table: try life.worker.turn(wait: .zero)
       case .publisher: try life.publisher.turn(wait: .zero)
+      case .changes: try life.changes.turn(wait: .zero)
       }
       return nil
     } catch {
@@ -152,12 +153,10 @@ final class Process {
   private func ended(_ role: Role, _ error: BusError?) {
     guard let error, error.remedy != .retry else { return }
     cluster.trace.add("\(bus.member) \(role) ends: \(error)")
-    if role == .publisher, !bus.isDead, !MemberLife.isFinal(error), let life,
-      life.remakePublisher(after: error)
-    {
+    if !bus.isDead, !MemberLife.isFinal(error), remake(role, after: error) {
       recreations += 1
       if error.remedy == .fenced {
-        publisherRests = cluster.clock.elapsed() + Leader.Settings.fenceWait
+        rests[role.rawValue] = cluster.clock.elapsed() + Leader.Settings.fenceWait
       }
       return
     }
@@ -172,13 +171,21 @@ final class Process {
     }
   }
 
-  /// Both roles end their turns before the next life begins.
+  /// A publisher alone is made anew, where that is enough.
+  private func remake(_ role: Role, after error: BusError) -> Bool {
+    switch role {
+    case .table: false
+    case .publisher: life?.remakePublisher(after: error) ?? false
+    case .changes: life?.resetChanges(after: error) ?? false
+    }
+  }
+
+  /// All roles end their turns before the next life begins.
   private func endLife() {
     for role in Role.allCases { finish(role) }
-    life?.worker.close()
-    life?.publisher.close()
+    life?.close()
     life = nil
-    publisherRests = .zero
+    rests = [.zero, .zero, .zero]
   }
 
   /// kill -9, wherever it is.

@@ -26,6 +26,9 @@ struct RequestChecker {
   private let cluster: SimulatedCluster
   private let topics: ClusterTopics
   private var living: [Living] = []
+  /// Requests of gateways that live, and their streams.
+  private var gateways: Set<String> = []
+  private var changeStreams: Set<String> = []
   private(set) var streams: [String: LivingStream] = [:]
 
   /// `isRestarted`: no topic of a stream that ended may be left.
@@ -55,6 +58,11 @@ struct RequestChecker {
     else { return try expect("rejected") }
     if request["lease_ms"] != nil, !key.hasSuffix(Clients.kept) { return try expect("ended") }
     try expect("active")
+    if Gateways.isOne(key) {
+      gateways.insert(key)
+      changeStreams.insert(reply["stream"]?["id"]?.string ?? "none")
+      return
+    }
     living.append(
       Living(
         key: key, view: view,
@@ -128,11 +136,11 @@ struct RequestChecker {
         active.insert(String(key.dropFirst(7)))
       }
     }
-    let asked = Set(living.map(\.key))
+    let asked = Set(living.map(\.key)).union(gateways)
     try demand(requests == asked, "the registry has \(requests.sorted()), asked are \(asked.sorted())")
+    let told = changeStreams.union(streams.keys)
     try demand(
-      active == Set(streams.keys),
-      "the registry has streams \(active.sorted()), replies \(streams.keys.sorted())")
+      active == told, "the registry has streams \(active.sorted()), replies \(told.sorted())")
     let own = Set(streams.values.map(\.topic)).subtracting([topics.viewLanes])
     let there = Set(cluster.topicNames.filter { $0.hasPrefix(topics.viewPrefix) })
     try demand(

@@ -22,6 +22,8 @@ struct Simulation {
   private var random: SeededRandom
   private var traffic: Traffic
   private var clients: Clients
+  private var gateways: Gateways
+  private var operators: Operators
   private var processes: [Process] = []
   /// Processes that were made.
   private var made = 0
@@ -52,6 +54,9 @@ struct Simulation {
     }
   }
 
+  /// What operators sent, by the commands' ids.
+  var commands: [String: Operators.Command] { operators.sent }
+
   var topics: ClusterTopics { settings.topics }
   var partitions: Int { settings.table.partitions }
 
@@ -68,9 +73,13 @@ struct Simulation {
       registry: RegistrySettings(intervalDefault: Self.intervalDefault, grace: Self.grace))
     // Longer than a commit: letters of the publisher then meet rows that no drain has given yet.
     settings.drainInterval = .milliseconds([100, 1_500].randomElement(using: &random)!)
+    // Some rows of a snapshot a transaction, so that it can be interrupted.
+    settings.snapshotBytesMax = [200, 1_000, 1 << 20].randomElement(using: &random)!
     self.settings = settings
     traffic = Traffic(cluster, topic: topics.events, partitions: table.partitions, seed: random.next())
     clients = Clients(cluster, topic: topics.requests, seed: random.next())
+    gateways = Gateways(cluster, topic: topics.requests, seed: random.next())
+    operators = Operators(cluster, topic: topics.commands, seed: random.next())
     plan = Plan(&random)
     try cluster.connect(member: "setup").createTopics(settings.topicSpecs)
   }
@@ -108,6 +117,7 @@ struct Simulation {
       for topic in compactedTopics { cluster.compact(topic, keepTombstones: chance(2)) }
     }
     deletions.append(traffic.sent)
+    operators.forget()
     try settle()
   }
 
@@ -122,9 +132,12 @@ struct Simulation {
     switch Int.random(in: 0..<44, using: &random) {
     case 0..<9: for _ in 0..<Int.random(in: 1...4, using: &random) { traffic.send() }
     case 9..<12: for _ in 0..<Int.random(in: 1...4, using: &random) { clients.send() }
-    case 12..<20: turn(.table)
-    case 20..<28: turn(.publisher)
-    case 28..<31: for _ in 0..<6 { turnBoth() }
+    case 12: gateways.send()
+    case 13: operators.send()
+    case 14..<20: turn(.table)
+    case 20..<25: turn(.publisher)
+    case 25..<28: turn(.changes)
+    case 28..<31: for _ in 0..<6 { turnAll() }
     case 31..<38: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...250, using: &random)))
     case 38: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...15_000, using: &random)))
     case 39: compact()
@@ -132,10 +145,9 @@ struct Simulation {
     }
   }
 
-  private mutating func turnBoth() {
+  private mutating func turnAll() {
     cluster.clock.advance(by: .milliseconds(40))
-    turn(.table)
-    turn(.publisher)
+    for role in Process.Role.allCases { turn(role) }
   }
 
   /// A role of one of those that run has its turn.
@@ -259,16 +271,13 @@ struct Simulation {
     } + (0..<Int32(ClusterTopics.laneCount)).map { cluster.endOffset(topics.viewLanes, $0, .uncommitted) }
   }
 
-  /// Partitions that the group has not committed to the end. In the inbox the last thing is the marker of a
-  /// transaction, which no position needs to pass.
+  /// Partitions with records that the group has not consumed.
   private var unconsumed: [String] {
     let committed = cluster.committedOffsets(topics.tableGroup)
-    return (0..<Int32(partitions)).flatMap { number -> [String] in
-      let events = TopicPartition(topics.events, number)
-      let inbox = TopicPartition(topics.inbox, number)
-      let eventsEnd = cluster.endOffset(topics.events, number, .uncommitted) ?? 0
-      let inboxEnd = (cluster.history(topics.inbox, number).last?.offset ?? -1) + 1
-      return [(events, eventsEnd), (inbox, inboxEnd)].compactMap { place, end in
+    return (0..<Int32(partitions)).flatMap { number in
+      [topics.events, topics.inbox].compactMap { topic in
+        let place = TopicPartition(topic, number)
+        let end = (cluster.records(topic, number, .committed).last?.offset ?? -1) + 1
         let position = committed[place] ?? 0
         return position >= end ? nil : "\(place) is consumed up to \(position) of \(end)"
       }

@@ -10,6 +10,9 @@ struct Outcome {
   /// Records on streams; and sweeps of a stream that were compared with its view.
   private(set) var published = 0
   private(set) var compared = 0
+  /// Changes on histories and immediate streams that were compared with the table's; commands that were answered.
+  private(set) var told = 0
+  private(set) var answered = 0
 
   init(seed: UInt64, isTraced: Bool = false, fencesDown: Set<SimulatedCluster.Fence> = []) throws {
     var simulation = try Simulation(seed: seed, isTraced: isTraced, fencesDown: fencesDown)
@@ -42,6 +45,8 @@ struct Outcome {
     let streams = try StreamChecker(simulation, table, requests)
     published += streams.published
     compared += streams.compared
+    told += try ChangeChecker(simulation).compared
+    answered += try CommandChecker(simulation, table).answered
     return streams.published
   }
 }
@@ -57,13 +62,15 @@ struct Outcome {
   @Test(arguments: 0..<shares)
   func `table and streams are the fold of the events, whatever befalls the processes`(_ share: Int) throws {
     let seeds = Array(Self.seeds.share(share, of: Self.shares))
-    var (failed, published, compared) = (0, 0, 0)
+    var (failed, published, compared, told, answered) = (0, 0, 0, 0, 0)
     var met = Simulation.Met()
     for seed in seeds {
       let outcome = try SeedAtWork.run(seed, Self.command) { try Outcome(seed: seed) }
       met += outcome.met
       published += outcome.published
       compared += outcome.compared
+      told += outcome.told
+      answered += outcome.answered
       guard let fault = outcome.fault else { continue }
       failed += 1
       if failed == 1 { try report(seed, fault) } else { Issue.record("seed \(seed): \(fault)") }
@@ -78,6 +85,8 @@ struct Outcome {
     #expect(met.shared > 5 * seeds.count)
     #expect(published > 30 * seeds.count)
     #expect(compared > 8 * seeds.count)
+    #expect(told > seeds.count)
+    #expect(answered > seeds.count)
   }
 
   /// Runs the seed once more, with the bus's trace.

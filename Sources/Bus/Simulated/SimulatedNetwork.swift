@@ -20,19 +20,25 @@ extension SimulatedCluster {
   func goOn() {
     expireTransactions()
     expireMembers()
-    if !network.isEmpty, !isAway, random.happens(0.3) { deliver(network.removeFirst()) }
+    if !network.isEmpty, !isAway, random.happens(0.3), canArrive(network[0]) {
+      deliver(network.removeFirst())
+    }
   }
 
-  /// All of one producer's that is on its way arrives, in its order.
+  /// All of one producer's that is on its way arrives, in its order. What is for a topic that is no more waits.
   func deliverAll(of producer: Int) {
-    for request in network where request.producer == producer { deliver(request) }
-    network.removeAll { $0.producer == producer }
+    for request in network where request.producer == producer && canArrive(request) { deliver(request) }
+    network.removeAll { $0.producer == producer && canArrive($0) }
+  }
+
+  private func canArrive(_ request: SimulatedRequest) -> Bool {
+    request.arrivals.allSatisfy { topics[$0.place.topic] != nil }
   }
 
   /// A fenced producer's records are refused.
   private func deliver(_ request: SimulatedRequest) {
     guard let seat = request.seat else {
-      for arrival in request.arrivals where topics[arrival.place.topic] != nil {
+      for arrival in request.arrivals {
         write(
           arrival.record, to: arrival.place, transaction: 0, producer: request.producer,
           sequence: arrival.sequence)

@@ -78,11 +78,12 @@ final class SimulatedTransactionalProducer: TransactionalProducer {
 
   func flush(timeout: Duration) throws(BusError) {
     try checkOpen("flush")
-    try bus.call("flush \(id)", [.abortable]) { fault throws(BusError) in
+    try bus.call("flush \(id)", [.abortable], asks: true) { fault throws(BusError) in
       try orFail { () throws(BusError) in
         if fault == .abortable { throw Self.abortable }
         if touched { try cluster.checkSeat(id, epoch) }
       }
+      sender.flush()
       guard let deleted = cluster.deletedPartition(id) else { return }
       cluster.clock.advance(by: timeout)
       throw BusError(.retry, code: "_TIMED_OUT", "\(id): \(deleted) does not acknowledge")

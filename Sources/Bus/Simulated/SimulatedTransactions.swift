@@ -48,7 +48,7 @@ extension SimulatedCluster {
   func write(_ records: ArraySlice<SimulatedArrival>, seat id: String, _ epoch: Int) throws(BusError) {
     if records.isEmpty { return }
     var transaction = try join(id, epoch)
-    for arrival in records where topics[arrival.place.topic] != nil {
+    for arrival in records {
       write(
         arrival.record, to: arrival.place, transaction: transaction.number, producer: seats[id]!.producer,
         sequence: arrival.sequence)
@@ -79,9 +79,11 @@ extension SimulatedCluster {
     }
   }
 
-  /// A partition that an open transaction touches and that is no more.
+  /// A partition that is no more and that an open transaction touches, or what is still on its way there.
   func deletedPartition(_ id: String) -> TopicPartition? {
-    seats[id]?.open?.partitions.sorted().first { topics[$0.topic] == nil }
+    guard let seat = seats[id] else { return nil }
+    let waiting = network.filter { $0.producer == seat.producer }.flatMap { $0.arrivals.map(\.place) }
+    return (waiting + (seat.open?.partitions.sorted() ?? [])).first { topics[$0.topic] == nil }
   }
 
   /// Aborts the transactions that have been open for too long, and fences their producers.
