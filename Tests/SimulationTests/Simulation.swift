@@ -12,6 +12,8 @@ struct Simulation {
   static let clearedKept = Duration.seconds(20_000)
   static let grace = Duration.seconds(5)
   static let intervalDefault = Duration.milliseconds(300)
+  /// How long a member serves until the leases and the grace periods are over that began when it did.
+  private static let quiet = Clients.lease + grace + .seconds(25)
   private static let stepsPerRound = 80
   private static let settlingMax = 300
   private static let processesMax = 3
@@ -238,7 +240,7 @@ struct Simulation {
   /// Turns until nothing moves any more: all is consumed and published, and a member has served so long that
   /// leases and grace periods are over.
   private mutating func settle() throws(Fault) {
-    var until = cluster.clock.elapsed() + .seconds(30)
+    var until = cluster.clock.elapsed() + Self.quiet
     var still = 0
     var before = ends
     for _ in 0..<Self.settlingMax {
@@ -252,7 +254,7 @@ struct Simulation {
           for role in Process.Role.allCases { process.turn(role) }
         }
       }
-      if !processes.contains(where: \.isReady) { until = cluster.clock.elapsed() + .seconds(30) }
+      if !processes.contains(where: \.isReady) { until = cluster.clock.elapsed() + Self.quiet }
       let now = ends
       still = now == before ? still + 1 : 0
       before = now
@@ -263,12 +265,13 @@ struct Simulation {
 
   /// The ends of what says that something was done. Sweeps go on for ever.
   private var ends: [Int64?] {
-    (0..<Int32(partitions)).flatMap {
-      [
-        cluster.endOffset(topics.changelog("alerts"), $0, .uncommitted),
-        cluster.endOffset(topics.inbox, $0, .uncommitted),
-      ]
-    } + (0..<Int32(ClusterTopics.laneCount)).map { cluster.endOffset(topics.viewLanes, $0, .uncommitted) }
+    let told = cluster.topicNames.filter { name in
+      [topics.viewLanes, topics.historyLanes, topics.liveLanes].contains(name)
+        || name.hasPrefix(topics.historyPrefix) || name.hasPrefix(topics.livePrefix)
+    }
+    return ([topics.changelog("alerts"), topics.inbox] + told).flatMap { topic in
+      (0..<Int32(cluster.spec(topic)!.partitions)).map { cluster.endOffset(topic, $0, .uncommitted) }
+    }
   }
 
   /// Partitions with records that the group has not consumed.

@@ -57,7 +57,7 @@ struct Outcome {
   private static let shares = 2
   private static let command: StaticString = "make simulate SEEDS=1 FIRST="
   /// Lines of the bus's trace that a failing seed prints.
-  private static let traceLinesMax = 400
+  private static let traceLinesMax = 5_000
 
   @Test(arguments: 0..<shares)
   func `table and streams are the fold of the events, whatever befalls the processes`(_ share: Int) throws {

@@ -231,6 +231,8 @@ public final class ChangePublisher {
     assignment!.storing.remove(place.id)
     if let stream = running?.ordered.first(where: { $0.id == place.id }) {
       running!.items.removeAll(ofStream: stream.number)
+      // Where its rows were all there was, no transaction comes that would make room for others'.
+      if running!.items.isEmpty { running!.snapshotBytes = 0 }
       running!.matcher.remove(stream.number)
       running!.streams[stream.number] = nil
       running!.ordered.removeAll { $0 === stream }
