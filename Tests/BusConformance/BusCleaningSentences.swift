@@ -20,8 +20,9 @@ extension BusSentence {
       try producer.flush(timeout: BusBed.patience)
       var kept: [String] = []
       try bed.poll(atLeast: 1) { batch in
-        // What comes later closes the segment, under a key of its own.
-        try bed.sendPlainly(bus, place, ["later"], key: "later")
+        // What comes later, by its time, closes the segment; it has a key of its own.
+        try producer.send(BusConformance.batch(place, ["later"], key: "later", bed.clock.now()))
+        try producer.flush(timeout: BusBed.patience)
         bed.clean(place.topic)
         kept = try bed.keys(bus, place)
         return kept.contains("a=1") || kept.contains("c=1") ? 0 : 1
