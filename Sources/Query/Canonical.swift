@@ -28,7 +28,7 @@ struct Canonicaliser {
 
   init(_ schema: Schema) {
     self.schema = schema
-    writer = Writer(schema)
+    writer = Writer(schema, remembers: true)
   }
 
   /// The diagram needs atoms only in their canonical form: what is merged, sorted and found by texts is for what
@@ -206,8 +206,9 @@ struct Canonicaliser {
     guard let merged = merger.merged(self) else { return .constant(!isAnd) }
     var byText: [String: Filter] = [:]
     for part in merged { byText[writer.text(part)] = part }
-    if hasOpposites(byText) { return .constant(!isAnd) }
-    let kept = byText.filter { !isAbsorbed($0.value, by: byText, isAnd: isAnd) }
+    let all = byText.values.allSatisfy(\.isBare) ? [] : Set(byText.values)
+    if hasOpposites(all) { return .constant(!isAnd) }
+    let kept = all.isEmpty ? byText : byText.filter { !isAbsorbed($0.value, by: all, isAnd: isAnd) }
     return joined(kept.sorted { precedes($0.key, $1.key) }.map(\.value), isAnd: isAnd)
   }
 
@@ -233,22 +234,32 @@ struct Canonicaliser {
   }
 
   /// x and NOT x.
-  private func hasOpposites(_ parts: [String: Filter]) -> Bool {
-    parts.values.contains { part in
+  private func hasOpposites(_ parts: Set<Filter>) -> Bool {
+    parts.contains { part in
       guard case .not(let inner) = part else { return false }
-      return parts[writer.text(inner)] != nil
+      return parts.contains(inner)
     }
   }
 
   /// x AND (x OR y) is x; x OR (x AND y) is x.
-  private func isAbsorbed(_ part: Filter, by parts: [String: Filter], isAnd: Bool) -> Bool {
+  private func isAbsorbed(_ part: Filter, by parts: Set<Filter>, isAnd: Bool) -> Bool {
     let inner: [Filter]
     switch part {
     case .or(let filters) where isAnd: inner = filters
     case .and(let filters) where !isAnd: inner = filters
     default: return false
     }
-    return inner.contains { parts[writer.text($0)] != nil }
+    return inner.contains { parts.contains($0) }
+  }
+}
+
+extension Filter {
+  /// Nothing in it can be the opposite of another part, or be absorbed by one.
+  fileprivate var isBare: Bool {
+    switch self {
+    case .not, .and, .or: false
+    default: true
+    }
   }
 }
 

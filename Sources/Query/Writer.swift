@@ -4,9 +4,18 @@ import Events
 struct Writer {
   private let schema: Schema
   private let names: [String]
+  private let remembered: Remembered?
 
-  init(_ schema: Schema) {
+  /// Texts of what is made of several conditions: who writes a filter's parts and then the whole, level by level,
+  /// writes each once.
+  private final class Remembered {
+    var texts: [Filter: String] = [:]
+  }
+
+  /// `remembers`: for one filter, whose parts are written again and again.
+  init(_ schema: Schema, remembers: Bool = false) {
     self.schema = schema
+    remembered = remembers ? Remembered() : nil
     names = schema.columns.map { Self.name($0.name) }
   }
 
@@ -102,7 +111,16 @@ struct Writer {
 
   /// Between quotes; with `U&` before them where there are characters beyond ASCII.
   private static func quoted(_ bytes: [UInt8], _ quote: Character) -> String {
+    let mark = quote.asciiValue ?? 0
     let ascii = bytes.allSatisfy { $0 < 0x80 }
+    if ascii && !bytes.contains(mark) {
+      return String(unsafeUninitializedCapacity: bytes.count + 2) { text in
+        text[0] = mark
+        for (i, byte) in bytes.enumerated() { text[i + 1] = byte }
+        text[bytes.count + 1] = mark
+        return bytes.count + 2
+      }
+    }
     var text = ascii ? "" : "U&"
     text.append(quote)
     for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
@@ -126,6 +144,18 @@ struct Writer {
   // MARK: Conditions
 
   func text(_ filter: Filter) -> String {
+    switch filter {
+    case .same, .not(.same), .and, .or:
+      guard let remembered else { return written(filter) }
+      if let known = remembered.texts[filter] { return known }
+      let text = written(filter)
+      remembered.texts[filter] = text
+      return text
+    default: return written(filter)
+    }
+  }
+
+  private func written(_ filter: Filter) -> String {
     switch filter {
     case .constant(let answer): answer ? "TRUE" : "FALSE"
     case .within(let value, let set): text(operand(value), set, Self.text)

@@ -28,7 +28,9 @@ struct FilterIndexTests {
       ("a > 5000 AND r < 3", "a and r (range)"),
       ("s = 'x' OR a > 5000", "a (range); or s = 'x' (hash)"),
       ("LOWER(s) = 'x'", "LOWER(s) = 'x' (hash)"),
-      ("SUBSTR(s, 1, 2) IN ('a', 'b')", "SUBSTR(s, 1, 2) = 'a' (hash); or SUBSTR(s, 1, 2) = 'b' (hash)"),
+      (
+        "SUBSTR(s, 1, 2) IN ('a', 'b')", "SUBSTR(s, 1, 2) = 'a' (hash); or SUBSTR(s, 1, 2) = 'b' (hash)"
+      ),
       ("LOWER(s) LIKE '%defg%' AND a > 3", "LOWER(s) LIKE '%defg%' (gram)"),
       ("s >= 'k' AND s < 'm'", "s (range)"),
       ("s >= 'node-1' AND s < 'node-3'", "s LIKE 'node-%' (beginning)"),
@@ -42,7 +44,8 @@ struct FilterIndexTests {
         "s = 'n\(node)'", "s LIKE 'p\(node)%'", "s LIKE '%q\(node)%'", "a > \(node * 1000)",
         "a < b + \(node)",
         "LOWER(s) = 'n\(node)'", "SUBSTR(s, 1, 2) = 'n\(node)'", "LOWER(s) LIKE '%q\(node)%'",
-        "s >= 'k\(node)' AND s < 'm\(node)'", "a > \(node * 7) AND r < \(node)", "r BETWEEN \(node) AND \(node + 100)",
+        "s >= 'k\(node)' AND s < 'm\(node)'", "a > \(node * 7) AND r < \(node)",
+        "r BETWEEN \(node) AND \(node + 100)",
       ] { _ = town.add(try town.filter(filter)) }
     }
     let number = town.add(try town.filter(sql))
@@ -254,7 +257,9 @@ private final class IndexTown {
     let name = { Generator.quoted(self.name()) }
     switch generator.below(15) {
     case 12:
-      let value = generator.pick(["LOWER(s)", "UPPER(t)", "SUBSTR(s, 1, 3)", "SUBSTR(t, 2, 4)", "LOWER(UPPER(s))"])
+      let value = generator.pick([
+        "LOWER(s)", "UPPER(t)", "SUBSTR(s, 1, 3)", "SUBSTR(t, 2, 4)", "LOWER(UPPER(s))",
+      ])
       return generator.pick([
         "\(value) = \(name())", "\(value) \(not)IN (\(name()), \(name()))",
         "\(value) \(not)LIKE '%\(piece())%'", "\(value) LIKE '\(piece())%'", "\(value) < \(name())",
