@@ -101,7 +101,9 @@ struct Walk {
   private func one(_ ranges: UnsafeMutablePointer<NodeRanges>, _ row: Row, _ side: Side) {
     let bare = ranges.pointee.bare
     for i in bare.indices {
-      bare[i].pointee.forEach(around: bare[i].pointee.value(row, context)) { counts[Int($0.filter)] += side.step }
+      bare[i].pointee.forEach(around: bare[i].pointee.value(row, context)) {
+        counts[Int($0.filter)] += side.step
+      }
     }
     let mixed = ranges.pointee.mixed
     for i in mixed.indices {
