@@ -117,6 +117,34 @@ extension Integration {
       #expect(try town.metric("belfry_member_restarts_total") == 0)
     }
 
+    @Test func `who lost the seat of every change takes it again, and nothing is lost or repeated`() throws {
+      let town = try Town()
+      try town.start()
+      let reply = try town.request("c", "h", "SELECT Tally FROM alerts", ["mode": .string("all")])
+      try Self.waitUntilBegun(reply, town)
+      let told = try town.follow(reply)
+      for n in 1...3 {
+        try town.send([Samples.event("row")])
+        try eventually("change \(n); there are \(told.records.count)") {
+          try told.poll()
+          return told.records.count == n
+        }
+        let thief = try town.bus.makeProducer(transactionalID: town.topics.liveSeat)
+        try thief.initialise()
+        thief.close()
+      }
+      try town.send([Samples.event("row")])
+      try eventually("the last change") {
+        try told.poll()
+        return told.records.count == 4
+      }
+      #expect(told.records.map { $0.value?["after"]?["Tally"]?.int } == [1, 2, 3, 4])
+      #expect(told.faults == [])
+      #expect(try town.metric("belfry_live_restarts_total") >= 3)
+      #expect(try town.metric("belfry_publisher_restarts_total") == 0)
+      #expect(try town.metric("belfry_member_restarts_total") == 0)
+    }
+
     @Test func `a history begins with the rows, goes on over a restart, and is shown by the program`() throws
     {
       let town = try Town()

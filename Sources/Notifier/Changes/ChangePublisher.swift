@@ -29,8 +29,10 @@ public final class ChangePublisher {
     public var snapshotBytesMax = 4 << 20
     /// Bytes of changes that wait for their streams' snapshots, until no further ones are read.
     public var heldBytesMax = 64 << 20
-    /// How often it is told how far the changelog is read, where nothing else is published.
+    /// How often it is told how far the changelog is read, where nothing else is published; and, where nothing is
+    /// read either, that somebody would publish.
     public var tellInterval = Duration.seconds(1)
+    public var quietInterval = Duration.seconds(5)
     /// How often the brokers are asked how far the changelog goes on.
     public var lagInterval = Duration.seconds(5)
     /// Streams whose rows are asked for at once.
@@ -88,6 +90,8 @@ public final class ChangePublisher {
     /// nil while no stream takes changes.
     var reader: (any Reader)?
     var positions: [Int32: ChangePosition] = [:]
+    /// What was told of them last.
+    var told: [Int32: ChangePosition] = [:]
     /// What was read, and how much of it is matched.
     let batch = RecordBatch(capacity: 1 << 20)
     var cursor = 0
@@ -116,7 +120,8 @@ public final class ChangePublisher {
   /// The number of the last question to the table.
   var questions = 0
   var nextCommit = Duration.zero
-  var nextTelling = Duration.zero
+  /// When the last transaction began.
+  var lastPublished = Duration.zero
   private var nextLag = Duration.zero
   var nextTopics = Duration.zero
   /// The images of a change, and texts.

@@ -13,7 +13,8 @@ extension ChangePublisher {
   var isDue: Bool {
     let now = clock.elapsed()
     if isPending { return now >= nextCommit || running!.items.byteCount >= settings.transactionBytesMax }
-    return now >= nextTelling && running!.ordered.contains(where: \.isFollowing)
+    let quiet = running!.positions == running!.told ? settings.quietInterval : settings.tellInterval
+    return now >= lastPublished + quiet && running!.ordered.contains(where: \.isFollowing)
   }
 
   func publish() throws(BusError) {
@@ -88,7 +89,8 @@ extension ChangePublisher {
     running!.items.removeAll()
     running!.snapshotBytes = 0
     nextCommit = started + settings.commitInterval
-    nextTelling = started + settings.tellInterval
+    lastPublished = started
+    running!.told = running!.positions
   }
 
   /// Aborted transactions are tried again after a pause that grows, the same records with the same counts. Past
