@@ -18,11 +18,12 @@ extension Integration {
       #expect(child.output.hasSuffix(" cases, 0 failed\n"))
     }
 
-    @Test func `killed again and again under load, its table is the history`() throws {
+    @Test(arguments: ["net", "all"])
+    func `killed again and again under load, its table is the history`(mode: String) throws {
       let town = try Town()
       try town.start()
       let gateway = try PythonGateway(
-        cluster: town.name, sql: "SELECT Severity, Summary, Tally FROM alerts", mode: "net")
+        cluster: town.name, sql: "SELECT Severity, Summary, Tally FROM alerts", mode: mode)
       try gateway.start()
       let load = try Load(town, identifiers: 40, seed: 11)
       var random = SeededRandom(seed: 12)
@@ -86,6 +87,7 @@ extension Integration {
         for entry in entries { view[entry.key] = entry.images.after.map { Load.Row($0) } }
         return view == load.expected
       }
+      #expect(chainFaults(entries) == [])
       return entries
     }
 
@@ -121,6 +123,20 @@ extension Integration {
       #expect(try seqs() == [1, 2, 3, 4, 8, 1], "nothing comes twice")
     }
   }
+}
+
+/// Where a row's change does not begin with what the change before it left.
+func chainFaults(_ entries: [HistoryEntry]) -> [String] {
+  var rows: [String: JSON] = [:]
+  var faults: [String] = []
+  for entry in entries {
+    guard case .change(let operation, let before, let after) = entry.content else { continue }
+    if operation != .read, before != rows[entry.key] {
+      faults.append("\(entry.position.point) \(operation) \(entry.key): \(before?.text ?? "none")")
+    }
+    rows[entry.key] = after
+  }
+  return faults
 }
 
 extension HistoryEntry {
