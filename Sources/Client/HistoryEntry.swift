@@ -14,14 +14,16 @@ public struct HistoryEntry: Sendable {
   }
 
   public struct Notice: Sendable, Equatable {
-    /// `gap`: changes were lost before they could be published. Others are to be shown, and passed over.
+    /// `gap`: changes were lost before they could be published. `limit`: the stream's clients were away for longer
+    /// than it collects. Others are to be shown, and passed over.
     public let kind: String
     /// For people.
     public let text: String
     /// Where changes were lost: numbers of the table's changes in a shard.
     public let lost: ChangeRange?
 
-    public var isLoss: Bool { kind == "gap" }
+    /// Changes are not on the stream, and never will be.
+    public var isLoss: Bool { kind == "gap" || kind == "limit" }
   }
 
   public struct ChangeRange: Sendable, Equatable {

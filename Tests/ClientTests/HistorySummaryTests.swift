@@ -58,9 +58,11 @@ import Testing
         + " first: unreadable: epoch 1, seq 1 (offset 0): the value is no JSON object")
   }
 
-  @Test func `a notice of lost changes makes it incomplete`() throws {
+  @Test(arguments: ["gap", "limit"])
+  func `a notice of lost changes makes it incomplete`(kind: String) throws {
     let stream = try Reading()
-    stream.write(1, 1, value: #"{"op":"m","source":{},"notice":{"kind":"gap","text":"changes 5 to 9"}}"#)
+    let notice = #"{"kind":"\#(kind)","text":"changes 5 to 9"}"#
+    stream.write(1, 1, value: #"{"op":"m","source":{},"notice":\#(notice)}"#)
     stream.write(1, 2)
     #expect(
       try summary(stream).text == "incomplete: 1 to 2, epoch 1; 1 notice of lost changes;"
