@@ -11,7 +11,7 @@ SWIFT_TEST = swift test --disable-xctest
 # FILTER=TableTests runs only what matches; empty runs everything.
 FILTERED = $(if $(FILTER),--filter '$(FILTER)')
 
-.PHONY: help setup run build test bench lint format sanitize simulate chaos fuzz clean
+.PHONY: help setup run build test bench lint format sanitize simulate chaos fuzz teeth clean
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -64,5 +64,8 @@ fuzz: setup ## the fuzzers in a release build with CASES=n cases each, from SEED
 	  --scratch-path .build-fuzz -Xswiftc -enable-testing \
 	  $(foreach fuzzer,$(or $(FILTER),$(FUZZERS)),--filter '$(fuzzer)')
 
+teeth: setup ## takes protections away, one at a time, in a copy: tests must turn red for each (ARGS=words of its name)
+	@Scripts/teeth.py $(ARGS)
+
 clean: ## remove what was built
-	@rm -rf .build .build-thread .build-address .build-fuzz
+	@rm -rf .build .build-thread .build-address .build-fuzz .build-teeth
