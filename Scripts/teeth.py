@@ -136,9 +136,9 @@ PROTECTIONS = [
         "sequence counts go on where progress says",
         "each start counts from 1",
         "Sources/Notifier/Progress.swift",
-        "    guard let state = streams[place.id], state.creation == place.creation else { return 0 }\n",
-        "    guard let state = streams[place.id], state.creation == place.creation else { return 0 }\n"
-        "    if WITHOUT, state.epoch < epoch { return 0 }\n",
+        '    if !key.hasPrefix("*/") { streams[key] = state }\n',
+        '    if !key.hasPrefix("*/") {\n      streams[key] = StreamState(\n'
+        "        epoch: state.epoch, seq: WITHOUT ? 0 : state.seq, creation: state.creation)\n    }\n",
         SIMULATION,
     ),
     Protection(
