@@ -1,5 +1,4 @@
 import Base
-import Glibc
 
 /// The dictionary of a table's strings: each distinct string once, known by a code.
 ///
@@ -169,7 +168,8 @@ public final class StringTable {
       if place.hash == hash {
         let known = bytes(of: header(place.block))
         if known.count == string.count,
-          memcmp(known.baseAddress.unsafelyUnwrapped, string.baseAddress.unsafelyUnwrapped, string.count) == 0
+          Self.isEqual(
+            known.baseAddress.unsafelyUnwrapped, string.baseAddress.unsafelyUnwrapped, string.count)
         {
           return at
         }
@@ -259,7 +259,32 @@ public final class StringTable {
     freeCode = code
   }
 
-  /// Sixteen bytes a step (the mixing of wyhash's family). The order of hashing never reaches the outside.
+  /// Of strings of one length, at least 1: without a call, as most are short.
+  @inline(__always)
+  private static func isEqual(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int) -> Bool {
+    if count >= 8 {
+      var at = 0
+      while at < count - 8 {
+        if word(a + at) != word(b + at) { return false }
+        at += 8
+      }
+      return word(a + count - 8) == word(b + count - 8)
+    }
+    if count >= 4 { return half(a) == half(b) && half(a + count - 4) == half(b + count - 4) }
+    return ends(a, count) == ends(b, count)
+  }
+
+  /// The bytes of one to three.
+  @inline(__always)
+  private static func ends(_ start: UnsafeRawPointer, _ count: Int) -> UInt64 {
+    let first = UInt64(start.load(as: UInt8.self))
+    let middle = UInt64(start.load(fromByteOffset: count / 2, as: UInt8.self))
+    let last = UInt64(start.load(fromByteOffset: count - 1, as: UInt8.self))
+    return first << 16 | middle << 8 | last
+  }
+
+  /// Sixteen bytes a step (the mixing of wyhash's family), two of them at once in long strings. The order of
+  /// hashing never reaches the outside.
   @inline(__always)
   static func hash(_ string: UnsafeRawBufferPointer) -> UInt32 {
     if string.count == 0 { return 0 }
@@ -268,6 +293,13 @@ public final class StringTable {
     var state = UInt64(truncatingIfNeeded: count) &* 0x9E37_79B9_7F4A_7C15
     if count > 16 {
       var at = 0
+      var other = state
+      while at < count - 48 {
+        state = mix(word(start + at) ^ 0xA076_1D64_78BD_642F, word(start + at + 8) ^ state)
+        other = mix(word(start + at + 16) ^ 0x8EBC_6AF0_9C88_C6E3, word(start + at + 24) ^ other)
+        at += 32
+      }
+      if at > 0 { state ^= other }
       while at < count - 16 {
         state = mix(word(start + at) ^ 0xA076_1D64_78BD_642F, word(start + at + 8) ^ state)
         at += 16
@@ -279,10 +311,7 @@ public final class StringTable {
       let ends = UInt64(half(start)) << 32 | UInt64(half(start + count - 4))
       state = mix(ends ^ 0xE703_7ED1_A0B4_28DB, state)
     } else {
-      let first = UInt64(start.load(as: UInt8.self))
-      let middle = UInt64(start.load(fromByteOffset: count / 2, as: UInt8.self))
-      let last = UInt64(start.load(fromByteOffset: count - 1, as: UInt8.self))
-      state = mix((first << 16 | middle << 8 | last) ^ 0xE703_7ED1_A0B4_28DB, state)
+      state = mix(ends(start, count) ^ 0xE703_7ED1_A0B4_28DB, state)
     }
     return UInt32(truncatingIfNeeded: state ^ (state >> 32))
   }
