@@ -193,8 +193,8 @@ PROTECTIONS = [
         "topics that a crash left behind are deleted",
         "they stay",
         "Sources/Notifier/Starting.swift",
-        "    try streamTopics.deleteLeftovers(streams)\n",
-        "    if !WITHOUT { try streamTopics.deleteLeftovers(streams) }\n",
+        "    streamTopics.deleteLeftovers(listed, ofEveryChange: false, living: streams)\n",
+        "    if !WITHOUT { streamTopics.deleteLeftovers(listed, ofEveryChange: false, living: streams) }\n",
         "NotifierTests.PublisherLifeTests",
     ),
     Protection(

@@ -113,13 +113,17 @@ extension CommandTable {
       options: client, examples: ["belfry send events.jsonl"]),
     Command(
       "history", "a stream's records in their order, checked: says gap, repeat, fenced, or complete",
-      arguments: [CommandArgument("TOPIC|ID", "a stream's topic or id, or a request for it, CLIENT/NAME or NAME")],
+      arguments: [
+        CommandArgument("TOPIC|ID", "a stream's topic or id, or a request for it, CLIENT/NAME or NAME")
+      ],
       options: [
         CommandOption(
           "from", value: "SEQ", .integer(1...Int.max), default: "1", "the first sequence count to be shown"),
         CommandOption("follow", "go on with what comes, until ^C"), clientName,
       ] + client,
-      examples: ["belfry history noc-7/core-critical", "belfry history --from 8000 --follow 3f9a0c51b7e2d014"]),
+      examples: [
+        "belfry history noc-7/core-critical", "belfry history --from 8000 --follow 3f9a0c51b7e2d014",
+      ]),
     Command(
       "dlq list", "events that could not be used, and why",
       options: [CommandOption("limit", value: "N", .integer(1...100_000), default: "100", "the newest N")]

@@ -48,6 +48,8 @@ public final class Publisher {
 
   /// The code of the error with which the table, too, must be made anew: its thread did not get a letter.
   public static let mailboxFull = "MAILBOX"
+  /// The record on `<cluster>.cluster` that says which term's publisher publishes.
+  static let claimKey = "claim"
   /// What was collected and not published yet; one sweep at a time is under way.
   private static let collectedMax = 16
   /// News of streams of every change: more than there can be streams.
@@ -78,6 +80,8 @@ public final class Publisher {
   var running: Running?
 
   struct Running {
+    /// The streams' own topics, as they were before this publisher took its seat.
+    var listed: [String]
     var producer: any TransactionalProducer
     var requests: any Reader
     /// A reader of its own: who flushes does not wait until requests are gathered.
@@ -318,7 +322,8 @@ public final class Publisher {
   private func append(claim epoch: Int64, to batch: RecordBatch) {
     let value = JSON.object(of: ["epoch": .int(epoch), "seat": .string(settings.topics.publishSeat)])
     batch.append(
-      topic: settings.topics.registry, partition: 0, timestamp: clock.now(), key: "claim", value: value.text)
+      topic: settings.topics.registry, partition: 0, timestamp: clock.now(), key: Self.claimKey,
+      value: value.text)
   }
 
   /// The registry's records and replies.
@@ -393,11 +398,9 @@ public final class Publisher {
   private func take(_ news: ChangeNews) throws(BusError) {
     switch news {
     case .begun:
-      do throws(BusError) {
-        try streamTopics.deleteChangeLeftovers(running!.registry.streams)
-      } catch {
-        log.warning("topics left behind are not looked for", ("error", error.description))
-      }
+      // Once nobody of a former term writes to them any more.
+      streamTopics.deleteLeftovers(running!.listed, ofEveryChange: true, living: running!.registry.streams)
+      running!.listed = []
     case .stopped(let place): if place.placement == .own { streamTopics.delete([place.topic]) }
     case .full(let full): try carryOut(running!.registry.fill(full.stream, reason: full.reason, now: time))
     case .failed(let failure):

@@ -8,6 +8,7 @@ extension Publisher {
   func start() throws(BusError) -> Running {
     let topics = settings.topics
     try lookForTopics()
+    let listed = try streamTopics.listed()
     let producer = try bus.makeProducer(transactionalID: topics.publishSeat)
     try producer.initialise()
     let (registry, claimed) = try restore()
@@ -19,9 +20,8 @@ extension Publisher {
     if !refused.isEmpty { effects.append(registry.refuse(refused, now: time)) }
     let streams = registry.streams
     let places = streams.map(\.place)
-    try streamTopics.deleteLeftovers(streams)
     var running = Running(
-      producer: producer,
+      listed: listed, producer: producer,
       requests: try bus.makeReader(
         [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed,
         gather: settings.requestGather),
@@ -35,6 +35,7 @@ extension Publisher {
     // A new term: its epoch, written under the seat before anything is published in it. With it goes what
     // the registry sorted out when it was restored.
     try commit(effects, claiming: counts.epoch, leftOver: counts.progress.leftOver(places), running)
+    streamTopics.deleteLeftovers(listed, ofEveryChange: false, living: streams)
     resetTable()
     beginChanges(streams.filter { $0.mode != .net }, storing: running.registry.storing)
     for stream in streams where stream.mode == .net { begin(stream, &running) }
@@ -54,7 +55,7 @@ extension Publisher {
     var claimed: Int64 = 0
     try fold(settings.topics.registry) { key, value in
       registry.restore(key: key, value: value)
-      guard key == "claim", let epoch = value?["epoch"]?.int else { return true }
+      guard key == Self.claimKey, let epoch = value?["epoch"]?.int else { return true }
       if epoch.isCount { claimed = max(claimed, epoch) }
       return epoch.isCount
     }

@@ -47,23 +47,24 @@ struct StreamTopics {
     }
   }
 
-  /// Deletes own topics of net streams that a crash left behind: none of these streams has them.
-  func deleteLeftovers(_ streams: [Stream]) throws(BusError) {
-    try deleteLeftovers(streams, prefixes: [topics.viewPrefix])
+  /// All topics that are some stream's own, living or left behind by a crash.
+  func listed() throws(BusError) -> [String] {
+    var found: [String] = []
+    for prefix in [topics.viewPrefix] + changePrefixes {
+      found += try bus.topics(prefix: prefix).filter { Self.isStreamName($0.dropFirst(prefix.count)) }
+    }
+    return found
   }
 
-  /// The same of streams of every change: once nobody writes to such topics any more.
-  func deleteChangeLeftovers(_ streams: [Stream]) throws(BusError) {
-    try deleteLeftovers(streams, prefixes: [topics.historyPrefix, topics.livePrefix])
-  }
+  private var changePrefixes: [String] { [topics.historyPrefix, topics.livePrefix] }
 
-  private func deleteLeftovers(_ streams: [Stream], prefixes: [String]) throws(BusError) {
+  /// Deletes what a crash left behind: topics of net streams, or of those of every change, that were `listed` and
+  /// that none of these streams has. No fence covers it. So the list must be older than the registry that the
+  /// streams come from: a publisher that stood still meanwhile never sees its successor's topics in it.
+  func deleteLeftovers(_ listed: [String], ofEveryChange: Bool, living streams: [Stream]) {
     let living = Set(streams.map(\.place.topic))
-    var left: [String] = []
-    for prefix in prefixes {
-      left += try bus.topics(prefix: prefix).filter { name in
-        !living.contains(name) && Self.isStreamName(name.dropFirst(prefix.count))
-      }
+    let left = listed.filter { name in
+      changePrefixes.contains(where: name.hasPrefix) == ofEveryChange && !living.contains(name)
     }
     if !left.isEmpty { log.warning("deleting topics left behind", ("count", "\(left.count)")) }
     delete(left)

@@ -291,7 +291,10 @@ public final class Leader: AssignmentHandler {
     }
     let commands = TopicPartition(topics.commands, 0)
     if partitions.contains(commands) {
-      start[commands] = try commandsStart(commands, [committed[commands], table.commandsConsumedByChangelog])
+      let hasServed =
+        committed[TopicPartition(topics.events, 0)] != nil || table.consumedByChangelog(0) != nil
+      start[commands] = try commandsStart(
+        commands, [committed[commands], table.commandsConsumedByChangelog], hasServed: hasServed)
       table.startCommands(at: start[commands]!, isNew: committed[commands] == nil)
       try restoreReplies()
     }
@@ -325,10 +328,12 @@ public final class Leader: AssignmentHandler {
     return position
   }
 
-  /// Every transaction has the commands' position. A table that has changes, but no such position, is of a version
-  /// that knew no commands of its kind and refused them: what was refused is not done now.
-  private func commandsStart(_ commands: TopicPartition, _ known: [Int64?]) throws(BusError) -> Int64 {
-    let isOld = known.allSatisfy { $0 == nil } && table.ledShards.contains { table.changeNumber($0)! > 0 }
+  /// Every transaction with shard 0's positions has the commands' too. A shard 0 that was served without is of a
+  /// version that knew no commands of this kind and refused them: what was refused is not done now.
+  private func commandsStart(_ commands: TopicPartition, _ known: [Int64?], hasServed: Bool)
+    throws(BusError) -> Int64
+  {
+    let isOld = hasServed && known.allSatisfy { $0 == nil }
     return isOld ? try bus.endOffset(commands, isolation: .uncommitted) : try position(commands, known)
   }
 

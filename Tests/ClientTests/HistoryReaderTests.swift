@@ -40,7 +40,8 @@ import Testing
     let stream = try Reading(cleanup: "compact")
     for seq in 1...6 { stream.write(1, Int64(seq), key: "row \(seq % 2)") }
     stream.cluster.compact(stream.address.topic)
-    #expect(short(try stream.read()) == ["compacted 1..4", "1:5", "1:6"])
+    // The last record is in the active segment, which the cleaner does not look into.
+    #expect(short(try stream.read()) == ["compacted 1..3", "1:4", "1:5", "1:6"])
   }
 
   @Test func `a lane's other streams are nobody's business`() throws {

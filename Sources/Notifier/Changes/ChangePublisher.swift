@@ -163,9 +163,9 @@ public final class ChangePublisher {
 
   /// Waits at most `wait` for changes; then publishes what is due.
   public func turn(wait: Duration) throws(BusError) {
-    // Also where there are no streams yet: what a former holder left open ends here, and hides nothing any more.
-    if producer == nil { try takeSeat() }
     takeLetters()
+    // Also before there is a term: what a former holder left open ends here, and hides nothing any more.
+    if producer == nil { try takeSeat() }
     guard assignment != nil else { return rest(wait) }
     if running == nil { running = try restored() }
     if !assignment!.isTold { assignment!.isTold = assignment!.news.send(.begun) }
@@ -189,9 +189,13 @@ public final class ChangePublisher {
     readiness.turned("changes")
   }
 
+  /// Who comes late, in a term that is over, must neither publish nor fence who does. Terms are claimed before this
+  /// seat is taken in them: so a claim that comes after the second look brings someone who takes the seat from us.
   private func takeSeat() throws(BusError) {
+    if assignment != nil { try checkTerm() }
     let made = try bus.makeProducer(transactionalID: settings.topics.liveSeat)
     try made.initialise()
+    if assignment != nil { try checkTerm() }
     producer = made
   }
 
@@ -201,8 +205,7 @@ public final class ChangePublisher {
     for letter in letters.takeAll() {
       switch letter {
       case .begin(let epoch, let streams, let storing, let counts, let news):
-        close(running)
-        running = nil
+        reset()  // the seat is taken anew in every term
         assignment = Assignment(
           epoch: epoch, streams: Dictionary(uniqueKeysWithValues: streams.map { ($0.id, $0) }),
           storing: storing, counts: counts, news: news)
