@@ -86,6 +86,9 @@ public final class Publisher {
     var requests: any Reader
     /// A reader of its own: who flushes does not wait until requests are gathered.
     var commands: any Reader
+    /// What was read last of them, and how many of these are handled.
+    let commandsRead = RecordBatch()
+    var commandsDone = 0
     var registry: Registry
     var contents: Contents
     /// Those that are published; a stream that failed is not among them.
@@ -226,21 +229,41 @@ public final class Publisher {
   }
 
   private func readInput(wait: Duration) throws(BusError) {
+    let commands = running!.commandsRead
+    if running!.commandsDone == commands.count {
+      commands.removeAll()
+      running!.commandsDone = 0
+      try running!.commands.poll(into: commands, max: settings.requestsPerTurnMax, timeout: wait)
+    }
     batch.removeAll()
-    try running!.commands.poll(into: batch, max: settings.requestsPerTurnMax, timeout: wait)
-    try running!.requests.poll(into: batch, max: settings.requestsPerTurnMax, timeout: .zero)
-    var all: [Effects] = []
-    let commands = batch.index(ofTopic: settings.topics.commands)
+    let isHeld = running!.commandsDone < commands.count
+    try running!.requests.poll(
+      into: batch, max: settings.requestsPerTurnMax, timeout: isHeld ? wait : .zero)
+    var all = handleCommands()
     for record in batch.records {
-      let (key, value, registry) = (batch.key(record), batch.value(record), running!.registry)
-      let effects =
-        record.topic == commands
-        ? registry.handle(command: key, value: value, now: time, offset: record.offset)
-        : registry.handle(key: key, value: value, now: time, offset: record.offset)
+      let effects = running!.registry.handle(
+        key: batch.key(record), value: batch.value(record), now: time, offset: record.offset)
       if !effects.isEmpty { all.append(effects) }
     }
     try carryOut(all)
     definitions.reached(command: running!.registry.commandsPosition)
+  }
+
+  /// In their order. A definition waits, and all behind it, until the table has done what came before: there, names
+  /// mean what they meant.
+  private func handleCommands() -> [Effects] {
+    let (commands, registry) = (running!.commandsRead, running!.registry)
+    var all: [Effects] = []
+    while running!.commandsDone < commands.count {
+      let record = commands.records[running!.commandsDone]
+      let value = commands.value(record)
+      if !definitions.mayChange(at: record.offset), registry.isDefinition(value) { break }
+      let effects = registry.handle(
+        command: commands.key(record), value: value, now: time, offset: record.offset)
+      if !effects.isEmpty { all.append(effects) }
+      running!.commandsDone += 1
+    }
+    return all
   }
 
   func carryOut(_ effects: Effects) throws(BusError) {
@@ -345,7 +368,7 @@ public final class Publisher {
     for set in effects.sets { running!.schedule.update(set, now: clock.elapsed()) }
     for id in effects.setsEnded { running!.schedule.remove(id) }
     if let definitions = effects.definitions {
-      self.definitions.set(definitions, commands: running!.registry.commandsPosition)
+      self.definitions.set(definitions)
     }
   }
 
@@ -401,6 +424,10 @@ public final class Publisher {
       // Once nobody of a former term writes to them any more.
       streamTopics.deleteLeftovers(running!.listed, ofEveryChange: true, living: running!.registry.streams)
       running!.listed = []
+    case .late(let claimed):
+      guard claimed > counts.epoch else { break }
+      throw BusError(
+        .fenced, code: "TERM", "epoch \(claimed) was claimed, this is epoch \(counts.epoch)'s publisher")
     case .stopped(let place): if place.placement == .own { streamTopics.delete([place.topic]) }
     case .full(let full): try carryOut(running!.registry.fill(full.stream, reason: full.reason, now: time))
     case .failed(let failure):

@@ -8,6 +8,8 @@ public final class SharedDefinitions: Sendable {
     var definitions = Definitions()
     /// The next command that the publisher reads; 0 until it has restored them.
     var position: Int64 = 0
+    /// All commands before this one are done by the table, for good. Where no table says so, nobody waits for it.
+    var table = Int64.max
   }
   private let state = Mutex(State())
 
@@ -15,15 +17,19 @@ public final class SharedDefinitions: Sendable {
 
   public var current: Definitions { state.withLock { $0.definitions } }
 
-  /// The names as the commands before `offset` made them, and maybe some after it; nil while the publisher has
-  /// not come so far.
+  /// The names as the commands before `offset` made them; nil while the publisher has not come so far. To be asked by
+  /// the table for commands that it has not done yet: names are not changed again before it has.
   public func upTo(command offset: Int64) -> Definitions? {
     state.withLock { $0.position >= offset ? $0.definitions : nil }
   }
 
-  func set(_ definitions: Definitions, commands position: Int64) {
-    state.withLock { $0 = State(definitions: definitions, position: position) }
-  }
+  /// How far the table is with the commands.
+  public func table(reached position: Int64) { state.withLock { $0.table = position } }
+
+  /// Whether the command at `offset` may change the names: all before it, which they have a meaning for, are done.
+  func mayChange(at offset: Int64) -> Bool { state.withLock { $0.table >= offset } }
+
+  func set(_ definitions: Definitions) { state.withLock { $0.definitions = definitions } }
 
   /// The publisher has committed what all commands before this one did.
   func reached(command position: Int64) { state.withLock { $0.position = position } }

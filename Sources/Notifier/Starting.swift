@@ -40,7 +40,8 @@ extension Publisher {
     beginChanges(streams.filter { $0.mode != .net }, storing: running.registry.storing)
     for stream in streams where stream.mode == .net { begin(stream, &running) }
     for set in registry.sets { running.schedule.update(set, now: clock.elapsed()) }
-    definitions.set(registry.definitions, commands: registry.commandsPosition)
+    definitions.set(registry.definitions)
+    definitions.reached(command: registry.commandsPosition)
     readiness.turned("publisher")
     log.info(
       "publishing", ("epoch", "\(counts.epoch)"), ("streams", "\(streams.count)"),

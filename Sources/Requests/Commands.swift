@@ -20,7 +20,7 @@ extension Registry {
       counts.ignored += 1
       return Effects()
     }
-    if isChange(value, settings) { return quietly(now) }
+    if isChange(value, settings) { return passOver(now) }
     counts.commands += 1
     var draft = Draft(now: now)
     let id = ByteKey(key)
@@ -31,6 +31,22 @@ extension Registry {
     } else {
       return Effects()
     }
+    return settle(commands: &draft)
+  }
+
+  /// Whether a command's record makes or drops a name.
+  public func isDefinition(_ value: UnsafeRawBufferPointer?) -> Bool {
+    guard let value, !isChange(value, settings),
+      let command = try? CommandContent(parsing: value, settings), case .statement = command.deed
+    else { return false }
+    return true
+  }
+
+  /// A change of rows: the position is written now and then.
+  private func passOver(_ now: Timestamp) -> Effects {
+    quietRecords += 1
+    if quietRecords < settings.quietRecordsMax { return Effects() }
+    var draft = Draft(now: now)
     return settle(commands: &draft)
   }
 

@@ -22,6 +22,9 @@ public struct Flush: Sendable, Equatable {
   static func positions(_ json: JSON?) throws(Rejection) -> [Int32: Int64] {
     guard let json, json != .null else { return [:] }
     var positions: [Int32: Int64] = [:]
+    guard json.members?.count ?? 0 <= positionsMax else {
+      throw Rejection(.limit, "\(json.members!.count) positions, at most \(positionsMax) are taken")
+    }
     for member in json.members ?? [] {
       guard let shard = Int32(member.name), shard >= 0, let number = member.value.int, number.isCount else {
         throw malformed
@@ -31,6 +34,9 @@ public struct Flush: Sendable, Equatable {
     guard json.members != nil else { throw malformed }
     return positions
   }
+
+  /// As many shards as a cluster may have.
+  private static let positionsMax = 1_024
 
   private static let malformed = Rejection(
     .value, #"positions are change numbers by shard, such as {"2":8812}"#)
@@ -82,7 +88,7 @@ extension Registry {
   }
 
   private func impatience(_ flush: Flush, _ now: Timestamp, _ state: [Int32: Int64]) -> Rejection? {
-    let behind = flush.positions.sorted { $0.key < $1.key }.first { state[$0.key] ?? -1 < $0.value }
+    let behind = flush.positions.filter { state[$0.key] ?? -1 < $0.value }.min { $0.key < $1.key }
     if let behind, !state.isEmpty, state[behind.key] == nil {
       return Rejection(.value, "the table has no shard \(behind.key)")
     }

@@ -94,8 +94,8 @@ public final class MemberLife {
         commitInterval: settings.commitInterval),
       readiness: readiness, log: log, metrics: metrics, pause: pause)
     worker = TableWorker(
-      settings, clock: clock, leader: leader, letters: letters, readiness: readiness, log: log,
-      metrics: metrics)
+      settings, clock: clock, leader: leader, letters: letters, definitions: definitions,
+      readiness: readiness, log: log, metrics: metrics)
     var publishing = Publisher.Settings(topics: settings.topics, registry: settings.registry)
     publishing.neededTopics = settings.topicSpecs.map(\.name)
     publishing.throttle = settings.throttle

@@ -24,6 +24,7 @@ public final class TableWorker {
   private var publisher: Mailbox<Collected>?
   /// Streams over a limit, until the publisher is told.
   private var failures: [StreamFailure] = []
+  private let definitions: SharedDefinitions
   private let readiness: Readiness
   private var nextDrain = Duration.zero
   /// As many of the engine's candidates are in the metrics.
@@ -66,8 +67,10 @@ public final class TableWorker {
   /// `letters` come from publishers, one after the other, and from the console.
   public init(
     _ settings: MemberSettings, clock: any Clock, leader: Leader, letters: Mailbox<TableLetter>,
-    readiness: Readiness, log: Log, metrics: Metrics
+    definitions: SharedDefinitions, readiness: Readiness, log: Log, metrics: Metrics
   ) {
+    self.definitions = definitions
+    definitions.table(reached: 0)
     self.readiness = readiness
     self.clock = clock
     self.settings = settings
@@ -84,6 +87,7 @@ public final class TableWorker {
     guard try leader.turn(wait: waiting.isEmpty ? wait : .zero), leader.isServing, hasAllShards else {
       return
     }
+    if let position = table.commandsCommitted { definitions.table(reached: position) }
     let now = clock.elapsed()
     if now >= nextDrain, table.dirtyRows > 0 || engine.readsTheClock {
       drain()

@@ -191,11 +191,16 @@ public final class ChangePublisher {
 
   /// Who comes late, in a term that is over, must neither publish nor fence who does. Terms are claimed before this
   /// seat is taken in them: so a claim that comes after the second look brings someone who takes the seat from us.
-  private func takeSeat() throws(BusError) {
+  func takeSeat() throws(BusError) {
     if assignment != nil { try checkTerm() }
     let made = try bus.makeProducer(transactionalID: settings.topics.liveSeat)
-    try made.initialise()
-    if assignment != nil { try checkTerm() }
+    do throws(BusError) {
+      try made.initialise()
+      if assignment != nil { try checkTerm() }
+    } catch {
+      made.close()
+      throw error
+    }
     producer = made
   }
 

@@ -24,7 +24,8 @@ extension ChangePublisher {
     return running
   }
 
-  /// Throws where a later term than ours was claimed.
+  /// Throws where a later term than ours was claimed: for trying again, as the publisher's word on a claim of its own
+  /// comes a moment after that. Of another's claim it hears by this.
   func checkTerm() throws(BusError) {
     var claimed: Int64 = 0
     try bus.readToEnd([TopicPartition(settings.topics.registry, 0): earliestOffset], clock: clock) { batch in
@@ -34,8 +35,9 @@ extension ChangePublisher {
       }
     }
     if claimed > assignment!.epoch {
+      assignment!.news.send(.late(claimed: claimed))
       throw BusError(
-        .fenced, code: "TERM", "epoch \(claimed) is claimed, this is epoch \(assignment!.epoch)'s publisher")
+        .retry, code: "TERM", "epoch \(claimed) is claimed, this is epoch \(assignment!.epoch)'s publisher")
     }
   }
 

@@ -59,13 +59,19 @@ extension ChangePublisher {
   func beginAnew(_ stream: ChangeStream, _ reason: String) {
     running!.items.removeAll(ofStream: stream.number)
     release(stream)
+    // What it held is not in an answer that is under way: it is asked for again.
+    if stream.isWaiting { running!.asked = nil }
     if !stream.isWaiting && !stream.isReading { running!.beginning.append(stream) }
     stream.phase = .waiting
     stream.again = reason
   }
 
   /// Streams whose topics were made again while nobody published: those that are empty though they have counted.
+  /// Topics that are missing still are made.
   func beginEmptyAnew(_ running: inout Running) throws(BusError) {
+    let own = running.ordered.filter { $0.place.placement == .own && $0.isAlive }
+    let gone = Set(own.isEmpty ? [] : missing(of: own.map(\.place.topic)))
+    if !gone.isEmpty { try bus.ensureTopics(own.map(\.place.topicSpec).filter { gone.contains($0.name) }) }
     for stream in running.ordered where stream.isHistory && stream.isFollowing && stream.seq > 0 {
       let partition = TopicPartition(stream.place.topic, stream.place.partition)
       guard try bus.endOffset(partition, isolation: .uncommitted) == 0 else { continue }

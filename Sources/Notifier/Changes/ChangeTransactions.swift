@@ -113,12 +113,27 @@ extension ChangePublisher {
           "transaction aborted", ("code", error.code), ("error", error.message), ("attempt", "\(attempt)"),
           ("again_after", "\(wait)"))
         telemetry.aborted()
-        try producer!.abortOrGiveUp()
         let gone = missing(of: batch.topics)
+        try abort(without: gone)
         if !gone.isEmpty { return gone }
         pause(wait)
       }
     }
     preconditionFailure("the last attempt returns or throws")
+  }
+
+  /// As the publisher's: brokers that never began a transaction, since its first topics are gone, refuse to end it.
+  private func abort(without gone: [String]) throws(BusError) {
+    do throws(BusError) {
+      try producer!.abortOrGiveUp()
+    } catch  where error.code == "INVALID_TXN_STATE" && !gone.isEmpty {
+      log.warning("the producer is made anew", ("error", error.message), ("deleted", "\(gone)"))
+      producer!.close()
+      do throws(BusError) {
+        try takeSeat()
+      } catch  where error.remedy == .retry {
+        throw BusError(.recreate, code: error.code, error.message)
+      }
+    }
   }
 }

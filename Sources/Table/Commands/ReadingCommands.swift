@@ -21,6 +21,9 @@ extension EventTable {
     desk = CommandDesk(read: position, isUntold: isNew)
   }
 
+  /// All commands before this one are done, in committed transactions; nil where none are read.
+  public var commandsCommitted: Int64? { desk == nil ? nil : shard(0)?.committed.commands }
+
   /// Takes committed records of the replies topic, in order, after `startCommands`: what the commands before were
   /// answered, and how far those are that run. O(records).
   public func restoreReplies(_ batch: RecordBatch) {
