@@ -32,6 +32,8 @@ public struct MemberSettings: Sendable {
   /// Bytes of the rows with which streams of every change begin that go into one transaction: so that a huge
   /// view delays no changes.
   public var snapshotBytesMax = 4 << 20
+  /// Bytes of such rows that are held at a time, after which no further stream begins.
+  public var snapshotHeldMax = 256 << 20
   /// Topics of single streams that a sweep touches, at most, but for those of one set with those linked with
   /// it. At about 1 ms each, a sweep of these takes some 0.2 s.
   public var sweepTopicsMax = 200
@@ -104,6 +106,7 @@ public final class MemberLife {
       topics: settings.topics, schema: settings.schema, partitions: settings.table.partitions)
     changing.commitInterval = settings.commitInterval
     changing.snapshotBytesMax = settings.snapshotBytesMax
+    changing.snapshotHeldMax = settings.snapshotHeldMax
     changes = ChangePublisher(
       bus: bus, clock: clock, settings: changing, letters: changeLetters, table: letters,
       readiness: readiness, log: log, metrics: metrics, pause: pause)

@@ -152,11 +152,12 @@ public final class TableWorker {
   /// The rows of as many views as one turn may match against all rows, at least one.
   private func snapshot(_ views: [SnapshotView]) -> Snapshot {
     let countMax = max(1, settings.startWorkMax / max(1, table.rowCount))
-    let taken = views.prefix(countMax)
+    var taken = views.prefix(countMax)
+    let wanted = taken.compactMap { wanted in wanted.view.map { (wanted.id, $0) } }
     let rows = Engine.snapshots(
-      of: taken.compactMap { wanted in wanted.view.map { (wanted.id, $0) } }, table.rows.strings,
-      bytesMax: settings.unitBytesMax
+      of: wanted, table.rows.strings, bytesMax: settings.unitBytesMax, totalMax: settings.snapshotHeldMax
     ) { table.forEachRow($0) }
+    if rows.count < wanted.count { taken = taken.prefix { $0.id != wanted[rows.count].0 } }
     return Snapshot(taken: taken.count, rows: rows, positions: positions)
   }
 

@@ -7,6 +7,22 @@ import Testing
 
 /// Changes as the changelog has them, and what they are for views.
 @Suite struct ChangeMatcherTests {
+  @Test func `snapshots that are together too large are fewer, but at least one`() throws {
+    let world = World()
+    for n in 0..<50 { world.put("row \(n)") }
+    let views = try ["a", "b", "c"].map { ($0, try parseView("SELECT * FROM samples", in: world)) }
+    func taken(_ totalMax: Int) -> [String] {
+      Engine.snapshots(of: views, world.strings, bytesMax: 1 << 20, totalMax: totalMax) {
+        world.forEachRow($0)
+      }.map { "\($0.id) \($0.rows.count)" }
+    }
+    let all = taken(.max)
+    #expect(all == ["a 50", "b 50", "c 50"])
+    #expect(taken(1) == ["a 50"])
+    let one = Engine.snapshots(of: [views[0]], world.strings, bytesMax: 1 << 20) { world.forEachRow($0) }
+    #expect(taken(one[0].rows.byteCount * 5 / 2) == ["a 50", "b 50"])
+  }
+
   /// A table of which only the changes are told.
   private struct Log {
     let matcher = ChangeMatcher(samples)

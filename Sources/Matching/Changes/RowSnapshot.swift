@@ -13,14 +13,17 @@ public struct RowSnapshot: Sendable {
 
 extension Engine {
   /// Takes the rows of views of rows whose filters do not read the clock, in one pass; `rows` calls its argument
-  /// once for each row that is there. A view whose records have more than `bytesMax` bytes fails. O(rows x views).
+  /// once for each row that is there. A view whose records have more than `bytesMax` bytes fails. Where all together
+  /// have more than `totalMax`, the last are left out, but never the first: they are to be asked for again.
+  /// O(rows x views).
   public static func snapshots(
-    of views: [(id: String, view: View)], _ strings: StringTable, bytesMax: Int,
+    of views: [(id: String, view: View)], _ strings: StringTable, bytesMax: Int, totalMax: Int = .max,
     rows forEachRow: ((StringTable.Code, Row) -> Void) -> Void
   ) -> [RowSnapshot] {
     var begun = views.map { BegunSnapshot($0.id, $0.view) }
     forEachRow { key, row in
       for index in begun.indices { begun[index].show(key, row, strings, bytesMax) }
+      while begun.count > 1, begun.reduce(0, { $0 + $1.rows.byteCount }) > totalMax { begun.removeLast() }
     }
     return begun.map { RowSnapshot(id: $0.id, failure: $0.failure, rows: $0.rows) }
   }

@@ -27,6 +27,8 @@ public final class ChangePublisher {
     public var transactionRecordsMax = 20_000
     /// Bytes of snapshots' rows that go into one transaction, so that a huge one delays no changes.
     public var snapshotBytesMax = 4 << 20
+    /// Bytes of snapshots' rows that wait for their transactions, after which no further stream begins.
+    public var snapshotHeldMax = 256 << 20
     /// Bytes of changes that wait for their streams' snapshots, until no further ones are read.
     public var heldBytesMax = 64 << 20
     /// How often it is told how far the changelog is read, where nothing else is published; and, where nothing is

@@ -10,6 +10,8 @@ extension ChangePublisher {
   /// was read yet, reading begins at the end of what was committed by now.
   func askForSnapshots() throws(BusError) {
     guard running!.asked == nil else { return }
+    let held = running!.beginning.reduce(0) { $0 + $1.rowBytes }
+    if held >= settings.snapshotHeldMax { return }
     let begun = Array(running!.beginning.lazy.filter(\.isWaiting).prefix(settings.snapshotStreamsMax))
     if begun.isEmpty { return }
     if running!.reader == nil { try beginReading() }

@@ -80,6 +80,12 @@ final class ChangeStream {
     return false
   }
 
+  /// Of the rows with which it begins, all of them, until the last is published.
+  var rowBytes: Int {
+    if case .reading(let rows, _) = phase { return rows.byteCount }
+    return 0
+  }
+
   var isFollowing: Bool {
     if case .following = phase { return true }
     return false
