@@ -41,7 +41,10 @@ extension Integration {
       let seqs = follower.entries.map(\.position.point.seq)
       #expect(seqs == Array(1...Int64(seqs.count)))
       let ran = try town.belfry("history", "gate/all")
-      #expect(ran.status == 0 && ran.errors.hasPrefix("belfry: complete: 1 to \(seqs.count), epochs"))
+      // A member may be killed before it has published: how many epochs there are is luck.
+      #expect(
+        ran.status == 0 && ran.errors.hasPrefix("belfry: complete: 1 to \(seqs.count), epoch"),
+        "\(ran.errors)")
       #expect(ran.lines.count == seqs.count, "\(ran.errors)")
     }
   }
