@@ -50,9 +50,9 @@ PROTECTIONS = [
     Protection(
         "who takes the publisher's seat fences its former holder",
         "each process has a transactional id of its own",
-        "Sources/Notifier/Starting.swift",
-        "bus.makeProducer(transactionalID: topics.publishSeat)",
-        'bus.makeProducer(transactionalID: topics.publishSeat + (WITHOUT ? "-\\(clock.elapsed())" : ""))',
+        "Sources/Notifier/Publisher.swift",
+        'settings.topics.publishSeat, role: "publisher"',
+        'settings.topics.publishSeat + (WITHOUT ? "-\\(clock.elapsed())" : ""), role: "publisher"',
         SIMULATION,
     ),
     # The table
@@ -243,8 +243,8 @@ PROTECTIONS = [
         "who takes the seat of changes fences its former holder",
         "each process has a transactional id of its own",
         "Sources/Notifier/Changes/ChangePublisher.swift",
-        "bus.makeProducer(transactionalID: settings.topics.liveSeat)",
-        'bus.makeProducer(transactionalID: settings.topics.liveSeat + (WITHOUT ? "-\\(clock.elapsed())" : ""))',
+        'settings.topics.liveSeat, role: "changes"',
+        'settings.topics.liveSeat + (WITHOUT ? "-\\(clock.elapsed())" : ""), role: "changes"',
         SIMULATION + "|NotifierTests.ChangePublisherTests",
     ),
     Protection(

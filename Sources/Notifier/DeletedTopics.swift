@@ -8,47 +8,6 @@ extension Publisher {
   /// The code of the error with which the publisher begins anew since streams' topics were made again.
   static let madeAgain = "STREAM_TOPICS"
 
-  /// Waits until all records are acknowledged. A topic that is gone never does; who commits then waits for a
-  /// minute, and cannot abort any more.
-  func flush(_ batch: RecordBatch, _ producer: any TransactionalProducer) throws(BusError) {
-    let partitions = batch.topics.count + ClusterTopics.laneCount
-    let limit = settings.flushMin + settings.flushPerPartition * partitions
-    for _ in 0..<settings.attemptsMax {
-      do throws(BusError) {
-        return try producer.flush(timeout: limit)
-      } catch  where error.remedy == .retry {
-        let gone = missing(of: batch.topics)
-        if !gone.isEmpty {
-          throw BusError(.abort, code: Self.topicGone, "deleted: \(gone.joined(separator: ", "))")
-        }
-      }
-    }
-  }
-
-  /// Ends a transaction that touched topics which are gone. Where these were among the first that it touched,
-  /// the brokers have never begun it: they refuse to end it, and librdkafka's producer is of no more use. They
-  /// have answered to our epoch, so the seat is ours still, and a new producer may take it.
-  func abort(_ producer: any TransactionalProducer, without gone: [String]) throws(BusError) {
-    do throws(BusError) {
-      try producer.abortOrGiveUp()
-    } catch  where error.code == "INVALID_TXN_STATE" && running != nil {
-      log.warning("the producer is made anew", ("error", error.message), ("deleted", "\(gone)"))
-      producer.close()
-      running!.producer = try bus.makeProducer(transactionalID: settings.topics.publishSeat)
-      do throws(BusError) {
-        try running!.producer.initialise()
-      } catch  where error.remedy == .retry {
-        throw BusError(.recreate, code: error.code, error.message)
-      }
-    }
-  }
-
-  /// Those that are not there, sorted. None where nobody can tell now.
-  func missing(of topics: [String]) -> [String] {
-    guard let found = try? bus.partitionCounts(topics) else { return [] }
-    return topics.filter { found[$0] == nil }.sorted()
-  }
-
   /// The way on where other topics are gone than streams' own. Lanes are made again; all streams in them begin
   /// again then, and so the publisher does. The others are the member's.
   func remedy(forDeleted gone: [String]) throws(BusError) -> BusError {
@@ -83,7 +42,7 @@ extension Publisher {
     guard !running!.isCollecting, clock.elapsed() >= nextStreamTopics else { return }
     nextStreamTopics = clock.elapsed() + settings.topicsInterval
     let own = running!.streams.values.filter { $0.place.placement == .own }
-    let gone = Set(missing(of: own.map(\.place.topic)))
+    let gone = Set(bus.missing(of: own.map(\.place.topic)))
     if gone.isEmpty { return }
     let sets = Set(own.filter { gone.contains($0.place.topic) }.map(\.set))
     var lost: [[RequestSet]] = []
@@ -103,7 +62,7 @@ extension Publisher {
       let ids = Set(units.joined().flatMap(\.streams))
       let streams = running!.streams.values.filter { ids.contains($0.id) }
         .sorted { $0.place.creation < $1.place.creation }
-      let gone = missing(of: streams.filter { $0.place.placement == .own }.map(\.place.topic))
+      let gone = bus.missing(of: streams.filter { $0.place.placement == .own }.map(\.place.topic))
       log.error("streams' topics were deleted: they are made again", ("topics", "\(gone)"))
       telemetry.madeAgain(gone.count)
       let refused = try streamTopics.make(for: streams)

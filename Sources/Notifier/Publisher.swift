@@ -17,11 +17,6 @@ public final class Publisher {
     public var registry: RegistrySettings
     /// Records of `<cluster>.requests` taken into one transaction at most.
     public var requestsPerTurnMax = 2_000
-    /// Times that a transaction whose outcome is unknown, or that was aborted, is tried again in a row.
-    public var attemptsMax = 5
-    /// The pause before an aborted transaction is tried again, the first time and the last.
-    public var abortPauseMin = Duration.milliseconds(100)
-    public var abortPauseMax = Duration.seconds(2)
     /// How late what the table's thread collected may be seen.
     public var mailWait = Duration.milliseconds(5)
     /// How long the broker may gather requests, so that ten thousand renewals are some dozens of reads.
@@ -35,10 +30,8 @@ public final class Publisher {
     public var lookInterval = Duration.seconds(1)
     /// How the interval grows where sweeps take longer than it.
     public var throttle = Throttle.Settings()
-    /// How long records may wait to be acknowledged, before the brokers are asked whether a topic is gone: in
-    /// all, and for each partition.
-    public var flushMin = Duration.seconds(2)
-    public var flushPerPartition = Duration.milliseconds(5)
+    /// How its transactions are waited for, and tried again.
+    public var seat = Seat.Settings()
 
     public init(topics: ClusterTopics, registry: RegistrySettings) {
       self.topics = topics
@@ -48,14 +41,12 @@ public final class Publisher {
 
   /// The code of the error with which the table, too, must be made anew: its thread did not get a letter.
   public static let mailboxFull = "MAILBOX"
-  /// The record on `<cluster>.cluster` that says which term's publisher publishes.
-  static let claimKey = "claim"
+  /// The same: a topic was deleted, and must be made before anyone can go on.
+  public static let topicGone = "TOPIC_GONE"
   /// What was collected and not published yet; one sweep at a time is under way.
   private static let collectedMax = 16
   /// News of streams of every change: more than there can be streams.
   private static let newsMax = 200_000
-  /// The same: a topic was deleted, and must be made before anyone can go on.
-  public static let topicGone = "TOPIC_GONE"
 
   let bus: any Bus
   let clock: any Clock
@@ -70,7 +61,7 @@ public final class Publisher {
   let definitions: SharedDefinitions
   let log: Log
   let telemetry: PublisherTelemetry
-  private let pause: @Sendable (Duration) -> Void
+  let seat: Seat
   let streamTopics: StreamTopics
   /// The registry's time: that of the clock at the start, and what has elapsed since. So it never steps, and
   /// leases do not depend on the brokers' clocks.
@@ -82,7 +73,6 @@ public final class Publisher {
   struct Running {
     /// The streams' own topics, as they were before this publisher took its seat.
     var listed: [String]
-    var producer: any TransactionalProducer
     var requests: any Reader
     /// A reader of its own: who flushes does not wait until requests are gathered.
     var commands: any Reader
@@ -151,8 +141,10 @@ public final class Publisher {
     self.readiness = readiness
     self.definitions = definitions
     self.log = log.named("publisher")
-    self.pause = pause
     telemetry = PublisherTelemetry(metrics)
+    seat = Seat(
+      settings.topics.publishSeat, role: "publisher", topics: settings.topics, bus: bus, clock: clock,
+      settings: settings.seat, readiness: readiness, log: self.log, aborts: telemetry.aborts, pause: pause)
     streamTopics = StreamTopics(bus: bus, topics: settings.topics, log: self.log)
     started = (clock.now(), clock.elapsed())
     readiness.set("publisher", "restoring the registry")
@@ -161,7 +153,7 @@ public final class Publisher {
   public func close() {
     running?.requests.close()
     running?.commands.close()
-    running?.producer.close()
+    seat.close()
     running = nil
   }
 
@@ -331,7 +323,7 @@ public final class Publisher {
     for id in forgotten {
       out.append(topic: settings.topics.progress, partition: 0, timestamp: sweep.time, key: id, value: nil)
     }
-    let gone = try commit(outcome, sweep, running.producer)
+    let gone = try commit(outcome, sweep)
     if !gone.isEmpty { throw try remedy(forDeleted: gone) }
     for id in forgotten { counts.progress.end(id, epoch: counts.epoch) }
     for place in ended where place.mode != .net { counts.progress.endChanges(place.id) }
@@ -345,7 +337,7 @@ public final class Publisher {
   private func append(claim epoch: Int64, to batch: RecordBatch) {
     let value = JSON.object(of: ["epoch": .int(epoch), "seat": .string(settings.topics.publishSeat)])
     batch.append(
-      topic: settings.topics.registry, partition: 0, timestamp: clock.now(), key: Self.claimKey,
+      topic: settings.topics.registry, partition: 0, timestamp: clock.now(), key: Seat.claimKey,
       value: value.text)
   }
 
@@ -367,9 +359,7 @@ public final class Publisher {
     for id in effects.takenUp { tell(.takeUp(id: id)) }
     for set in effects.sets { running!.schedule.update(set, now: clock.elapsed()) }
     for id in effects.setsEnded { running!.schedule.remove(id) }
-    if let definitions = effects.definitions {
-      self.definitions.set(definitions)
-    }
+    if let definitions = effects.definitions { self.definitions.set(definitions) }
   }
 
   func begin(_ stream: Stream, _ running: inout Running) {
@@ -485,7 +475,7 @@ public final class Publisher {
         registryPosition: running!.registry.requestsPosition, contents: &contents)
       let answers = flushed(by: outcome, sweep, collected, sets)
       append(answers, to: outcome.batch)
-      let gone = try commit(outcome, sweep, running!.producer)
+      let gone = try commit(outcome, sweep)
       guard gone.isEmpty else {
         lost += try self.units(of: kept, without: gone, isFinal: !answers.isEmpty)
         continue
@@ -516,48 +506,11 @@ public final class Publisher {
   }
 
   /// Returns the topics that are not there any more: nothing is committed then.
-  private func commit(_ outcome: Sweep.Outcome, _ sweep: Sweep, _ producer: any TransactionalProducer)
-    throws(BusError) -> [String]
-  {
-    let gone = try transact(outcome.batch, producer)
+  private func commit(_ outcome: Sweep.Outcome, _ sweep: Sweep) throws(BusError) -> [String] {
+    let gone = try seat.transact(outcome.batch, in: counts.epoch)
     if !gone.isEmpty { return gone }
     for (id, state) in outcome.states { counts.progress.set(id, state) }
     if outcome.isTold { counts.progress.set(sweep: sweep.number, time: sweep.time) }
     return []
-  }
-
-  /// One transaction of these records. Aborted ones are tried again after a pause that grows, the same
-  /// records with the same counts; a commit whose outcome is not known is asked for again. Past that the
-  /// publisher is made anew, and reads back what became of it. Where topics are gone, it is aborted, and they
-  /// are returned.
-  private func transact(_ batch: RecordBatch, _ producer: any TransactionalProducer) throws(BusError)
-    -> [String]
-  {
-    var backoff = Backoff(first: settings.abortPauseMin, limit: settings.abortPauseMax)
-    for attempt in 1... {
-      do throws(BusError) {
-        try producer.begin()
-        try producer.send(batch)
-        try flush(batch, producer)
-        try producer.commit(attemptsMax: settings.attemptsMax)
-        return []
-      } catch {
-        guard attempt < settings.attemptsMax, error.remedy == .abort else {
-          throw error.remedy == .retry || error.remedy == .abort
-            ? BusError(.recreate, code: error.code, error.message) : error
-        }
-        let wait = backoff.take()
-        readiness.failed("publisher", error.description)
-        log.warning(
-          "transaction aborted", ("code", error.code), ("error", error.message), ("attempt", "\(attempt)"),
-          ("again_after", "\(wait)"))
-        telemetry.aborted()
-        let gone = missing(of: batch.topics)
-        try gone.isEmpty ? producer.abortOrGiveUp() : abort(producer, without: gone)
-        if !gone.isEmpty { return gone }
-        pause(wait)
-      }
-    }
-    preconditionFailure("the last attempt returns or throws")
   }
 }

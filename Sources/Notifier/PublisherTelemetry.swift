@@ -7,7 +7,7 @@ struct PublisherTelemetry {
   private let sweeps: Metric
   private let records: Metric
   private let sweepTime: Metric
-  private let aborts: Metric
+  let aborts: Metric
   private let overLimit: Metric
   private let restoreErrors: Metric
   private let flushes: Metric
@@ -56,7 +56,6 @@ struct PublisherTelemetry {
     sweepTime.add(Int(time.milliseconds))
   }
 
-  func aborted() { aborts.add() }
   func failed() { overLimit.add() }
   func madeAgain(_ count: Int) { madeAgain.add(count) }
 

@@ -9,8 +9,7 @@ extension Publisher {
     let topics = settings.topics
     try lookForTopics()
     let listed = try streamTopics.listed()
-    let producer = try bus.makeProducer(transactionalID: topics.publishSeat)
-    try producer.initialise()
+    try seat.take(in: nil)
     let (registry, claimed) = try restore()
     counts.epoch = max(claimed, counts.progress.epoch) + 1
     var effects = [registry.finishRestore(now: time)]
@@ -21,7 +20,7 @@ extension Publisher {
     let streams = registry.streams
     let places = streams.map(\.place)
     var running = Running(
-      listed: listed, producer: producer,
+      listed: listed,
       requests: try bus.makeReader(
         [TopicPartition(topics.requests, 0): registry.requestsPosition], isolation: .committed,
         gather: settings.requestGather),
@@ -56,7 +55,7 @@ extension Publisher {
     var claimed: Int64 = 0
     try fold(settings.topics.registry) { key, value in
       registry.restore(key: key, value: value)
-      guard key == Self.claimKey, let epoch = value?["epoch"]?.int else { return true }
+      guard key == Seat.claimKey, let epoch = value?["epoch"]?.int else { return true }
       if epoch.isCount { claimed = max(claimed, epoch) }
       return epoch.isCount
     }

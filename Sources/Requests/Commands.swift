@@ -20,7 +20,7 @@ extension Registry {
       counts.ignored += 1
       return Effects()
     }
-    if isChange(value, settings) { return passOver(now) }
+    if isChange(value, settings) { return quietly(now, isCommand: true) }
     counts.commands += 1
     var draft = Draft(now: now)
     let id = ByteKey(key)
@@ -40,14 +40,6 @@ extension Registry {
       let command = try? CommandContent(parsing: value, settings), case .statement = command.deed
     else { return false }
     return true
-  }
-
-  /// A change of rows: the position is written now and then.
-  private func passOver(_ now: Timestamp) -> Effects {
-    quietRecords += 1
-    if quietRecords < settings.quietRecordsMax { return Effects() }
-    var draft = Draft(now: now)
-    return settle(commands: &draft)
   }
 
   /// Carries a command out. nil: it is a flush, and waits.

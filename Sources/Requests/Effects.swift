@@ -3,7 +3,8 @@ import Events
 import Query
 
 /// What one step of the registry asks for. `cluster` and `replies` go out in one transaction; the rest is
-/// for the publisher once that is committed, in the order `ended`, `started`, `resumed`, `sets`, `setsEnded`.
+/// for the publisher once that is committed, in the order `ended`, `started`, `stored`,
+/// `takenUp`, `sets`, `setsEnded`.
 /// The effects of several steps may share a transaction; they are applied one after the other.
 public struct Effects: Sendable {
   /// Records of `<cluster>.cluster`; a nil value is a null.

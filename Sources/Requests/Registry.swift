@@ -17,7 +17,7 @@ import Query
 ///
 /// | key | members |
 /// | --- | --- |
-/// | `request/<client>/<name>` | `creation`, `stream`, `set` (ids), `replied_ms`, and the request's own members |
+/// | `request/<client>/<name>` | `creation`, `stream`, `set` (ids), `replied_ms`, `away_ms` (since when its client is away), and the request's own members |
 /// | `stream/<id>` | `creation`, `state` (`active`, `grace`), `text` (canonical), `mode`, `placement`, `topic`, `partition`, `key_prefix`, `again`, `set`, `grace_ms` (since when), `error` of one that stands still |
 /// | `stream/<id>` of an ended one | `creation`, `state` (`ended`), `ended` (a number that rises) |
 /// | `set/<id>` | `creation`, `filter` (canonical text of table and filter), `interval_ms` in force |
@@ -183,12 +183,12 @@ public final class Registry {
     return settle(&draft)
   }
 
-  /// A record that changed nothing: the position is written now and then.
-  func quietly(_ now: Timestamp) -> Effects {
+  /// A record that changed nothing: the position in its topic is written now and then.
+  func quietly(_ now: Timestamp, isCommand: Bool = false) -> Effects {
     quietRecords += 1
     if quietRecords < settings.quietRecordsMax { return Effects() }
     var draft = Draft(now: now)
-    return settle(&draft)
+    return isCommand ? settle(commands: &draft) : settle(&draft)
   }
 
   private func read(

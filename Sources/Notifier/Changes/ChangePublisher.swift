@@ -45,14 +45,8 @@ public final class ChangePublisher {
     public var storedAgeMax = Duration.seconds(3 * 86_400)
     /// How often it is looked for streams' topics that somebody deleted.
     public var topicsInterval = Duration.seconds(10)
-    /// How long records may wait to be acknowledged, before the brokers are asked whether a topic is gone: in
-    /// all, and for each partition.
-    public var flushMin = Duration.seconds(2)
-    public var flushPerPartition = Duration.milliseconds(5)
-    /// Times that a transaction is tried again in a row, and the pauses between.
-    public var attemptsMax = 5
-    public var abortPauseMin = Duration.milliseconds(100)
-    public var abortPauseMax = Duration.seconds(2)
+    /// How its transactions are waited for, and tried again.
+    public var seat = Seat.Settings()
 
     public init(topics: ClusterTopics, schema: Schema, partitions: Int) {
       self.topics = topics
@@ -114,11 +108,11 @@ public final class ChangePublisher {
   private let letters: Mailbox<ChangeLetter>
   let table: Mailbox<TableLetter>
   let answers = Mailbox<(number: Int, snapshot: Snapshot)>(capacity: 16)
-  let pause: @Sendable (Duration) -> Void
+  private let pause: @Sendable (Duration) -> Void
+  let seat: Seat
 
   var assignment: Assignment?
   var running: Running?
-  var producer: (any TransactionalProducer)?
   /// The number of the last question to the table.
   var questions = 0
   var nextCommit = Duration.zero
@@ -146,14 +140,16 @@ public final class ChangePublisher {
     self.log = log.named("changes")
     self.pause = pause
     telemetry = ChangeTelemetry(metrics)
+    seat = Seat(
+      settings.topics.liveSeat, role: "changes", topics: settings.topics, bus: bus, clock: clock,
+      settings: settings.seat, readiness: readiness, log: self.log, aborts: telemetry.aborts, pause: pause)
   }
 
   /// Lets go of the seat and of all that was restored; what the publisher has told stays.
   public func reset() {
     close(running)
     running = nil
-    producer?.close()
-    producer = nil
+    seat.close()
   }
 
   public func close() {
@@ -167,7 +163,7 @@ public final class ChangePublisher {
   public func turn(wait: Duration) throws(BusError) {
     takeLetters()
     // Also before there is a term: what a former holder left open ends here, and hides nothing any more.
-    if producer == nil { try takeSeat() }
+    if !seat.isHeld { try takeSeat() }
     guard assignment != nil else { return rest(wait) }
     if running == nil { running = try restored() }
     if !assignment!.isTold { assignment!.isTold = assignment!.news.send(.begun) }
@@ -191,19 +187,17 @@ public final class ChangePublisher {
     readiness.turned("changes")
   }
 
-  /// Who comes late, in a term that is over, must neither publish nor fence who does. Terms are claimed before this
-  /// seat is taken in them: so a claim that comes after the second look brings someone who takes the seat from us.
-  func takeSeat() throws(BusError) {
-    if assignment != nil { try checkTerm() }
-    let made = try bus.makeProducer(transactionalID: settings.topics.liveSeat)
+  /// A term that is over is not ours to publish in; where it is not the publisher's own claim that ended it, the
+  /// publisher hears of that.
+  private func takeSeat() throws(BusError) {
     do throws(BusError) {
-      try made.initialise()
-      if assignment != nil { try checkTerm() }
+      try seat.take(in: assignment?.epoch)
     } catch {
-      made.close()
+      if let assignment, seat.claimed > assignment.epoch {
+        assignment.news.send(.late(claimed: seat.claimed))
+      }
       throw error
     }
-    producer = made
   }
 
   // MARK: Streams

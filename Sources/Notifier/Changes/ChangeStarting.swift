@@ -24,23 +24,6 @@ extension ChangePublisher {
     return running
   }
 
-  /// Throws where a later term than ours was claimed: for trying again, as the publisher's word on a claim of its own
-  /// comes a moment after that. Of another's claim it hears by this.
-  func checkTerm() throws(BusError) {
-    var claimed: Int64 = 0
-    try bus.readToEnd([TopicPartition(settings.topics.registry, 0): earliestOffset], clock: clock) { batch in
-      for record in batch.records where batch.keyText(record) == Publisher.claimKey {
-        let claim = batch.value(record).flatMap { try? JSON(parsing: $0) }
-        if let epoch = claim?["epoch"]?.int, epoch.isCount { claimed = max(claimed, epoch) }
-      }
-    }
-    if claimed > assignment!.epoch {
-      assignment!.news.send(.late(claimed: claimed))
-      throw BusError(
-        .retry, code: "TERM", "epoch \(claimed) is claimed, this is epoch \(assignment!.epoch)'s publisher")
-    }
-  }
-
   private func restore(_ progress: inout ChangeProgress) throws(BusError) {
     let now = clock.now()
     let seat = settings.topics.liveSeat

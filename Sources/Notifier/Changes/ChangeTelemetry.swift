@@ -5,7 +5,7 @@ struct ChangeTelemetry {
   private let records: Metric
   private let transactions: Metric
   private let milliseconds: Metric
-  private let aborts: Metric
+  let aborts: Metric
   private let changes: Metric
   private let gaps: Metric
   private let unreadable: Metric
@@ -45,7 +45,6 @@ struct ChangeTelemetry {
   func began() { snapshots.add() }
   func failed() { overLimit.add() }
   func madeAgain(_ count: Int) { topicsMadeAgain.add(count) }
-  func aborted() { aborts.add() }
 
   func published(_ count: Int, _ time: Duration) {
     records.add(count)

@@ -4,35 +4,12 @@ import Requests
 
 // A stream's topic that somebody deletes stops nothing else (DESIGN section 7).
 extension ChangePublisher {
-  /// Waits until all records are acknowledged. A topic that is gone never does; who commits then waits for a minute,
-  /// and cannot abort any more.
-  func flush(_ batch: RecordBatch) throws(BusError) {
-    let partitions = batch.topics.count + ClusterTopics.laneCount
-    let limit = settings.flushMin + settings.flushPerPartition * partitions
-    for _ in 0..<settings.attemptsMax {
-      do throws(BusError) {
-        return try producer!.flush(timeout: limit)
-      } catch  where error.remedy == .retry {
-        let gone = missing(of: batch.topics)
-        if !gone.isEmpty {
-          throw BusError(.abort, code: Publisher.topicGone, "deleted: \(gone.joined(separator: ", "))")
-        }
-      }
-    }
-  }
-
-  /// Those that are not there, sorted. None where nobody can tell now.
-  func missing(of topics: [String]) -> [String] {
-    guard let found = try? bus.partitionCounts(topics) else { return [] }
-    return topics.filter { found[$0] == nil }.sorted()
-  }
-
   /// Looks now and then whether the streams' own topics are there: nobody else would before a change.
   func lookForStreamTopics() throws(BusError) {
     guard clock.elapsed() >= nextTopics else { return }
     nextTopics = clock.elapsed() + settings.topicsInterval
     let own = running!.ordered.filter { $0.place.placement == .own && $0.isAlive }.map(\.place.topic)
-    let gone = own.isEmpty ? [] : missing(of: own)
+    let gone = bus.missing(of: own)
     if !gone.isEmpty { try makeAgain(gone) }
   }
 
@@ -70,7 +47,7 @@ extension ChangePublisher {
   /// Topics that are missing still are made.
   func beginEmptyAnew(_ running: inout Running) throws(BusError) {
     let own = running.ordered.filter { $0.place.placement == .own && $0.isAlive }
-    let gone = Set(own.isEmpty ? [] : missing(of: own.map(\.place.topic)))
+    let gone = Set(bus.missing(of: own.map(\.place.topic)))
     if !gone.isEmpty { try bus.ensureTopics(own.map(\.place.topicSpec).filter { gone.contains($0.name) }) }
     for stream in running.ordered where stream.isHistory && stream.isFollowing && stream.seq > 0 {
       let partition = TopicPartition(stream.place.topic, stream.place.partition)

@@ -41,11 +41,7 @@ extension ChangePublisher {
     let told = ChangeProgress.record(
       running!.positions, epoch: assignment!.epoch, number: number, time: time)
     append(told.text, key: "*/\(settings.topics.liveSeat)", time, to: out)
-    do throws(BusError) {
-      return (changed, published, try transact(out))
-    } catch  where error.remedy == .retry || error.remedy == .abort {
-      throw BusError(.recreate, code: error.code, error.message)
-    }
+    return (changed, published, try seat.transact(out, in: assignment!.epoch))
   }
 
   /// Gives the items their sequence counts; returns the streams whose progress is to be told, each once.
@@ -91,49 +87,5 @@ extension ChangePublisher {
     nextCommit = started + settings.commitInterval
     lastPublished = started
     running!.told = running!.positions
-  }
-
-  /// Aborted transactions are tried again after a pause that grows, the same records with the same counts. Past
-  /// that, or where the outcome is not known, all is restored, and what became of it is read back. Where topics are
-  /// gone, it is aborted, and they are returned.
-  private func transact(_ batch: RecordBatch) throws(BusError) -> [String] {
-    var backoff = Backoff(first: settings.abortPauseMin, limit: settings.abortPauseMax)
-    for attempt in 1... {
-      do throws(BusError) {
-        try producer!.begin()
-        try producer!.send(batch)
-        try flush(batch)
-        try producer!.commit(attemptsMax: settings.attemptsMax)
-        return []
-      } catch {
-        guard attempt < settings.attemptsMax, error.remedy == .abort else { throw error }
-        let wait = backoff.take()
-        readiness.failed("changes", error.description)
-        log.warning(
-          "transaction aborted", ("code", error.code), ("error", error.message), ("attempt", "\(attempt)"),
-          ("again_after", "\(wait)"))
-        telemetry.aborted()
-        let gone = missing(of: batch.topics)
-        try abort(without: gone)
-        if !gone.isEmpty { return gone }
-        pause(wait)
-      }
-    }
-    preconditionFailure("the last attempt returns or throws")
-  }
-
-  /// As the publisher's: brokers that never began a transaction, since its first topics are gone, refuse to end it.
-  private func abort(without gone: [String]) throws(BusError) {
-    do throws(BusError) {
-      try producer!.abortOrGiveUp()
-    } catch  where error.code == "INVALID_TXN_STATE" && !gone.isEmpty {
-      log.warning("the producer is made anew", ("error", error.message), ("deleted", "\(gone)"))
-      producer!.close()
-      do throws(BusError) {
-        try takeSeat()
-      } catch  where error.remedy == .retry {
-        throw BusError(.recreate, code: error.code, error.message)
-      }
-    }
   }
 }
