@@ -297,11 +297,24 @@ public final class Member: Sendable {
       roles.life.worker.close()
     }
     let changes = JoinedThread { [self] in
-      outcome.end(with: publishChanges(roles.life, outcome))
+      let life = roles.life
+      let error = publish("changes", outcome, changeRestarts, "the publisher of every change") {
+        wait throws(BusError) in
+        try life.changes.turn(wait: wait)
+      } anew: {
+        life.resetChanges(after: $0)
+      }
+      outcome.end(with: error)
       roles.life.changes.close()
     }
     if table != nil, changes != nil {
-      outcome.end(with: publish(life, outcome))
+      let error = publish("publisher", outcome, publisherRestarts, "the publisher") {
+        wait throws(BusError) in
+        try life.publisher.turn(wait: wait)
+      } anew: {
+        life.remakePublisher(after: $0)
+      }
+      outcome.end(with: error)
     } else {
       outcome.end(with: BusError(.recreate, code: "THREAD", "the machine has no more threads to give"))
     }
@@ -343,36 +356,24 @@ public final class Member: Sendable {
     }
   }
 
-  /// Turns the publisher and makes it anew when it fails, while the table serves on.
-  private func publish(_ life: MemberLife, _ outcome: Outcome) -> BusError? {
+  /// Turns a publisher and makes it anew when it fails, while the table serves on. `anew` gives false where the table
+  /// must be made anew with it.
+  private func publish(
+    _ role: String, _ outcome: Outcome, _ restarts: Base.Metric, _ words: String,
+    turn: (Duration) throws(BusError) -> Void, anew: (BusError) -> Bool
+  ) -> BusError? {
     var backoff = Backoff(first: Self.pauseMin, limit: Self.pauseMax)
     while true {
       let started = clock.elapsed()
-      guard let error = run("publisher", outcome, life.publisher.turn) else { return nil }
+      guard let error = run(role, outcome, turn) else { return nil }
       if MemberLife.isFinal(error) || isStopping || outcome.isEnded { return error }
-      guard life.remakePublisher(after: error) else { return error }
-      publisherRestarts.add()
-      readiness.set("publisher", error.description)
+      guard anew(error) else { return error }
+      restarts.add()
+      readiness.set(role, error.description)
       // Another process may have the seat: the table's group knows, and then this member ends.
       if error.remedy == .fenced { rest(Leader.Settings.fenceWait) { outcome.isEnded } }
       if outcome.isEnded { return error }
-      pause("the publisher is made anew", after: error, started, &backoff) { outcome.isEnded }
-    }
-  }
-
-  /// Turns the publisher of every change likewise.
-  private func publishChanges(_ life: MemberLife, _ outcome: Outcome) -> BusError? {
-    var backoff = Backoff(first: Self.pauseMin, limit: Self.pauseMax)
-    while true {
-      let started = clock.elapsed()
-      guard let error = run("changes", outcome, life.changes.turn) else { return nil }
-      if MemberLife.isFinal(error) || isStopping || outcome.isEnded { return error }
-      guard life.resetChanges(after: error) else { return error }
-      changeRestarts.add()
-      readiness.set("changes", error.description)
-      if error.remedy == .fenced { rest(Leader.Settings.fenceWait) { outcome.isEnded } }
-      if outcome.isEnded { return error }
-      pause("the publisher of every change is made anew", after: error, started, &backoff) { outcome.isEnded }
+      pause("\(words) is made anew", after: error, started, &backoff) { outcome.isEnded }
     }
   }
 
