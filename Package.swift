@@ -53,10 +53,10 @@ let package = Package(
 
     module("Base", ["CCrypto"]),
     module("Bus", ["Base", "CRdKafka"]),
-    module("Events", ["Base", "CJansson", "CSimdJSON"]),
+    module("Events", ["Base", "CJansson", "CPrefetch", "CSimdJSON"]),
     module("Query", ["Base", "Events"]),
     module("Table", ["Base", "Bus", "Events"]),
-    module("Matching", ["Base", "CPrefetch", "Events", "Query"]),
+    module("Matching", ["Base", "Events", "Query"]),
     module("Requests", ["Base", "Events", "Query"]),
     module("Notifier", ["Base", "Bus", "Events", "Matching", "Requests"]),
     module("ConnectorKit", ["Base"]),

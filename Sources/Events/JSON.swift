@@ -36,6 +36,16 @@ public enum JSON: Sendable, Hashable {
     .object(members.compactMap { name, value in value.map { Member(name, $0) } })
   }
 
+  /// A column's value; a time as its milliseconds.
+  public init(_ value: Value) {
+    switch value {
+    case .string(let text): self = .string(text)
+    case .int(let n), .time(let n): self = .int(n)
+    case .real(let x): self = .real(x)
+    case .bool(let b): self = .bool(b)
+    }
+  }
+
   /// Parses one JSON text (RFC 8259; UTF-8, integers within 64 bits, no U+0000 in strings, last of
   /// doubled names wins). Throws the place and cause of the first error. Any thread may call.
   public init(parsing bytes: UnsafeRawBufferPointer) throws(JSONError) {

@@ -63,14 +63,3 @@ final class ChangeReader: ChangeLanguage {
     return CompiledChange(change)
   }
 }
-
-extension JSON {
-  fileprivate init(_ value: Value) {
-    switch value {
-    case .string(let text): self = .string(text)
-    case .int(let n), .time(let n): self = .int(n)
-    case .real(let x): self = .real(x)
-    case .bool(let answer): self = .bool(answer)
-    }
-  }
-}

@@ -207,14 +207,3 @@ private func withOptional<Result>(_ text: String?, _ body: (UnsafeRawBufferPoint
   guard let text else { return body(nil) }
   return Array(text.utf8).withUnsafeBytes { body($0) }
 }
-
-extension JSON {
-  fileprivate init(_ value: Value) {
-    switch value {
-    case .string(let text): self = .string(text)
-    case .int(let n), .time(let n): self = .int(n)
-    case .real(let x): self = .real(x)
-    case .bool(let b): self = .bool(b)
-    }
-  }
-}

@@ -64,9 +64,6 @@ void belfry_json_free(belfry_json_parser *parser);
 belfry_json_outcome belfry_json_parse(
     belfry_json_parser *parser, const uint8_t *bytes, size_t count, belfry_json_members *members);
 
-// Has the processor fetch a cache line that is about to be read.
-static inline void belfry_prefetch(const void *address) { __builtin_prefetch(address); }
-
 // Why the last text was malformed, in simdjson's words.
 const char *belfry_json_error(const belfry_json_parser *parser);
 

@@ -1,4 +1,3 @@
-import CPrefetch
 import Events
 
 /// Where the images of a change go on to below a node.
@@ -178,7 +177,7 @@ extension Walk {
       if let partition = found.partition, !mark(found, partition) { continue }
       index.found[end] = found
       end += 1
-      prefetch(found.node.pointee.entries)
+      fetchAhead(found.node.pointee.entries)
       if let partitions = found.node.pointee.partitions.base { prefetch(partitions) }
       if let ranges = found.node.pointee.ranges { prefetch(ranges) }
     }
@@ -213,12 +212,9 @@ extension Walk {
 
   // MARK: Caches
 
-  @inline(__always)
-  private func prefetch(_ address: UnsafeRawPointer) { cache_prefetch(address) }
-
   /// The first lines; the cache guesses those behind them.
   @inline(__always)
-  private func prefetch(_ entries: Run<Entry>) {
+  private func fetchAhead(_ entries: Run<Entry>) {
     guard let base = entries.base else { return }
     let bytes = min(Int(entries.count) * MemoryLayout<Entry>.stride, 512)
     for line in stride(from: 0, to: bytes, by: 64) { prefetch(UnsafeRawPointer(base) + line) }
