@@ -20,14 +20,7 @@ extension Integration {
       try town.start()
       let checks = try LoadChecks(town)
       let load = try Load(town, identifiers: 150, seed: 11)
-      var random = SeededRandom(seed: 12)
-      for _ in 0..<20 {
-        let moment = load.sent + .random(in: 20...3000, using: &random)
-        try eventually("\(moment) events sent") { load.sent >= moment }
-        try town.kill()
-        try town.launch()
-      }
-      try town.waitUntilReady()
+      try town.killAndLaunch(20, under: load, within: 20...3000, seed: 12)
       try load.stop()
       try checks.check(load)
     }

@@ -11,15 +11,7 @@ extension Integration {
       try town.start()
       let checks = try LoadChecks(town)
       let load = try Load(town, identifiers: 150, seed: 1)
-      var random = SeededRandom(seed: 5)
-      for _ in 0..<5 {
-        // Moments are counted in events sent: in the middle of the work, or of the restore before it.
-        let moment = load.sent + .random(in: 50...3000, using: &random)
-        try eventually("\(moment) events sent") { load.sent >= moment }
-        try town.kill()
-        try town.launch()
-      }
-      try town.waitUntilReady()
+      try town.killAndLaunch(5, under: load, within: 50...3000, seed: 5)
       try load.stop()
       try checks.check(load)
     }

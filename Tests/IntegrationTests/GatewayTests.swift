@@ -18,19 +18,12 @@ extension Integration {
       let address = try #require(StreamAddress(reply: reply), "\(reply.text)")
       let follower = try Follower(address, town)
       let load = try Load(town, identifiers: 60, seed: 21)
-      var random = SeededRandom(seed: 22)
-      for _ in 0..<6 {
-        let moment = load.sent + .random(in: 50...2000, using: &random)
-        try eventually("\(moment) events sent") {
-          try follower.poll()
-          return load.sent >= moment
-        }
-        try town.kill()
+      try town.killAndLaunch(6, under: load, within: 50...2000, seed: 22) {
+        try follower.poll()
+      } between: { random in
         // A gateway, too, is ended now and then, and goes on from what it kept.
         if Bool.random(using: &random) { try follower.reopen() }
-        try town.launch()
       }
-      try town.waitUntilReady()
       try load.stop()
       try eventually(within: .seconds(60), "the last change; \(follower.entries.count) have come") {
         try follower.poll()

@@ -88,7 +88,7 @@ final class Broker: Sendable {
       (name, name == "WIRED" ? ports[5] : port)
     }
     return """
-      process.roles=broker,controller
+      \(common(count: 1))
       node.id=1
       controller.quorum.voters=1@127.0.0.1:\(ports[1])
       listeners=\(list(listeners))
@@ -103,22 +103,7 @@ final class Broker: Sendable {
       org.apache.kafka.common.security.plain.PlainLoginModule required user_\(user)="\(password)";
       listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
       org.apache.kafka.common.security.scram.ScramLoginModule required;
-      controller.listener.names=CONTROLLER
-      inter.broker.listener.name=PLAINTEXT
       log.dirs=\(data)
-      num.network.threads=2
-      num.io.threads=2
-      offsets.topic.replication.factor=1
-      offsets.topic.num.partitions=4
-      transaction.state.log.replication.factor=1
-      transaction.state.log.min.isr=1
-      transaction.state.log.num.partitions=4
-      share.coordinator.state.topic.replication.factor=1
-      share.coordinator.state.topic.min.isr=1
-      default.replication.factor=1
-      min.insync.replicas=1
-      group.initial.rebalance.delay.ms=0
-      auto.create.topics.enable=false
       log.cleaner.backoff.ms=500
       log.retention.ms=-1
       log.retention.check.interval.ms=1000
@@ -126,6 +111,28 @@ final class Broker: Sendable {
       transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 
       """
+  }
+
+  /// What is the same for each broker of the tests; `count`: brokers that replicate.
+  static func common(count: Int) -> String {
+    """
+    process.roles=broker,controller
+    controller.listener.names=CONTROLLER
+    inter.broker.listener.name=PLAINTEXT
+    num.network.threads=2
+    num.io.threads=2
+    offsets.topic.replication.factor=\(count)
+    offsets.topic.num.partitions=4
+    transaction.state.log.replication.factor=\(count)
+    transaction.state.log.min.isr=\(max(1, count - 1))
+    transaction.state.log.num.partitions=4
+    share.coordinator.state.topic.replication.factor=\(count)
+    share.coordinator.state.topic.min.isr=\(max(1, count - 1))
+    default.replication.factor=\(count)
+    min.insync.replicas=\(max(1, count - 1))
+    group.initial.rebalance.delay.ms=0
+    auto.create.topics.enable=false
+    """
   }
 
   static func script(_ name: String) -> String { "\(home!)/bin/\(name)" }

@@ -1,7 +1,30 @@
+import Base
 import Bus
 import Client
 import Events
 import Testing
+
+extension Town {
+  /// Kills the member and starts it again. Moments are counted in events sent: in the middle of the work, or of the
+  /// restore before it. `meanwhile` runs until each comes, `between` while the member is dead.
+  func killAndLaunch(
+    _ times: Int, under load: Load, within events: ClosedRange<Int>, seed: UInt64,
+    meanwhile: () throws -> Void = {}, between: (inout SeededRandom) throws -> Void = { _ in }
+  ) throws {
+    var random = SeededRandom(seed: seed)
+    for _ in 0..<times {
+      let moment = load.sent + .random(in: events, using: &random)
+      try eventually("\(moment) events sent") {
+        try meanwhile()
+        return load.sent >= moment
+      }
+      try kill()
+      try between(&random)
+      try launch()
+    }
+    try waitUntilReady()
+  }
+}
 
 /// What must hold of a town after whatever happened under load: the table against what was sent, the
 /// changelog's numbers, the streams against the table.

@@ -40,28 +40,13 @@ final class OwnKafka {
     node: Int, of count: Int, ports: (client: Int, controller: Int), voters: String, data: String
   ) -> String {
     """
-    process.roles=broker,controller
+    \(Broker.common(count: count))
     node.id=\(node)
     controller.quorum.voters=\(voters)
     listeners=PLAINTEXT://127.0.0.1:\(ports.client),CONTROLLER://127.0.0.1:\(ports.controller)
     advertised.listeners=PLAINTEXT://127.0.0.1:\(ports.client)
     listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-    controller.listener.names=CONTROLLER
-    inter.broker.listener.name=PLAINTEXT
     log.dirs=\(data)
-    num.network.threads=2
-    num.io.threads=2
-    offsets.topic.replication.factor=\(count)
-    offsets.topic.num.partitions=4
-    transaction.state.log.replication.factor=\(count)
-    transaction.state.log.min.isr=\(max(1, count - 1))
-    transaction.state.log.num.partitions=4
-    share.coordinator.state.topic.replication.factor=\(count)
-    share.coordinator.state.topic.min.isr=\(max(1, count - 1))
-    default.replication.factor=\(count)
-    min.insync.replicas=\(max(1, count - 1))
-    group.initial.rebalance.delay.ms=0
-    auto.create.topics.enable=false
 
     """
   }
