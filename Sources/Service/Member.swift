@@ -272,14 +272,7 @@ public final class Member: Sendable {
 
   /// One life of the table, with as many of the publisher's as it takes; returns the error that ended it.
   private func live() -> BusError? {
-    do throws(BusError) {
-      try bus.ensureTopics(settings.topicSpecs)
-      try waitForOthers()
-    } catch {
-      readiness.set("bus", error.description)
-      return error
-    }
-    readiness.set("bus", nil)
+    if let error = prepare() { return error }
     if isStopping { return nil }
     warnOfTopics()
     let life = MemberLife(
@@ -322,6 +315,27 @@ public final class Member: Sendable {
     changes?.join()
     table?.join()
     return outcome.error
+  }
+
+  /// Before anything lives: the topics are there, and no other member is. Returns why that cannot be; nil, too, where
+  /// the member stops.
+  private func prepare() -> BusError? {
+    var backoff = Backoff(first: Self.pauseMin, limit: Self.pauseMax)
+    while !isStopping {
+      do throws(BusError) {
+        try bus.ensureTopics(settings.topicSpecs)
+        try waitForOthers()
+        readiness.set("bus", nil)
+        return nil
+      } catch {
+        readiness.set("bus", error.description)
+        guard error.remedy == .retry else { return error }
+        let pause = backoff.take()
+        log.warning("tried again", ("code", error.code), ("error", error.message), ("after", "\(pause)"))
+        rest(pause) { false }
+      }
+    }
+    return nil
   }
 
   public static let notAlone = "MEMBER"
