@@ -30,7 +30,12 @@ build: setup ## the program, as .build/release/belfry (CONFIGURATION=debug: as .
 test: ## all tests (FILTER=regex: some); those on a real Kafka only where KAFKA_HOME names one
 	@Scripts/setup.sh --tests
 	@$(SWIFT_BUILD) --build-tests
+ifdef FILTER
 	@$(SWIFT_TEST) --skip-build $(FILTERED)
+else # one after the other: the second start the program and a broker, and wait for both
+	@$(SWIFT_TEST) --skip-build --skip IntegrationTests
+	@$(SWIFT_TEST) --skip-build --filter IntegrationTests
+endif
 
 bench: setup ## the figures of docs/benchmarks.md, on a broker of KAFKA_HOME's (ARGS='ingest': only these)
 	@Benchmarks/run.sh $(ARGS)

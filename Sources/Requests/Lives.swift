@@ -126,8 +126,16 @@ extension Registry {
   }
 
   func parse(_ sql: String) throws(Rejection) -> View {
+    let text = ByteKey(sql)
+    if let known = views[text] { return known }
     counts.queriesParsed += 1
-    do { return try parseView(sql, in: catalog, definitions) } catch { throw Rejection(error) }
+    do {
+      let view = try parseView(sql, in: catalog, definitions)
+      views.remember(text, view)
+      return view
+    } catch {
+      throw Rejection(error)
+    }
   }
 
   /// Every change can be told of rows only, and only where time alone changes nothing.

@@ -58,7 +58,8 @@ public final class Registry {
   var retried: [StreamEntry] = []
 
   /// The named filters and views that requests may use.
-  public internal(set) var definitions = Definitions()
+  public internal(set) var definitions = Definitions() { didSet { views.forget() } }
+  var views = ViewMemo()
   /// The answers to commands, by their ids.
   var answers = Remembered<ByteKey, JSON>()
   /// No set is published more often, ms (`throttle`); and the sets whose clients are to be told so.
