@@ -114,6 +114,13 @@ static inline rd_kafka_topic_partition_list_t *ends_of(rd_kafka_t *client, const
   return list;
 }
 
+/* Assigns a topic's partitions from their ends on. */
+static inline void read_from_end(rd_kafka_t *reader, const char *topic) {
+  rd_kafka_topic_partition_list_t *ends = ends_of(reader, topic);
+  check(rd_kafka_assign(reader, ends), topic);
+  rd_kafka_topic_partition_list_destroy(ends);
+}
+
 static inline int64_t total(const rd_kafka_topic_partition_list_t *list) {
   int64_t sum = 0;
   for (int i = 0; i < list->cnt; i++) sum += list->elems[i].offset > 0 ? list->elems[i].offset : 0;

@@ -37,9 +37,7 @@ static void check_error(rd_kafka_error_t *error, const char *what) {
 /* Reads committed records of a topic of one partition from its end on. */
 static rd_kafka_t *reader_at_end(const char *bootstrap, const char *topic) {
   rd_kafka_t *reader = client(RD_KAFKA_CONSUMER, bootstrap, NULL);
-  rd_kafka_topic_partition_list_t *ends = ends_of(reader, topic);
-  check(rd_kafka_assign(reader, ends), topic);
-  rd_kafka_topic_partition_list_destroy(ends);
+  read_from_end(reader, topic);
   return reader;
 }
 

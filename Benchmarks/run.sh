@@ -1,8 +1,8 @@
 #!/bin/bash
 # Belfry's figures on a throwaway Kafka (docs/benchmarks.md says what they mean).
 #   KAFKA_HOME=/opt/kafka Benchmarks/run.sh [ingest] [clients] [restore] [matching] [aggregates] [canonical] [decode]
-#     [endtoend] [flush] [exactlyonce]
-# All of them without a name; matching, aggregates, canonical and decode need no Kafka. Sizes come from the
+#     [endtoend] [flush] [exactlyonce] [soak]
+# All but soak without a name; matching, aggregates, canonical and decode need no Kafka. Sizes come from the
 # environment; the defaults are those of docs/benchmarks.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,6 +33,8 @@ FLUSH_LOAD=${FLUSH_LOAD:-5000}            # flush: events a second meanwhile
 EO_EVENTS=${EO_EVENTS:-1000000}           # exactlyonce: events
 EO_COMMITS=${EO_COMMITS:-1000 100}        # exactlyonce: commit intervals, ms
 EO_ROUNDS=${EO_ROUNDS:-3}
+SOAK=${SOAK:-3600}                        # soak: seconds
+SOAK_LOAD=${SOAK_LOAD:-40000}             # soak: events a second: half of what two cores take with their producer
 TIMEOUT=${TIMEOUT:-900}                   # seconds for any one step
 BELFRY=${BELFRY:-}                        # the program; empty: a release build is made
 
@@ -168,6 +170,15 @@ resident() { awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$1/status"; }
 prefill() {
   load create "$bootstrap" "$1.events" "$PARTITIONS"
   load produce "$bootstrap" "$1.events" "$2" "$3" "$EVENT_BYTES" "$4" 0 >"$work/prefill.$1"
+}
+
+# TOPIC...: keeps 100 MB a partition of them, so that an hour of events fits on the disk. Nothing restores from them.
+retain() {
+  local topic
+  for topic in "$@"; do
+    "$KAFKA_HOME/bin/kafka-configs.sh" --bootstrap-server "$bootstrap" --alter --entity-type topics --entity-name "$topic" \
+      --add-config cleanup.policy=[compact,delete],segment.bytes=50000000,retention.bytes=100000000 >>"$work/broker.log" 2>&1
+  done
 }
 
 # Topics that are not needed any more: their pages and disk are the next run's.
@@ -307,6 +318,49 @@ bench_flush() {
     "$(value plain_median "$work/flushes"); $(value plain_p99 "$work/flushes") ms" ""
   result "flush: medians, flush / plain" \
     "$(calc %.2f "$(value flush_median "$work/flushes") / $(value plain_median "$work/flushes")") x" ""
+}
+
+# --- soak: every change at once, and what the process holds
+
+descriptors() { ls "/proc/$1/fd" | wc -l; }
+# What the service holds now, as `resident / descriptors / threads`.
+held() {
+  calc "%.0f MiB / $(descriptors "$serve") / $(ls "/proc/$serve/task" | wc -l)" "$(resident "$serve") / 1048576"
+}
+
+bench_soak() {
+  local start middle end before
+  cc -O2 -o "$work/live" Benchmarks/live.c -lrdkafka -lm
+  prefill bench-soak "$ROWS" "$ROWS" "$SEED"
+  start_serve bench-soak
+  load follow "$bootstrap" bench-soak.table bench-soak.events 0 "$TIMEOUT" 0 "$serve" >/dev/null
+  wait_ready
+  retain bench-soak.events bench-soak.table.alerts
+  "$work/load" clients "$bootstrap" bench-soak "$CLIENTS_FEW" "$REQUESTS" "$LEASE_MS" "$RENEW_MS" "$TIMEOUT" \
+    >"$work/clients" 2>>"$work/clients.log" &
+  local clients=$!
+  "$work/load" produce "$bootstrap" bench-soak.events 0 "$ROWS" "$EVENT_BYTES" "$SEED" "$SOAK_LOAD" \
+    >"$work/load.log" 2>&1 &
+  background=$!
+  sleep 30
+  start=$(held); before=$(cpu "$serve")
+  "$work/live" "$bootstrap" bench-soak "$((SOAK / 2))" "$TIMEOUT" >"$work/live.1" || die "the immediate stream"
+  middle=$(held)
+  "$work/live" "$bootstrap" bench-soak "$((SOAK / 2))" "$TIMEOUT" >"$work/live.2" || die "the immediate stream"
+  end=$(held)
+  result "soak: CPU, cores" "$(calc %.2f "($(cpu "$serve") - $before) / $SOAK")" ""
+  curl -s "http://$http/metrics" >"$work/metrics"
+  stop "$clients"; stop "$background"; background=
+  stop_serve
+  result "soak: $SOAK s of $SOAK_LOAD events/s: held at the start" "$start" ""
+  result "soak: at half of it" "$middle" ""
+  result "soak: at the end" "$end" ""
+  local half
+  for half in 1 2; do
+    result "soak: event to immediate stream, half $half: median; p99" \
+      "$(value median "$work/live.$half"); $(value p99 "$work/live.$half") ms" ""
+    result "soak: the longest of so many" "$(value longest "$work/live.$half") ms of $(value changes "$work/live.$half")" ""
+  done
 }
 
 # --- what exactly once costs
@@ -513,7 +567,7 @@ bench_endtoend() {
 for name in "$@"; do
   case $name in
     matching | aggregates | canonical | decode) "bench_$name" ;;
-    ingest | clients | restore | endtoend | flush | exactlyonce)
+    ingest | clients | restore | endtoend | flush | exactlyonce | soak)
       if [ -z "$broker" ]; then
         build
         start_broker
@@ -523,7 +577,7 @@ for name in "$@"; do
       ;;
     *)
       die "no benchmark is called $name: ingest, clients, restore, matching, aggregates, canonical, decode, endtoend," \
-        "flush, exactlyonce"
+        "flush, exactlyonce, soak"
       ;;
   esac
 done
