@@ -42,7 +42,7 @@ die() { echo "bench: $*" >&2; exit 1; }
 say() { echo "bench: $*" >&2; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/belfry-bench.XXXXXX")
-broker= serve= relay= background=
+broker= serve= relay= background= clients=
 
 stop() { # pid: ask, wait, insist
   [ -n "$1" ] || return 0
@@ -53,7 +53,7 @@ stop() { # pid: ask, wait, insist
 }
 finish() {
   local status=$?
-  stop "$background"; stop "$relay"; stop "$serve"; stop "$broker"
+  stop "$background"; stop "$clients"; stop "$relay"; stop "$serve"; stop "$broker"
   if [ $status -ne 0 ] && [ -z "${KEEP:-}" ]; then tail -n 5 "$work"/*.log >&2 2>/dev/null || true; fi
   [ -n "${KEEP:-}" ] || rm -rf "$work"
 }
@@ -162,6 +162,9 @@ wait_ready() {
   done
 }
 
+# NAME: a metric without labels; 0 where it is not there yet.
+metric() { curl -s "http://$http/metrics" | awk -v n="$1" '$1 == n { v = $2 } END { print v + 0 }'; }
+
 # CPU seconds of a process so far, and its resident bytes.
 cpu() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) / hz }' "/proc/$1/stat"; }
 resident() { awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$1/status"; }
@@ -252,22 +255,28 @@ bench_ingest() {
 
 # --- clients
 
-# CLIENTS: CPU seconds of the service over one window; leaves them in `spent`, the registration's in `registered`.
-window() {
+# CLUSTER CLIENTS: begins to keep their requests up; leaves the process in `clients`, how long it took in `registered`.
+register() {
   rm -f "$work/clients"
-  "$work/load" clients "$bootstrap" bench-clients "$1" "$REQUESTS" "$LEASE_MS" "$RENEW_MS" "$TIMEOUT" \
+  "$work/load" clients "$bootstrap" "$1" "$2" "$REQUESTS" "$LEASE_MS" "$RENEW_MS" "$TIMEOUT" \
     >"$work/clients" 2>>"$work/clients.log" &
-  local clients=$! before
+  clients=$!
   until [ -s "$work/clients" ]; do
     kill -0 "$clients" 2>/dev/null || die "the clients gave up"
     sleep 0.1
   done
   registered=$(value registered "$work/clients")
+}
+
+# CLIENTS: CPU seconds of the service over one window; leaves them in `spent`.
+window() {
+  local before
+  register bench-clients "$1"
   sleep $((RENEW_MS / 1000))
   before=$(cpu "$serve")
   sleep "$WINDOW"
   spent=$(calc %.2f "$(cpu "$serve") - $before")
-  stop "$clients"
+  stop "$clients"; clients=
 }
 
 bench_clients() {
@@ -336,9 +345,7 @@ bench_soak() {
   load follow "$bootstrap" bench-soak.table bench-soak.events 0 "$TIMEOUT" 0 "$serve" >/dev/null
   wait_ready
   retain bench-soak.events bench-soak.table.alerts
-  "$work/load" clients "$bootstrap" bench-soak "$CLIENTS_FEW" "$REQUESTS" "$LEASE_MS" "$RENEW_MS" "$TIMEOUT" \
-    >"$work/clients" 2>>"$work/clients.log" &
-  local clients=$!
+  register bench-soak "$CLIENTS_FEW"
   "$work/load" produce "$bootstrap" bench-soak.events 0 "$ROWS" "$EVENT_BYTES" "$SEED" "$SOAK_LOAD" \
     >"$work/load.log" 2>&1 &
   background=$!
@@ -349,8 +356,7 @@ bench_soak() {
   "$work/live" "$bootstrap" bench-soak "$((SOAK / 2))" "$TIMEOUT" >"$work/live.2" || die "the immediate stream"
   end=$(held)
   result "soak: CPU, cores" "$(calc %.2f "($(cpu "$serve") - $before) / $SOAK")" ""
-  curl -s "http://$http/metrics" >"$work/metrics"
-  stop "$clients"; stop "$background"; background=
+  stop "$clients"; stop "$background"; clients= background=
   stop_serve
   result "soak: $SOAK s of $SOAK_LOAD events/s: held at the start" "$start" ""
   result "soak: at half of it" "$middle" ""
@@ -410,7 +416,7 @@ bench_exactlyonce() {
 # --- restore, and memory
 
 bench_restore() {
-  local started empty seconds base full contents
+  local started empty seconds base full contents swept
   prefill bench-restore "$RESTORE_ROWS" "$RESTORE_ROWS" "$SEED"
   start_serve bench-restore
   load follow "$bootstrap" bench-restore.table bench-restore.events 0 "$TIMEOUT" 0 "$serve" >/dev/null
@@ -431,7 +437,18 @@ bench_restore() {
   wait_ready
   seconds=$(calc %.2f "($(date +%s%N) - $started) / 1e9")
   full=$(resident "$serve")
+  register bench-restore "$CLIENTS_FEW"
+  stop "$clients"; clients=                      # the requests stand until their leases are over
   stop_serve
+  started=$(date +%s%N)
+  start_serve bench-restore
+  until [ "$(metric belfry_sweeps_total)" -gt 0 ]; do
+    kill -0 "$serve" 2>/dev/null || die "belfry serve ended"
+    sleep 0.05
+  done
+  swept=$(calc %.2f "($(date +%s%N) - $started) / 1e9")
+  stop_serve
+  result "restore: start to first sweep of $REQUESTS requests" "$swept s" ""
   result "restore: $RESTORE_ROWS rows, start to ready" "$seconds s" ""
   result "restore: rows a second" "$(calc %.0f "$RESTORE_ROWS / $seconds")" ""
   result "restore: a start without rows" "$empty s" ""

@@ -10,6 +10,8 @@ struct BlockArena: ~Copyable {
   private static let slabWords = 1 << Int(slabBits)
   /// 16,384 slabs of 2 MiB.
   private static let slabsMax = 1 << (32 - Int(slabBits))
+  /// Slabs that are kept for what is under way when there are `isNearlyFull`.
+  private static let slabsKept = 1 << 11
   private static let largeWords = slabWords / 4
   private static let classes = 128
 
@@ -22,6 +24,9 @@ struct BlockArena: ~Copyable {
   private var used = 1
   /// Bytes of all slabs.
   private(set) var bytesHeld = 0
+
+  /// Whoever sees this should take no more: past the last slab the process ends. There is room for 1,024 MiB yet.
+  var isNearlyFull: Bool { slabCount - freeSlabs.count > Self.slabsMax - Self.slabsKept }
 
   init() {
     slabs = .allocate(capacity: Self.slabsMax)

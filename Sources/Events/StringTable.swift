@@ -38,6 +38,8 @@ public final class StringTable {
   private var used = 0
   /// Bytes of all strings held.
   public private(set) var bytesHeld = 0
+  /// There are nearly as many, or as long ones, as can be.
+  public var isNearlyFull: Bool { arena.isNearlyFull }
   /// One more than the largest code that was ever in use.
   public private(set) var codeLimit = 1
 

@@ -90,9 +90,7 @@ extension EventTable {
   private func insert(
     _ known: RowStore.Slot?, _ shard: Shard, recordTime: Timestamp, trace: UnsafeRawBufferPointer?, limit: Int
   ) -> Refusal? {
-    guard liveCount < settings.rowsMax else {
-      return Refusal(.tableFull, "the table has \(liveCount) rows, at most \(settings.rowsMax) are kept")
-    }
+    if let full = full(for: 1) { return full }
     fillNext(from: decoder, recordTime: recordTime)
     let isResolution = isResolution(of: nil)
     if isResolution { markResolved(shard) }
@@ -109,6 +107,7 @@ extension EventTable {
   private func update(
     _ slot: RowStore.Slot, _ shard: Shard, trace: UnsafeRawBufferPointer?, limit: Int
   ) -> Refusal? {
+    if let full = full(for: 0) { return full }
     let row = cells(slot)
     let isResolution = prepareDuplicate(row, shard)
     if changedCount > 0 {
@@ -129,6 +128,20 @@ extension EventTable {
     if isResolution { markResolved(shard) }
     collectChanges(row)
     return isResolution
+  }
+
+  /// Why so many rows cannot be added, or, if it is none, no row can be changed.
+  func full(for newRows: Int) -> Refusal? {
+    if newRows > 0, liveCount + newRows > settings.rowsMax {
+      return Refusal(.tableFull, "the table has \(liveCount) rows, at most \(settings.rowsMax) are kept")
+    }
+    if strings.bytesHeld >= settings.textBytesMax || strings.isNearlyFull {
+      return Refusal(
+        .tableFull,
+        "the table's texts take \(strings.bytesHeld) bytes, at most \(settings.textBytesMax) are kept, and fewer of"
+          + " very long ones")
+    }
+    return nil
   }
 
   private var tooLarge: Refusal {

@@ -35,6 +35,8 @@ public struct TableSettings: Sendable {
   /// Rows at most; past it new rows are dead-lettered. A row of `alerts` with its texts takes about 400 bytes,
   /// so this is about 4 GiB, and far from the 2^32 slots and string codes that there are.
   public var rowsMax = 10_000_000
+  /// Bytes of all texts, each counted once, past which no row is added or changed: such events are dead-lettered.
+  public var textBytesMax = 8 << 30
   /// Key, new row and old values of one change, together: they travel as one record, and Kafka's default
   /// `max.message.bytes` is 1,048,588. An event that would pass it is dead-lettered.
   public var changeBytesMax = 1_000_000

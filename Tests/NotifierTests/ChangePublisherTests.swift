@@ -156,6 +156,24 @@ import Testing
     #expect(teller.told(history).last?.line == "m gap 5-5", "one that cannot be read is lost, too")
   }
 
+  @Test func `of lost changes those are said that a stream's rows do not hold`() throws {
+    let teller = try Teller()
+    teller.put("a", 4)
+    try teller.start(.all, "SELECT Severity FROM alerts")
+    try teller.run()
+    teller.answers = false
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    teller.lose("a", 5)
+    teller.holdMoment()
+    teller.lose("a", 6)
+    teller.put("a", 7)
+    try teller.run()
+    teller.answers = true
+    try teller.run()
+    #expect(teller.told(history).lines == ["r a ->5 last", "m gap 3-3", "u a 6->7"])
+  }
+
   @Test func `a large snapshot is spread over transactions, and one that was interrupted starts again`()
     throws
   {
@@ -282,6 +300,24 @@ import Testing
     let since = teller.told(history).dropFirst(stored).map(\.line)
     #expect(since == ["m snapshot", "r a ->78 last", "u a 78->79"])
     #expect(teller.told(history).isContiguous)
+  }
+
+  @Test func `what lay on a topic that was deleted is not stored any more`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    teller.store(history)
+    teller.put("a", 4, summary: String(repeating: "x", count: 100))
+    teller.put("a", 5)
+    teller.put("a", 6)
+    try teller.run()
+    let before = teller.progress[history.id]?["stored_bytes"]?.int ?? 0
+    try teller.cluster.connect().deleteTopics([history.place.topic])
+    teller.cluster.clock.advance(by: teller.settings.topicsInterval)
+    try teller.run()
+    #expect(teller.told(history).lines == ["m snapshot", "r a ->6 last"])
+    let after = teller.progress[history.id]?["stored_bytes"]?.int ?? .max
+    #expect(before > 0 && after < before, "\(before), then \(after)")
   }
 
   @Test func `what is stored for too long is over the limit, too; a client in time gets all of it`() throws {

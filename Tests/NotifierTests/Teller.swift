@@ -34,6 +34,8 @@ final class Teller {
   var answers = true
   /// Changes that the table's answers are behind the changelog.
   var isBehind = false
+  /// Rows and numbers that the table answers with, where it is not the newest.
+  private var moment: (rows: [String: Int64], numbers: [Int32: Int64])?
 
   init(seed: UInt64 = 1, _ change: (inout ChangePublisher.Settings) -> Void = { _ in }) throws {
     cluster = SimulatedCluster(seed: seed)
@@ -113,9 +115,14 @@ final class Teller {
   /// What a supervisor does with an error of this one.
   func reset() { publisher.reset() }
 
+  /// The table's next answer is of now.
+  func holdMoment() { moment = (rows, numbers) }
+
   private func answer() {
     for letter in table.takeAll() {
       guard case .snapshot(let views, let reply) = letter else { continue }
+      let (rows, numbers) = moment ?? (rows, numbers)
+      moment = nil
       let strings = StringTable()
       let store = RowStore(schema: .alerts, strings: strings)
       let slot = store.makeSlot()

@@ -75,6 +75,23 @@ import Testing
     #expect(bench.value("a", "Tally") == .int(2))
   }
 
+  @Test func `a table that is full of texts changes no rows until some are gone`() {
+    let bench = Bench { $0.textBytesMax = 1_000 }
+    let long = String(repeating: "x", count: 1_000)
+    bench.send(
+      #"{"Identifier":"a"}"#, #"{"Identifier":"b","Summary":"\#(long)","ExpireTime":1000001}"#)
+    #expect(bench.lastDead.isEmpty)
+    bench.send(#"{"Identifier":"c"}"#, #"{"Identifier":"a"}"#)
+    #expect(bench.lastDead.map { $0.header("belfry.error.code") } == ["table_full", "table_full"])
+    #expect(bench.value("a", "Tally") == .int(1) && bench.value("c", "Tally") == nil)
+    bench.now = Timestamp(milliseconds: 1_000_002)
+    bench.commit()
+    bench.table.drain { _, _, _ in }
+    bench.send(#"{"Identifier":"c"}"#, #"{"Identifier":"a"}"#)
+    #expect(bench.lastDead.isEmpty)
+    #expect(bench.value("a", "Tally") == .int(2) && bench.value("c", "Tally") == .int(1))
+  }
+
   @Test func `an inbox record of no known kind is a dead letter`() {
     let bench = Bench()
     bench.addInbox(#"{"Identifier":"a"}"#, kind: nil)

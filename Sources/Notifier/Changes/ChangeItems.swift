@@ -28,6 +28,8 @@ final class ChangeItems {
     var shard: Int32 = -1
     /// The change's number in its shard; 0: it comes from none.
     var change: Int64 = 0
+    /// Of a gap, whose last change is `change`: the first.
+    var first: Int64 = 0
   }
 
   struct Item {

@@ -72,7 +72,9 @@ extension ChangePublisher {
 
   func append(_ notice: ChangeNotice, to items: ChangeItems, _ stream: ChangeStream) {
     var head = ChangeItems.Head(stream: stream.number, operation: .notice, time: clock.now())
-    if case .gap(let shard, _, let last) = notice { (head.shard, head.change) = (shard, last) }
+    if case .gap(let shard, let first, let last) = notice {
+      (head.shard, head.first, head.change) = (shard, first, last)
+    }
     var text = notice.json.text
     text.withUTF8 {
       items.append(
@@ -119,7 +121,14 @@ extension ChangePublisher {
     running!.beginning.removeAll { $0 === stream }
     running!.changed.append(stream)
     for item in stream.held.items where !stream.hasTold(item.head.shard, item.head.change) {
-      running!.items.append(copyOf: item, in: stream.held)
+      // Of a gap that waited, the rows may hold a part.
+      let head = item.head
+      let told = stream.told(head.shard)
+      if head.operation == .notice, head.first <= told {
+        append(.gap(shard: head.shard, from: told + 1, to: head.change), to: running!.items, stream)
+      } else {
+        running!.items.append(copyOf: item, in: stream.held)
+      }
     }
     release(stream)
   }

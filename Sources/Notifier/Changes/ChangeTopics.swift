@@ -27,6 +27,7 @@ extension ChangePublisher {
     } catch  where error.remedy == .retry {
       throw BusError(.recreate, code: error.code, error.message)
     }
+    for stream in streams { stream.stored?.bytes = 0 }
     for stream in streams where stream.isHistory && stream.isAlive {
       beginAnew(stream, "its topic was deleted")
     }
@@ -54,6 +55,7 @@ extension ChangePublisher {
       guard try bus.endOffset(partition, isolation: .uncommitted) == 0 else { continue }
       log.error("a stream's topic was made again", ("stream", stream.id), ("topic", stream.place.topic))
       telemetry.madeAgain(1)
+      stream.stored?.bytes = 0
       stream.phase = .waiting
       stream.again = "its topic was deleted"
       running.beginning.append(stream)

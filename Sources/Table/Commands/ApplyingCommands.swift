@@ -70,6 +70,7 @@ extension EventTable {
     -> Result<Int, CommandFault>
   {
     let slots = matches(of: change, shard)
+    if !change.isDeletion, !slots.isEmpty, let full = full(for: 0) { return .failure(CommandFault(full)) }
     var bytes = 0
     for slot in slots {
       let size = change.isDeletion ? measureDeletion(slot) : measure(change, slot)
@@ -162,12 +163,7 @@ extension EventTable {
       }
       if bytes > settings.commandBytesMax { return .failure(tooManyBytes) }
     }
-    if liveCount + newRows > settings.rowsMax {
-      return .failure(
-        CommandFault(
-          Refusal.Code.tableFull.rawValue,
-          "the table has \(liveCount) rows, at most \(settings.rowsMax) are kept"))
-    }
+    if let full = full(for: newRows) { return .failure(CommandFault(full)) }
     for event in events {
       _ = event.withUnsafeBytes { decoder.decode($0) }
       keyBytes.removeAll()
