@@ -46,10 +46,13 @@ lint: ## swift format, strict
 format: ## rewrite the sources as lint wants them
 	@swift format format --in-place --parallel --recursive $(SWIFT_FILES)
 
+SANITIZED = BELFRY_SIMULATION_SEEDS='$(or $(SEEDS),20)' $(SWIFT_TEST) --skip IntegrationTests $(FILTERED) --sanitize
+
 sanitize: setup ## the tests that need no Kafka under the thread and the address sanitizer (FILTER=regex, SEEDS=n)
-	@for sanitizer in thread address; do \
-	  BELFRY_SIMULATION_SEEDS='$(or $(SEEDS),20)' $(SWIFT_TEST) --sanitize=$$sanitizer \
-	    --scratch-path .build-$$sanitizer --skip IntegrationTests $(FILTERED) || exit 1; done
+	@$(SWIFT_BUILD) --build-tests --sanitize=thread --scratch-path .build-thread
+	@clang -O1 -shared -fPIC -o .build-thread/sanitized.so Scripts/sanitized.c -ldl
+	@export LD_PRELOAD=$(CURDIR)/.build-thread/sanitized.so; $(SANITIZED)=thread --scratch-path .build-thread --skip-build
+	@$(SANITIZED)=address --scratch-path .build-address
 
 simulate: setup ## the simulation with SEEDS=n seeds, from FIRST=n on; a seed that failed fails again
 	@: $${SEEDS:?how many: make simulate SEEDS=1000}
