@@ -77,8 +77,8 @@ public final class MemberLife {
   /// `pause` waits before an aborted transaction is tried again.
   public init(
     _ settings: MemberSettings, bus: any Bus, clock: any Clock, readiness: Readiness,
-    definitions: SharedDefinitions = SharedDefinitions(), log: Log,
-    metrics: Metrics, pause: @escaping @Sendable (Duration) -> Void
+    definitions: SharedDefinitions = SharedDefinitions(), largeCommands: LargeCommands = LargeCommands(),
+    log: Log, metrics: Metrics, pause: @escaping @Sendable (Duration) -> Void
   ) {
     let letters = Mailbox<TableLetter>(capacity: settings.lettersMax)
     self.letters = letters
@@ -88,7 +88,7 @@ public final class MemberLife {
       settings: settings.table,
       language: ChangeReader(
         catalog: OneTable(settings.schema), settings: settings.registry, definitions: definitions),
-      metrics: metrics, log: log)
+      largeCommands: largeCommands, metrics: metrics, log: log)
     let leader = Leader(
       bus: bus, clock: clock, table: table,
       settings: Leader.Settings(
@@ -169,6 +169,7 @@ public final class Member: Sendable {
   public let readiness: Readiness
   /// What queries may name besides the table.
   public let definitions = SharedDefinitions()
+  private let largeCommands = LargeCommands()
   private let log: Log
   private let metrics: Metrics
   private let restarts: Base.Metric
@@ -276,8 +277,8 @@ public final class Member: Sendable {
     if isStopping { return nil }
     warnOfTopics()
     let life = MemberLife(
-      settings, bus: bus, clock: clock, readiness: readiness, definitions: definitions, log: log,
-      metrics: metrics,
+      settings, bus: bus, clock: clock, readiness: readiness, definitions: definitions,
+      largeCommands: largeCommands, log: log, metrics: metrics,
       pause: { [self] in rest($0) { false } })
     state.withLock { $0.letters = life.letters }
     defer { state.withLock { $0.letters = nil } }

@@ -69,7 +69,7 @@ public final class EventTable {
   /// By the commands of the open transaction; and bytes that it sends for them.
   var openRowsLookedAt = 0
   var openCommandBytes = 0
-  var largeCommand: LargeCommand?
+  let largeCommands: LargeCommands
 
   // Scratch, reused from event to event: a row as it is, the one that it becomes, and one for who asks.
   let current: UnsafeMutablePointer<Cell>
@@ -87,9 +87,10 @@ public final class EventTable {
   /// changes by clients are carried out.
   public init(
     schema: Schema, topics: TableTopics, settings: TableSettings, language: (any ChangeLanguage)? = nil,
-    metrics: Metrics, log: Log
+    largeCommands: LargeCommands = LargeCommands(), metrics: Metrics, log: Log
   ) {
     self.language = language
+    self.largeCommands = largeCommands
     commandCounts = CommandCounts(metrics)
     self.schema = schema
     self.topics = topics

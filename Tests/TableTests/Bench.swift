@@ -34,12 +34,14 @@ final class Bench {
 
   init(
     _ schema: Schema = .alerts, partitions: Int = 1, serve: [Int32] = [0],
-    language: (any ChangeLanguage)? = nil, _ change: (inout TableSettings) -> Void = { _ in }
+    language: (any ChangeLanguage)? = nil, largeCommands: LargeCommands = LargeCommands(),
+    _ change: (inout TableSettings) -> Void = { _ in }
   ) {
     var settings = TableSettings(partitions: partitions)
     change(&settings)
     table = EventTable(
-      schema: schema, topics: topics, settings: settings, language: language, metrics: metrics, log: .silent)
+      schema: schema, topics: topics, settings: settings, language: language, largeCommands: largeCommands,
+      metrics: metrics, log: .silent)
     for shard in serve {
       table.addShard(shard)
       table.startServing(shard, events: 0, inbox: 0)

@@ -17,7 +17,7 @@ extension EventTable {
     let trace = batch.header(record, ChangeHeader.trace)
     let bytes = openBytes
     let outcome: Result<Int, CommandFault> =
-      if largeCommand?.isGivenUp(shard.number, record.offset, settings) == true {
+      if largeCommands.isGivenUp(shard.number, record.offset, settings) {
         .failure(
           CommandFault(
             "limit", "the brokers did not take its changes in \(settings.commandAttemptsMax) attempts"))
@@ -31,7 +31,7 @@ extension EventTable {
     answer(id, shard, outcome)
     openCommandBytes += openBytes - bytes
     if openBytes - bytes >= settings.commandsOpenBytesMax {
-      largeCommand = LargeCommand(shard.number, record.offset, after: largeCommand)
+      largeCommands.applied(shard.number, record.offset)
     }
     return nil
   }
@@ -189,23 +189,5 @@ extension EventTable {
     _ = prepareDuplicate(row, shard)
     let size = changedCount == 0 ? 0 : measureNext(slot, over: row)
     return size > settings.changeBytesMax ? .failure(oversize(slot, size)) : .success(size)
-  }
-}
-
-/// The last command that alone made a transaction large, with how often it was applied in a row: one that the
-/// brokers never take in time must not stand in the way of all else for ever.
-struct LargeCommand {
-  private let shard: Int32
-  private let offset: Int64
-  private let attempts: Int
-
-  init(_ shard: Int32, _ offset: Int64, after last: LargeCommand?) {
-    self.shard = shard
-    self.offset = offset
-    attempts = last?.shard == shard && last?.offset == offset ? last!.attempts + 1 : 1
-  }
-
-  func isGivenUp(_ shard: Int32, _ offset: Int64, _ settings: TableSettings) -> Bool {
-    shard == self.shard && offset == self.offset && attempts >= settings.commandAttemptsMax
   }
 }
