@@ -146,7 +146,7 @@ public final class EventTable {
 
   /// The open transaction has something to commit: records to send or positions that moved.
   public var hasOpenWork: Bool {
-    sentRecords > 0 || !out.isEmpty || desk?.isUntold == true
+    sentRecords > 0 || !out.isEmpty || desk?.isUntold == true || desk?.lost.isEmpty == false
       || led.contains { $0.held.isHeld || $0.state != $0.committed && positionsMoved($0) }
   }
 

@@ -281,12 +281,15 @@ public final class Leader: AssignmentHandler {
     for shard in shards { table.addShard(shard) }
     try restore(shards)
     var start: [TopicPartition: Int64] = [:]
+    var isInboxCut = false
     for shard in shards {
       let events = TopicPartition(topics.events, shard)
       let inbox = TopicPartition(topics.inbox, shard)
       let consumed = table.consumedByChangelog(shard)
-      start[events] = try position(events, [committed[events], consumed?.events])
-      start[inbox] = try position(inbox, [committed[inbox], consumed?.inbox])
+      start[events] = try position(events, [committed[events], consumed?.events]).next
+      let read = try position(inbox, [committed[inbox], consumed?.inbox])
+      start[inbox] = read.next
+      isInboxCut = isInboxCut || read.isCut
       table.startServing(shard, events: start[events]!, inbox: start[inbox]!)
     }
     let commands = TopicPartition(topics.commands, 0)
@@ -297,6 +300,7 @@ public final class Leader: AssignmentHandler {
         commands, [committed[commands], table.commandsConsumedByChangelog], hasServed: hasServed)
       table.startCommands(at: start[commands]!, isNew: committed[commands] == nil)
       try restoreReplies()
+      if isInboxCut { table.loseInbox() }
     }
     self.group = group
     nextCommit = clock.elapsed() + settings.commitInterval
@@ -307,11 +311,15 @@ public final class Leader: AssignmentHandler {
 
   /// Where to read on. A group's offsets expire, and the changelog says, too, what was consumed: the larger
   /// is true. One beyond the partition's end is of a log that is gone, since the topic was made again: then
-  /// all of what is there is new. What retention has removed unread is lost. Both are said, and it goes on.
-  private func position(_ partition: TopicPartition, _ known: [Int64?]) throws(BusError) -> Int64 {
+  /// all of what is there is new. What retention has removed unread is lost. Both are said (`isCut`), and it goes on.
+  private func position(_ partition: TopicPartition, _ known: [Int64?]) throws(BusError)
+    -> (next: Int64, isCut: Bool)
+  {
     let known = known.compactMap { $0 }
     let end = try bus.endOffset(partition, isolation: .uncommitted)
+    var isCut = false
     if let gone = known.max(), gone > end {
+      isCut = true
       resets.add()
       log.error(
         "the topic was made again: it is read from its start", ("partition", "\(partition)"),
@@ -320,12 +328,13 @@ public final class Leader: AssignmentHandler {
     let position = known.filter { $0 <= end }.max() ?? 0
     let first = try bus.startOffset(partition)
     if !known.isEmpty, position < first {
+      isCut = true
       lost.add(Int(clamping: first - position))
       log.error(
         "records were removed before they were read", ("partition", "\(partition)"),
         ("position", "\(position)"), ("first", "\(first)"))
     }
-    return position
+    return (position, isCut)
   }
 
   /// Every transaction with shard 0's positions has the commands' too. A shard 0 that was served without is of a
@@ -334,7 +343,7 @@ public final class Leader: AssignmentHandler {
     throws(BusError) -> Int64
   {
     let isOld = hasServed && known.allSatisfy { $0 == nil }
-    return isOld ? try bus.endOffset(commands, isolation: .uncommitted) : try position(commands, known)
+    return isOld ? try bus.endOffset(commands, isolation: .uncommitted) : try position(commands, known).next
   }
 
   /// What was answered, and what runs, before any command is read: so none is carried out twice.

@@ -25,6 +25,7 @@ extension EventTable {
     isFinished = true
     for shard in led where shard.isServing { send(shard, isLast: true) }
     sendClears()
+    answerLost()
     sendReplies()
     return (out, openPositions)
   }

@@ -174,6 +174,28 @@ struct ChangeTests {
     #expect(house.rows.allSatisfy { $0.value["Grade"]?.int == 4 })
   }
 
+  @Test func `a command whose copies are lost with the inbox is answered`() throws {
+    let house = try house()
+    house.command("c/1", "UPDATE alerts SET Grade = 1")
+    try house.run()
+    house.command("c/2", "UPDATE alerts SET Grade = 2")
+    while house.answer("c/2")["status"]?.string != "running" {
+      try house.life.worker.turn(wait: .milliseconds(10))
+    }
+    let spec = try #require(house.cluster.spec(house.topics.inbox))
+    let bus = house.cluster.connect(member: "operator")
+    try bus.deleteTopics([spec.name])
+    try bus.createTopics([spec])
+    house.restart()
+    try house.run()
+    #expect(house.answer("c/2")["status"]?.string == "failed")
+    #expect(house.answer("c/2")["error"]?["code"]?.string == "lost")
+    #expect(house.metrics.value("belfry_commands_pending") == 0)
+    house.command("c/3", "UPDATE alerts SET Grade = 3")
+    try house.run()
+    #expect(house.answer("c/3")["rows"]?.int == 9)
+  }
+
   @Test func `what a version without changes of rows has refused is not done after the upgrade`() throws {
     let house = try House()
     house.cluster.append(

@@ -22,6 +22,9 @@ final class CommandDesk {
   /// Those that run; the open transaction's counted as they are in it.
   private(set) var runningCount = 0
 
+  /// Commands that ran when records of the inbox were lost: until an ended transaction has answered them.
+  private(set) var lost: [ID] = []
+
   /// The open transaction's, and their order.
   private var open: [ID: CommandState] = [:]
   private var touched: [ID] = []
@@ -38,6 +41,9 @@ final class CommandDesk {
     count(state, former: self[id])
     if open.updateValue(state, forKey: id) == nil { touched.append(id) }
   }
+
+  /// Copies and answers of what runs may be among records that were lost.
+  func lose() { lost = order[first...].filter { states[$0]?.isRunning == true } }
 
   private func count(_ state: CommandState?, former: CommandState?) {
     if state?.isRunning == true { runningCount += 1 }
@@ -61,6 +67,7 @@ final class CommandDesk {
     open.removeAll(keepingCapacity: true)
     touched.removeAll(keepingCapacity: true)
     isUntold = false
+    lost = []
     forget(settings)
   }
 

@@ -77,6 +77,17 @@ struct RunningCommand {
     return true
   }
 
+  /// What its shards have not answered will never be known.
+  mutating func giveUp() {
+    let shards = awaited.map { "\($0)" }.joined(separator: ", ")
+    let fault = CommandFault(
+      "lost",
+      "the inbox was deleted or cut before it was read: what became of it in the shards \(shards) is not known"
+    )
+    error = error ?? fault.json()
+    awaited = []
+  }
+
   var reply: JSON {
     let isRunning = !awaited.isEmpty
     let status = isRunning ? "running" : error == nil ? "done" : "failed"

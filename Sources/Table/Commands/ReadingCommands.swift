@@ -39,6 +39,18 @@ extension EventTable {
     reportPending()
   }
 
+  /// Records of the inbox are gone that nobody has read. What runs may wait for one of them: it is answered as far as it
+  /// is known. After `restoreReplies`.
+  public func loseInbox() { desk?.lose() }
+
+  func answerLost() {
+    for id in desk?.lost ?? [] {
+      guard case .running(var command)? = desk![id] else { continue }
+      command.giveUp()
+      keep(id, command)
+    }
+  }
+
   /// The commands partition, where so many wait or run that it must be paused.
   public var commandsToPause: [TopicPartition] {
     guard let desk, desk.pending.count > 0 else { return [] }
