@@ -160,7 +160,7 @@ PROTECTIONS = [
     Protection(
         "a stream that lives again begins in a higher epoch",
         "it begins in the present one",
-        "Sources/Notifier/Publisher.swift",
+        "Sources/Notifier/CarryingOut.swift",
         "    return ended.count > settings.endedPerEpochMax\n      || all",
         "    return !WITHOUT && ended.count > settings.endedPerEpochMax\n      || !WITHOUT && all",
         SIMULATION + "|NotifierTests.PublisherLifeTests",
@@ -176,7 +176,7 @@ PROTECTIONS = [
     Protection(
         "a lane that ends says null for its keys",
         "they stay",
-        "Sources/Notifier/Publisher.swift",
+        "Sources/Notifier/CarryingOut.swift",
         "ended.filter { $0.placement == .lane && $0.mode == .net }",
         "ended.filter { $0.placement == .lane && $0.mode == .net && !WITHOUT }",
         SIMULATION,
@@ -184,7 +184,7 @@ PROTECTIONS = [
     Protection(
         "what was collected in a stream's former life is not published in its next",
         "it is",
-        "Sources/Notifier/Publisher.swift",
+        "Sources/Notifier/Sweeping.swift",
         "    for id in running!.begunAgain { streams[id] = nil }\n",
         "    for id in running!.begunAgain where !WITHOUT { streams[id] = nil }\n",
         "NotifierTests.PublisherLifeTests",

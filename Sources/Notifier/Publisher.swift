@@ -258,109 +258,7 @@ public final class Publisher {
     return all
   }
 
-  func carryOut(_ effects: Effects) throws(BusError) {
-    if !effects.isEmpty { try carryOut([effects]) }
-  }
-
-  /// Makes topics, commits the registry's records and replies in one transaction, then starts and ends
-  /// streams. The registry is ahead of the bus until then: an error here is never for trying again.
-  private func carryOut(_ all: [Effects]) throws(BusError) {
-    if all.isEmpty { return }
-    do throws(BusError) {
-      let made = try makeTopics(all, running!.registry)
-      try commit(made, claiming: needsEpoch(made) ? counts.epoch + 1 : nil, running!)
-      for effects in made { apply(effects) }
-      deleteTopics(made)
-    } catch  where error.remedy == .retry {
-      throw BusError(.recreate, code: error.code, error.message)
-    }
-  }
-
-  /// Makes the topics of streams that start. Where the brokers refuse one, its stream does not start: its
-  /// requests are rejected instead, which is all that their clients hear.
-  private func makeTopics(_ all: [Effects], _ registry: Registry) throws(BusError) -> [Effects] {
-    let refused = try streamTopics.make(for: all.flatMap(\.started))
-    if refused.isEmpty { return all }
-    let rejections = registry.refuse(refused, now: time)
-    let ids = Set(refused.map(\.stream))
-    let answered = Set(rejections.replies.map(\.key))
-    return all.map { effects in
-      var effects = effects
-      effects.started.removeAll { ids.contains($0.id) }
-      effects.replies.removeAll { answered.contains($0.key) }
-      return effects
-    } + [rejections]
-  }
-
-  /// A stream that lives again begins in a higher epoch than the one that saw it end.
-  private func needsEpoch(_ all: [Effects]) -> Bool {
-    let ended = counts.progress.ended
-    return ended.count > settings.endedPerEpochMax
-      || all.contains { $0.started.contains { $0.place.isAgain && ended.contains($0.id) } }
-  }
-
-  /// One transaction: the registry's records and replies, and what ended streams leave behind.
-  ///
-  /// Streams in lanes that end say null for the keys that they have there: in the transaction that ends
-  /// them in the registry, since nobody would look for what a crash left in between.
-  func commit(_ all: [Effects], claiming epoch: Int64?, leftOver: [String] = [], _ running: Running)
-    throws(BusError)
-  {
-    let ended = all.flatMap(\.ended)
-    // Where every change is kept for a while only, nothing needs a null.
-    let lanes = ended.filter { $0.placement == .lane && $0.mode == .net }
-    var contents = try Contents.read(lanes, bus, clock)
-    for id in contents.tooLarge.sorted() { log.error("too many keys to say null for", ("stream", id)) }
-    let sweep = nextSweep(time: clock.now())
-    let outcome = sweep.ending(
-      lanes, progress: counts.progress, registryPosition: running.registry.requestsPosition,
-      contents: &contents)
-    let out = outcome.batch
-    for effects in all { append(effects, to: out) }
-    if let epoch { append(claim: epoch, to: out) }
-    // Also those that never published: who looks for their record finds none either way.
-    let forgotten = Set(ended.map(\.id)).union(leftOver).sorted()
-    for id in forgotten {
-      out.append(topic: settings.topics.progress, partition: 0, timestamp: sweep.time, key: id, value: nil)
-    }
-    let gone = try commit(outcome, sweep)
-    if !gone.isEmpty { throw try remedy(forDeleted: gone) }
-    for id in forgotten { counts.progress.end(id, epoch: counts.epoch) }
-    for place in ended where place.mode != .net { counts.progress.endChanges(place.id) }
-    if let epoch, epoch > counts.epoch {
-      counts.epoch = epoch
-      counts.progress.epochRose()
-      tell(.epoch(epoch))
-    }
-  }
-
-  private func append(claim epoch: Int64, to batch: RecordBatch) {
-    let value = JSON.object(of: ["epoch": .int(epoch), "seat": .string(settings.topics.publishSeat)])
-    batch.append(
-      topic: settings.topics.registry, partition: 0, timestamp: clock.now(), key: Seat.claimKey,
-      value: value.text)
-  }
-
-  /// The registry's records and replies.
-  func append(_ effects: Effects, to out: RecordBatch) {
-    let time = clock.now()
-    for (key, value) in effects.cluster {
-      out.append(topic: settings.topics.registry, partition: 0, timestamp: time, key: key, value: value?.text)
-    }
-    for (key, value) in effects.replies {
-      out.append(topic: settings.topics.replies, partition: 0, timestamp: time, key: key, value: value.text)
-    }
-  }
-
-  private func apply(_ effects: Effects) {
-    for place in effects.ended { end(place) }
-    for stream in effects.started { begin(stream, &running!) }
-    for id in effects.stored { tell(.store(id: id)) }
-    for id in effects.takenUp { tell(.takeUp(id: id)) }
-    for set in effects.sets { running!.schedule.update(set, now: clock.elapsed()) }
-    for id in effects.setsEnded { running!.schedule.remove(id) }
-    if let definitions = effects.definitions { self.definitions.set(definitions) }
-  }
+  // MARK: Streams
 
   func begin(_ stream: Stream, _ running: inout Running) {
     if stream.mode != .net { return tell(.start(stream)) }
@@ -374,16 +272,10 @@ public final class Publisher {
     log.info("stream ended", ("id", place.id), ("topic", place.topic))
   }
 
-  private func stop(_ id: String) {
+  func stop(_ id: String) {
     running!.streams[id] = nil
     ask(.stop(id: id))
     _ = running!.contents.take(id)
-  }
-
-  private func deleteTopics(_ all: [Effects]) {
-    // Of streams of every change once nobody writes to them any more (`ChangeNews.stopped`).
-    let ended = all.flatMap(\.ended).filter { $0.placement == .own && $0.mode == .net }
-    streamTopics.delete(ended.map(\.topic))
   }
 
   /// The mailbox holds far more letters than there can be streams; what it refuses would be lost.
@@ -394,7 +286,7 @@ public final class Publisher {
     }
   }
 
-  private func tell(_ letter: ChangeLetter) {
+  func tell(_ letter: ChangeLetter) {
     if !changes.send(letter) {
       log.error("the mailbox of the changes' publisher is full")
       hasLostLetter = true
@@ -427,90 +319,4 @@ public final class Publisher {
 
   /// The table's thread forgets what a former publisher asked of it.
   func resetTable() { ask(.reset(mail)) }
-
-  // MARK: Sweeps
-
-  /// One sweep at a time is under way; what falls due meanwhile waits for the next turn, and what a sweep
-  /// had no room for comes next.
-  private func askForSweep() throws(BusError) {
-    try settleFlushes()
-    if running!.isCollecting { return }
-    if running!.due.isEmpty { running!.due = running!.schedule.takeDue(now: clock.elapsed()) }
-    joinFlushes()
-    if running!.due.isEmpty, !mayProbe() { return }
-    beginRound()
-    running!.isCollecting = true
-    running!.begunAgain = []
-    running!.asked = clock.elapsed()
-    ask(.collect(units: running!.due.map { $0.flatMap(\.streams) }))
-  }
-
-  private func publish(_ collected: Collected) throws(BusError) {
-    let taken = clock.elapsed()
-    running!.isCollecting = false
-    var streams = running!.streams
-    for id in running!.begunAgain { streams[id] = nil }
-    var failures = collected.failures
-    if collected.units > 0 { failures += try sweep(collected, streams) }
-    endFlushes(collected)
-    endRound(work: collected.work + (clock.elapsed() - taken))
-    try fail(failures.filter { streams[$0.stream] != nil })
-  }
-
-  /// Publishes what was collected. Returns the streams that cannot be published. Units of which a stream's
-  /// topic is gone are left out, and begin again.
-  private func sweep(_ collected: Collected, _ streams: [String: Stream]) throws(BusError) -> [StreamFailure]
-  {
-    let units = running!.due.prefix(collected.units)
-    let sweep = nextSweep(time: collected.time)
-    var lost: [[RequestSet]] = []
-    while true {
-      let kept = units.filter { !lost.contains($0) }
-      let ids = Set(kept.joined().flatMap(\.streams))
-      let streams = lost.isEmpty ? streams : streams.filter { ids.contains($0.key) }
-      let sets = Set(kept.joined().map(\.id))
-      var contents = running!.contents
-      let outcome = sweep.records(
-        of: collected, streams: streams, sets: sets.sorted(), progress: counts.progress,
-        registryPosition: running!.registry.requestsPosition, contents: &contents)
-      let answers = flushed(by: outcome, sweep, collected, sets)
-      append(answers, to: outcome.batch)
-      let gone = try commit(outcome, sweep)
-      guard gone.isEmpty else {
-        lost += try self.units(of: kept, without: gone, isFinal: !answers.isEmpty)
-        continue
-      }
-      running!.contents = contents
-      running!.due.removeFirst(collected.units)
-      telemetry.flushed(answers.replies.count)
-      telemetry.swept(outcome.published, clock.elapsed() - running!.asked)
-      if !lost.isEmpty { try beginAgain(lost) }
-      return outcome.failures
-    }
-  }
-
-  /// Streams over a limit stand still until their requests end, and their clients are told why.
-  private func fail(_ failures: [StreamFailure]) throws(BusError) {
-    for failure in failures {
-      log.error("stream stands still", ("stream", failure.stream), ("reason", failure.reason))
-      telemetry.failed()
-      stop(failure.stream)
-      try carryOut(running!.registry.fail(failure.stream, reason: failure.reason, now: time))
-    }
-  }
-
-  private func nextSweep(time: Timestamp) -> Sweep {
-    Sweep(
-      topics: settings.topics, epoch: counts.epoch, number: counts.progress.sweep + 1,
-      time: max(time, counts.progress.time))
-  }
-
-  /// Returns the topics that are not there any more: nothing is committed then.
-  private func commit(_ outcome: Sweep.Outcome, _ sweep: Sweep) throws(BusError) -> [String] {
-    let gone = try seat.transact(outcome.batch, in: counts.epoch)
-    if !gone.isEmpty { return gone }
-    for (id, state) in outcome.states { counts.progress.set(id, state) }
-    if outcome.isTold { counts.progress.set(sweep: sweep.number, time: sweep.time) }
-    return []
-  }
 }
