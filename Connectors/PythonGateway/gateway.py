@@ -8,6 +8,7 @@ was not is read again. docs/gateways.md has the rules; the checking here is inde
 Needs Python 3.9 and confluent-kafka (Debian: python3-confluent-kafka). `gateway.py --help` tells how it is used.
 """
 import argparse
+import copy
 import json
 import signal
 import sqlite3
@@ -77,6 +78,34 @@ class SequenceChecker:
         self.last = point
         missing = (before + 1, point[1] - 1) if before + 1 < point[1] else None
         return ("deliver", is_restart, missing)
+
+
+class PartitionOffsets:
+    """Tells records that were removed from a partition from such as never were on it: what is removed leaves its
+    offset behind, and a topic that was deleted and made again begins at offset 0, while its stream counts on.
+
+    `first`: the offset from which everything is read; 0: the partition's beginning.
+    """
+
+    def __init__(self, first):
+        self.next, self.is_beginning, self.free = first, first == 0, 0
+
+    def skip(self, offset):
+        """A record of another stream, or of nobody."""
+        self.free += max(offset - self.next, 0)
+        self.next = offset + 1
+
+    def take(self, seq, verdict, offset):
+        """(is_made_again, has_room) of a record of the stream, of which SequenceChecker has said this."""
+        self.skip(offset)
+        room, is_first, self.is_beginning = self.free, self.is_beginning, False
+        if verdict in ("fenced", "repeated"):
+            return False, True
+        self.free = 0
+        if verdict == "passed":
+            return False, True
+        missing = verdict[2]
+        return is_first and seq - 1 > room, missing is None or missing[1] - missing[0] < room
 
 
 # -- The store: rows and position in one transaction ----------------------------------------------------------------
@@ -211,6 +240,7 @@ class StreamReader:
 
     def __init__(self, options, stream, position):
         self.topic, self.partition = stream["topic"], stream["partition"]
+        self.is_compacted = options.mode == "net"  # what newer records supersede is removed, and no gap
         self.prefix = stream["key_prefix"].encode()
         low, self.end = bounds(options, self.topic, self.partition)
         self.start = self.hint = None
@@ -220,11 +250,13 @@ class StreamReader:
             # Where the position's record must lie; None once that is certain, or was given up.
             self.hint = offset if topic == self.topic and low <= offset < self.end else None
         self.checker = SequenceChecker(first=1, after=self.start)
+        self.gap = None  # the offset of a record before which numbers are missing in this very topic
         self.consumer = consumer(options)
         self._begin(OFFSET_BEGINNING if self.hint is None else self.hint)
 
     def _begin(self, offset):
         self.next = 0  # the offset behind what was read
+        self.offsets = PartitionOffsets(0 if offset == OFFSET_BEGINNING else offset)
         self.consumer.assign([TopicPartition(self.topic, self.partition, offset)])
 
     def is_at_end(self):
@@ -252,13 +284,31 @@ class StreamReader:
                 self._begin(OFFSET_BEGINNING)
                 break
             if not self._is_where_it_was(record):
-                self.hint = None
-                self.checker = SequenceChecker(first=1, after=self.start)
-                self._begin(OFFSET_BEGINNING)
+                self._read_again()
                 return [], [], None
+            if not self._is_of_topic(record):
+                self.gap, self.start = record.offset(), self.checker.last
+                self._read_again()
+                break
             self.next = record.offset() + 1
             position = self._judge(record, rows, events) or position
         return rows, events, position
+
+    def _read_again(self):
+        """From the topic's beginning; what comes up to the start is passed over."""
+        self.hint = None
+        self.checker = SequenceChecker(first=1, after=self.start)
+        self._begin(OFFSET_BEGINNING)
+
+    def _is_of_topic(self, record):
+        """False where numbers are missing that have no room: the topic may have been made again, and have grown past
+        where reading was."""
+        point = self._point(record)
+        if self.checker.last is None or self.gap == record.offset() or None in point or not self._is_own(record):
+            return True
+        verdict = copy.copy(self.checker).take(*point)
+        is_made_again, has_room = copy.copy(self.offsets).take(point[1], verdict, record.offset())
+        return has_room or is_made_again
 
     def _point(self, record):
         headers = dict(record.headers() or [])
@@ -285,23 +335,29 @@ class StreamReader:
     def _judge(self, record, rows, events):
         """Appends what the record is; gives its position where it counts."""
         if not self._is_own(record):
+            self.offsets.skip(record.offset())
             return None
         epoch, seq = self._point(record)
         place = {"epoch": epoch, "seq": seq, "offset": record.offset()}
         if epoch is None or seq is None:
+            self.offsets.skip(record.offset())
             events.append(("foreign", json.dumps(place)))
             return None
         verdict = self.checker.take(epoch, seq)
+        is_made_again, has_room = self.offsets.take(seq, verdict, record.offset())
         if verdict == "passed":
             return None
         if verdict in ("fenced", "repeated"):
             events.append((verdict, json.dumps(place)))
             return None
         _, is_restart, missing = verdict
+        if is_made_again:
+            events.append(("made_again", json.dumps(place)))
         if is_restart:
             events.append(("restarted", json.dumps(place)))
         if missing is not None:
-            events.append(("gap", json.dumps({**place, "first": missing[0], "last": missing[1]})))
+            what = "compacted" if self.is_compacted and has_room else "gap"
+            events.append((what, json.dumps({**place, "first": missing[0], "last": missing[1]})))
         self._read(record, epoch, seq, place, rows, events)
         return (epoch, seq, record.offset())
 
@@ -363,10 +419,15 @@ def self_test(path):
             first=int(argument) if kind == "from" else None,
             after=tuple(int(number) for number in argument.split(":")) if kind == "after" else None,
         )
+        offsets = PartitionOffsets(0)
         ran += 1
         for step in steps.split():
             record, _, wanted = step.partition("=")
-            found = spelt(checker, *record.split(":"))
+            record, _, offset = record.partition("@")
+            if record == "*":
+                offsets.skip(int(offset))
+                continue
+            found = spelt(checker, offset and offsets, offset, *record.split(":"))
             if found != wanted:
                 failed += 1
                 print(f"{name}: {record} is {found}, wanted {wanted}")
@@ -375,16 +436,18 @@ def self_test(path):
     return 1 if failed or not ran else 0
 
 
-def spelt(checker, epoch, seq):
+def spelt(checker, offsets, offset, epoch, seq):
     epoch, seq = (count(None if text == "-" else text.encode()) for text in (epoch, seq))
     if epoch is None or seq is None:
         return "invalid"
     verdict = checker.take(epoch, seq)
+    is_made_again, has_room = offsets.take(seq, verdict, int(offset)) if offsets else (False, False)
     if isinstance(verdict, str):
         return verdict
     _, is_restart, missing = verdict
-    words = ["restart"] if is_restart else []
-    words += [f"gap({missing[0]}..{missing[1]})"] if missing else []
+    words = ["again"] if is_made_again else []
+    words += ["restart"] if is_restart else []
+    words += [f"{'room' if has_room else 'gap'}({missing[0]}..{missing[1]})"] if missing else []
     return ",".join(words + ["deliver"])
 
 

@@ -71,9 +71,12 @@ public enum HistoryEvent: Sendable {
   case entry(HistoryEntry)
   /// The stream had ended and was made again: with this record it counts from 1 in a higher epoch.
   case restarted(StreamPosition)
+  /// The stream's topic was deleted and made again: this is the first record that it has now. The stream goes on in
+  /// it, one of rows with all that its view has; what left the view in between is not told.
+  case madeAgain(StreamPosition)
   /// Records are missing before this one.
   case gap(SequenceHole)
-  /// The same on a compacted topic, whose cleaner removes records that newer ones of their keys have superseded.
+  /// The same, where there is room for them among the offsets, on a compacted topic, whose cleaner removes records that newer ones of their keys have superseded.
   case compacted(SequenceHole)
   /// A record of a publisher that another had replaced; dropped.
   case fenced(StreamPosition)

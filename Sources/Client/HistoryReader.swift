@@ -37,14 +37,21 @@ public final class HistoryReader {
   private let place: TopicPartition
   /// Superseded records are removed from the topic, so that holes are no gaps.
   private let isCompacted: Bool
-  private let start: SequenceChecker.Start
+  /// Where the checker begins, when reading begins again at the topic's beginning.
+  private var start: SequenceChecker.Start
   private var checker: SequenceChecker
+  private var offsets: PartitionOffsets
+  private var watch: TopicWatch
   private var reader: any Reader
   private let batch = RecordBatch()
   /// The offset at which the position's record must lie; nil once that is certain, or was given up.
   private var hint: Int64?
   /// Of the record read last.
   private var lastOffset: Int64 = -1
+  /// The topic may have been made again: before the next poll that is looked at.
+  private var isInDoubt = false
+  /// Of the record before which numbers are missing, and that brought the topic into doubt.
+  private var gapOffset: Int64?
   private var end: Int64?
 
   /// Throws what the bus says where it cannot answer; `.refuse` where the stream's topic is not there.
@@ -70,7 +77,10 @@ public final class HistoryReader {
       hint = try Self.usable(position.offset, in: place, bus)
     }
     checker = SequenceChecker(self.start)
-    let first = self.start == .anywhere ? latestOffset : hint ?? earliestOffset
+    let isLatest = self.start == .anywhere
+    let first = isLatest ? latestOffset : hint ?? earliestOffset
+    offsets = PartitionOffsets(from: isLatest ? nil : hint ?? 0)
+    watch = TopicWatch(place)
     reader = try bus.makeReader([place: first], isolation: .committed)
   }
 
@@ -86,8 +96,10 @@ public final class HistoryReader {
 
   /// What comes next; empty when there is nothing within `timeout`, or nothing new.
   public func poll(timeout: Duration) throws(BusError) -> [HistoryEvent] {
+    if isInDoubt { try lookAgain() }
     batch.removeAll()
     try reader.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: timeout)
+    if batch.isEmpty { isInDoubt = watch.isMadeAgain(bus, readUpTo: reader.position(place)) }
     var events: [HistoryEvent] = []
     for record in batch.records {
       if record.offset <= lastOffset {
@@ -96,7 +108,7 @@ public final class HistoryReader {
         break
       }
       lastOffset = record.offset
-      guard try isWhereItWas(record) else { break }
+      guard try isWhereItWas(record), isOfTopic(record) else { break }
       judge(record, &events)
     }
     return events
@@ -105,18 +117,53 @@ public final class HistoryReader {
   /// True once all is read that was on the topic when this was first called: up to the high watermark, behind
   /// which nothing is hidden by a transaction that is still open.
   public func isAtEnd() throws(BusError) -> Bool {
+    if isInDoubt { return false }
     if end == nil { end = try bus.endOffset(place, isolation: .uncommitted) }
     return reader.position(place) >= end!
   }
 
   public func close() { reader.close() }
 
-  private func readAgain() throws(BusError) {
+  private func readAgain() throws(BusError) { try begin(at: nil) }
+
+  /// nil: at the topic's beginning.
+  private func begin(at offset: Int64?) throws(BusError) {
     reader.close()
-    reader = try bus.makeReader([place: earliestOffset], isolation: .committed)
-    lastOffset = -1
-    hint = nil
+    reader = try bus.makeReader([place: offset ?? earliestOffset], isolation: .committed)
+    offsets = PartitionOffsets(from: offset ?? 0)
+    lastOffset = (offset ?? 0) - 1
+    hint = offset
     end = nil
+    watch = TopicWatch(place)
+  }
+
+  /// Goes on from the last record, as a gateway from what it keeps: where that does not lie there any more, from the
+  /// beginning of what is a new topic.
+  private func lookAgain() throws(BusError) {
+    if let position {
+      let offset = try Self.usable(position.offset, in: place, bus)
+      start = .after(position.point)
+      checker = SequenceChecker(start)
+      try begin(at: offset)
+    } else {
+      try readAgain()
+    }
+    isInDoubt = false
+  }
+
+  /// Numbers that are missing without room for them are of a topic that was made again and has grown past where
+  /// reading was, or of a publisher that skipped them. False where that has to be looked at.
+  private func isOfTopic(_ record: RecordBatch.Record) -> Bool {
+    guard position != nil, gapOffset != record.offset, isOwn(record), let point = point(record) else {
+      return true
+    }
+    var (checker, offsets) = (self.checker, self.offsets)
+    let verdict = checker.take(point)
+    let finding = offsets.take(point, verdict, at: record.offset)
+    if finding.hasRoom || finding.isMadeAgain { return true }
+    gapOffset = record.offset
+    isInDoubt = true
+    return false
   }
 
   /// Whether the hint holds, as far as this record tells. Where it does not, reading begins again: false.
@@ -155,18 +202,24 @@ public final class HistoryReader {
   }
 
   private func judge(_ record: RecordBatch.Record, _ events: inout [HistoryEvent]) {
-    guard isOwn(record) else { return }
-    guard let point = point(record) else { return events.append(.foreign(offset: record.offset)) }
+    guard isOwn(record) else { return offsets.pass(record.offset) }
+    guard let point = point(record) else {
+      offsets.pass(record.offset)
+      return events.append(.foreign(offset: record.offset))
+    }
     let here = StreamPosition(point, offset: record.offset)
-    switch checker.take(point) {
+    let verdict = checker.take(point)
+    let finding = offsets.take(point, verdict, at: record.offset)
+    switch verdict {
     case .passed: passed += 1
     case .fenced: events.append(.fenced(here))
     case .repeated: events.append(.repeated(here))
     case .deliver(let isRestart, let missing):
+      if finding.isMadeAgain { events.append(.madeAgain(here)) }
       if isRestart { events.append(.restarted(here)) }
       if let missing {
         let hole = SequenceHole(missing, before: here)
-        events.append(isCompacted ? .compacted(hole) : .gap(hole))
+        events.append(isCompacted && finding.hasRoom ? .compacted(hole) : .gap(hole))
       }
       events.append(entry(record, here))
       position = here

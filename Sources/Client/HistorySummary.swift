@@ -24,6 +24,8 @@ public struct HistorySummary: Sendable {
   public private(set) var unreadable = 0
   public private(set) var foreign = 0
   public private(set) var restarts = 0
+  /// Deletions of the topic.
+  public private(set) var deletions = 0
   public private(set) var notices = 0
   /// Notices of changes that were lost before they could be published.
   public private(set) var losses = 0
@@ -46,6 +48,7 @@ public struct HistorySummary: Sendable {
     add(Int64(unreadable), "unreadable record", "unreadable records")
     add(Int64(fenced), "record of a replaced publisher dropped", "records of replaced publishers dropped")
     add(Int64(restarts), "restart from 1", "restarts from 1")
+    add(Int64(deletions), "deletion of its topic", "deletions of its topic")
     add(compacted, "superseded record compacted away", "superseded records compacted away")
     add(Int64(losses), "notice of lost changes", "notices of lost changes")
     add(Int64(notices - losses), "notice", "notices")
@@ -72,6 +75,7 @@ public struct HistorySummary: Sendable {
     case .repeated: repeated += 1
     case .fenced: fenced += 1
     case .restarted: restarts += 1
+    case .madeAgain: deletions += 1
     case .foreign: foreign += 1
     }
     if !isComplete, fault == nil { fault = event.words }
@@ -108,6 +112,8 @@ extension HistoryEvent {
         nil
       }
     case .restarted(let place): "the stream was made again: \(place.words)"
+    case .madeAgain(let place):
+      "the topic was deleted and made again: it begins with \(place.words)"
     case .gap(let hole): "gap: \(hole.words) missing before \(hole.before.words)"
     case .compacted(let hole): "compacted: \(hole.words) superseded before \(hole.before.words)"
     case .fenced(let place): "fenced: dropped \(place.words), a replaced publisher's"

@@ -57,6 +57,10 @@ extension CommandTable {
           "link", value: "NAME", default: "none", "publish together with the requests of the same link"),
         CommandOption(
           "lease", value: "TIME", .duration, default: "60s", "end the request unless it is renewed"),
+        CommandOption(
+          "store-and-forward",
+          "^C leaves the request, and its stream collects for it until it is back under --name; with --mode all"
+        ),
         CommandOption("from-start", "read the stream from its beginning"),
         clientName,
       ] + client,

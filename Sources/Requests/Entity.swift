@@ -49,6 +49,7 @@ enum Entity {
       "partition": .int(Int64(stream.place.partition)), "key_prefix": .string(stream.place.keyPrefix),
       "again": .bool(stream.place.isAgain), "set": .string(stream.set),
       "grace_ms": entry.graceSince.map { .int($0.milliseconds) }, "error": entry.failure?.json,
+      "full": entry.isFull?.json,
     ])
   }
 

@@ -33,6 +33,8 @@ extension Registry {
         draft.effects.stored.append(entry.stream.id)
       } else {
         draft.effects.takenUp.append(entry.stream.id)
+        // Also where it is not known any more since a restart that the entity says `full`.
+        write(entry, &draft)
       }
     }
   }
@@ -44,7 +46,12 @@ extension Registry {
     entry.isFull = Rejection(.limit, reason)
     var draft = Draft(now: now)
     for request in entry.requests { draft.reply(request) }
+    write(entry, &draft)
     return settle(&draft)
+  }
+
+  private func write(_ entry: StreamEntry, _ draft: inout Draft) {
+    draft.effects.cluster.append((Entity.stream(entry.stream.id), Entity.value(of: entry)))
   }
 
   /// Ids of streams that collect for clients that are away.

@@ -42,7 +42,7 @@ private func read(
 }
 
 /// nil where the bus says to try again later.
-private func again<T>(_ body: () throws(BusError) -> T) throws(BusError) -> T? {
+func again<T>(_ body: () throws(BusError) -> T) throws(BusError) -> T? {
   do {
     return try body()
   } catch {
@@ -118,6 +118,7 @@ extension HistoryEvent {
         "key": .string(entry.key), "value": entry.value ?? .null, "last": entry.isLast ? .bool(true) : nil,
       ])
     case .restarted(let place): Self.remark("restarted", place)
+    case .madeAgain(let place): Self.remark("made_again", place)
     case .gap(let hole): Self.remark("gap", hole)
     case .compacted(let hole): Self.remark("compacted", hole)
     case .fenced(let place): Self.remark("fenced", place)

@@ -12,40 +12,65 @@ func members(_ registry: [String: JSON], _ kind: String) -> [(key: String, value
   registry.filter { $0.key.hasPrefix(kind + "/") }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
 }
 
-/// `belfry requests`.
+/// `belfry requests`: each as its reply has it.
 func showRequests(_ invocation: Invocation, _ output: Output) throws {
   let registry = try openSession(invocation).registry()
   try output.rows(
-    ["client", "name", "stream", "mode", "interval_ms", "lease_ms", "sql"],
+    [
+      "client", "name", "stream", "mode", "status", "interval_ms", "lease_ms", "store_and_forward", "sql",
+    ],
     members(registry, "request").map { _, request in
-      let set = registry["set/\(request["set"]?.string ?? "")"]
+      let stream = registry["stream/\(request["stream"]?.string ?? "")"] ?? .null
       return [
         Cell(request["client"] ?? .null), Cell(request["name"] ?? .null), Cell(request["stream"] ?? .null),
-        Cell(request["mode"] ?? .null), Cell(set?["interval_ms"] ?? .null),
-        Cell(request["lease_ms"] ?? .null),
+        Cell(request["mode"] ?? .null), .text(status(request, stream)), interval(request, registry),
+        Cell(request["lease_ms"] ?? .null), .bool(request["store_and_forward"]?.bool ?? false),
         Cell(request["sql"] ?? .null),
       ]
     })
 }
 
-/// `belfry streams`.
+/// Streams of every change are published at once.
+private func interval(_ request: JSON, _ registry: [String: JSON]) -> Cell {
+  if request["mode"]?.string != Mode.net.rawValue { return .int(0) }
+  return Cell(registry["set/\(request["set"]?.string ?? "")"]?["interval_ms"] ?? .null)
+}
+
+/// `active`, `failed`, or of one whose client is away `away` or `full`, by the request's and the stream's entities.
+private func status(_ request: JSON, _ stream: JSON) -> String {
+  if stream["error"] != nil { return "failed" }
+  if request["away_ms"] == nil { return "active" }
+  return stream["full"] == nil ? "away" : "full"
+}
+
+/// `belfry streams`. `away`: of the clients, those for whom the stream stores what they will want.
 func showStreams(_ invocation: Invocation, _ output: Output) throws {
   let registry = try openSession(invocation).registry()
-  var clients: [String: Int64] = [:]
+  var clients: [String: (all: Int64, away: Int64)] = [:]
   for (_, request) in members(registry, "request") {
-    clients[request["stream"]?.string ?? "", default: 0] += 1
+    let id = request["stream"]?.string ?? ""
+    clients[id, default: (0, 0)].all += 1
+    if request["away_ms"] != nil { clients[id]!.away += 1 }
   }
   try output.rows(
-    ["id", "clients", "mode", "state", "topic", "partition", "key_prefix", "view"],
+    ["id", "clients", "away", "mode", "state", "topic", "partition", "key_prefix", "view"],
     members(registry, "stream").filter { $0.value["state"]?.string != "ended" }.map { key, stream in
       let id = String(key.dropFirst("stream/".count))
+      let (all, away) = clients[id] ?? (0, 0)
       return [
-        .text(id), .int(clients[id] ?? 0), Cell(stream["mode"] ?? .null), Cell(stream["state"] ?? .null),
-        Cell(stream["topic"] ?? .null),
+        .text(id), .int(all), .int(away), Cell(stream["mode"] ?? .null),
+        state(stream, isStoring: all > 0 && all == away), Cell(stream["topic"] ?? .null),
         Cell(stream["partition"] ?? .null), Cell(stream["key_prefix"] ?? .null),
         Cell(stream["text"] ?? .null),
       ]
     })
+}
+
+/// `active` or `grace`, `failed`, or where all clients are away `away` or `full`.
+private func state(_ stream: JSON, isStoring: Bool) -> Cell {
+  if stream["error"] != nil { return .text("failed") }
+  if isStoring { return .text(stream["full"] == nil ? "away" : "full") }
+  return Cell(stream["state"] ?? .null)
 }
 
 /// `belfry query`: asks a member over HTTP.

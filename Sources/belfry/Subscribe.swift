@@ -6,23 +6,17 @@ import FrontDoor
 import Glibc
 import Requests
 
-/// `belfry subscribe`: makes a request, follows its stream, and ends the request on ^C.
+/// `belfry subscribe`: makes a request, follows its stream, and ends the request on ^C, unless the stream is to store
+/// what comes meanwhile.
 func subscribe(_ invocation: Invocation, _ output: Output) throws {
+  try checkStoring(invocation)
   Signals.block()
   let session = try openSession(invocation)
   let client = try clientName(invocation)
   let name =
     invocation.text("name") ?? "subscribe-\(getpid())-\(session.clock.now().milliseconds % 1_000_000)"
-  let lease = invocation.duration("lease") ?? Session.lease
-  let request = JSON.object(of: [
-    "client": .string(client), "name": .string(name), "sql": .string(invocation.argument(0)!),
-    "mode": invocation.text("mode").map { .string($0) },
-    "placement": invocation.text("placement").map { .string($0) },
-    "interval_ms": invocation.duration("interval").map { .int($0.milliseconds) },
-    "link": invocation.text("link").map { .string($0) },
-    "lease_ms": .int(lease.milliseconds),
-  ])
-  let reply = try session.request(client: client, name: name, request)
+  let subscription = Subscription(session, invocation, client, name)
+  let reply = try session.request(client: client, name: name, subscription.request)
   guard reply["status"]?.string == "active", let address = StreamAddress(reply: reply) else {
     throw CommandFailure(rejection(reply))
   }
@@ -33,30 +27,79 @@ func subscribe(_ invocation: Invocation, _ output: Output) throws {
   let follower = try StreamFollower(address, bus: session.bus)
   defer { follower.close() }
   let printer = StreamPrinter(reply, output)
-  func end() throws { try session.send(topic: session.topics.requests, key: "\(client)/\(name)", value: nil) }
   do {
     if !invocation.has("from-start") { try printer.showPresent(follower) }
-    try follow(follower, printer, renewing: request, every: lease / 3, as: "\(client)/\(name)", session)
+    try subscription.follow(follower, printer)
   } catch let error as OutputError {
-    try end()
+    try subscription.leave(at: follower.last)
     throw error
   }
-  try end()
+  try subscription.leave(at: follower.last)
 }
 
-/// Until a signal comes. The lease is renewed by sending the same record again.
-private func follow(
-  _ follower: StreamFollower, _ printer: StreamPrinter, renewing request: JSON, every renewal: Duration,
-  as key: String, _ session: Session
-) throws {
-  var renewed = session.clock.elapsed()
-  while true {
-    try printer.show(try follower.poll(timeout: .milliseconds(200)))
-    if Signals.wait(atMost: .zero) != nil { return }
-    if renewal > .zero, session.clock.elapsed() - renewed >= renewal {
-      try session.send(topic: session.topics.requests, key: key, value: request.text)
-      renewed = session.clock.elapsed()
+private func checkStoring(_ invocation: Invocation) throws {
+  guard invocation.has("store-and-forward") else { return }
+  if invocation.text("mode") != Mode.all.rawValue {
+    throw UsageError(
+      "subscribe: --store-and-forward is for --mode all: other streams keep no change for later")
+  }
+  if invocation.text("placement") == Placement.lane.rawValue {
+    throw UsageError("subscribe: --store-and-forward takes a topic of its own, no lane")
+  }
+  if !invocation.has("name") {
+    throw UsageError("subscribe: --store-and-forward needs --name, under which to come back")
+  }
+}
+
+/// A request that lives for as long as its client follows the stream, or longer.
+private struct Subscription {
+  let request: JSON
+  private let session: Session
+  private let client: String
+  private let name: String
+  private let lease: Duration
+  private let isStored: Bool
+
+  private var key: String { "\(client)/\(name)" }
+
+  init(_ session: Session, _ invocation: Invocation, _ client: String, _ name: String) {
+    self.session = session
+    self.client = client
+    self.name = name
+    lease = invocation.duration("lease") ?? Session.lease
+    isStored = invocation.has("store-and-forward")
+    request = JSON.object(of: [
+      "client": .string(client), "name": .string(name), "sql": .string(invocation.argument(0)!),
+      "mode": invocation.text("mode").map { .string($0) },
+      "placement": invocation.text("placement").map { .string($0) },
+      "interval_ms": invocation.duration("interval").map { .int($0.milliseconds) },
+      "link": invocation.text("link").map { .string($0) },
+      "lease_ms": .int(lease.milliseconds), "store_and_forward": isStored ? .bool(true) : nil,
+    ])
+  }
+
+  /// Until a signal comes. The lease is renewed by sending the same record again.
+  func follow(_ follower: StreamFollower, _ printer: StreamPrinter) throws {
+    let renewal = lease / 3
+    var renewed = session.clock.elapsed()
+    while true {
+      try printer.showNext(follower)
+      if Signals.wait(atMost: .zero) != nil { return }
+      if renewal > .zero, session.clock.elapsed() - renewed >= renewal {
+        try session.send(topic: session.topics.requests, key: key, value: request.text)
+        renewed = session.clock.elapsed()
+      }
     }
+  }
+
+  /// Ends the request, or says how to come back to it.
+  func leave(at last: Int64) throws {
+    if !isStored { return try session.send(topic: session.topics.requests, key: key, value: nil) }
+    let (client, name) = (visible(client), visible(name))
+    tell(
+      "belfry: \(client)/\(name) stands, and its stream stores what comes: the same command takes it up again,"
+        + " 'belfry history \(client)/\(name) --from \(last + 1)' shows what was missed,"
+        + " 'belfry unsubscribe \(client)/\(name)' ends it\n")
   }
 }
 
@@ -74,10 +117,14 @@ func rejection(_ reply: JSON) -> String {
 final class StreamPrinter {
   private let columns: [String]
   private let mode: Mode
+  private let topic: String
   private let output: Output
+  /// How often it was said that the topic was made again.
+  private var timesMadeAgain = 0
 
   init(_ reply: JSON, _ output: Output) {
     mode = reply["mode"]?.string.flatMap(Mode.init(rawValue:)) ?? .net
+    topic = reply["stream"]?["topic"]?.string ?? ""
     columns = (reply["columns"]?.array ?? []).compactMap { $0["name"]?.string }
     self.output = output
   }
@@ -87,20 +134,44 @@ final class StreamPrinter {
     var order: [String] = []
     var rows: [String: StreamRecord] = [:]
     while true {
-      for record in try follower.poll(timeout: .milliseconds(100)) {
+      let records = try follower.poll(timeout: .milliseconds(100))
+      if try tellMadeAgain(follower) { (order, rows) = ([], [:]) }
+      for record in records {
         if mode == .all, record.value?["op"]?.string == "m" { continue }
         let isGone = record.value == nil || mode == .all && record.value?["after"] == .null
         if !isGone, rows[record.key] == nil { order.append(record.key) }
         rows[record.key] = isGone ? nil : record
       }
-      if try follower.isAtPresent() { break }
+      // While its topic is made again, brokers may not know it.
+      if try again({ () throws(BusError) in try follower.isAtPresent() }) ?? false { break }
     }
     if mode == .immediate { return }
     var shown = Set<String>()
     try show(order.filter { shown.insert($0).inserted }.compactMap { rows[$0] })
   }
 
-  func show(_ records: [StreamRecord]) throws(OutputError) {
+  /// Shows what comes next.
+  func showNext(_ follower: StreamFollower) throws {
+    let records = try follower.poll(timeout: .milliseconds(200))
+    try tellMadeAgain(follower)
+    try show(records)
+  }
+
+  /// Says so where the rows that were shown are void: what the topic has now comes behind this.
+  @discardableResult
+  private func tellMadeAgain(_ follower: StreamFollower) throws(OutputError) -> Bool {
+    if follower.timesMadeAgain == timesMadeAgain { return false }
+    timesMadeAgain = follower.timesMadeAgain
+    if output.isTable {
+      tell("belfry: topic \(topic) was deleted and made again: what it has now follows\n")
+    } else {
+      let event = JSON.object(of: ["event": .string("made_again"), "topic": .string(topic)])
+      try output.write(event.text + "\n")
+    }
+    return true
+  }
+
+  private func show(_ records: [StreamRecord]) throws(OutputError) {
     if records.isEmpty { return }
     if output.isTable {
       try output.rows(["", "key"] + columns, records.map(cells))

@@ -164,6 +164,67 @@ import Testing
     #expect(throws: BusError.self) { _ = try stream.reader() }
   }
 
+  @Test(arguments: ["compact", "delete"])
+  func `a topic that was made again is told as what it is, and what was on it is no compaction`(
+    cleanup: String
+  )
+    throws
+  {
+    let stream = try Reading(cleanup: cleanup)
+    stream.write(1, 1...3)
+    try stream.makeAgain()
+    stream.write(2, 4...5)
+    #expect(short(try stream.read()) == ["made again at 2:4", "gap 1..3", "2:4", "2:5"])
+    // Who had read all of it misses nothing but what has left the view; who stopped before, does.
+    #expect(short(try stream.read(.after(position(1, 3, at: 2)))) == ["made again at 2:4", "2:4", "2:5"])
+    #expect(
+      short(try stream.read(.after(position(1, 2, at: 1)))) == [
+        "made again at 2:4", "gap 3..3", "2:4", "2:5",
+      ])
+    #expect(short(try stream.read(.after(position(2, 4, at: 0)))) == ["2:5"], "what it has taken is no news")
+  }
+
+  @Test func `a lane that was made again is one, and a new stream in it none`() throws {
+    let stream = try Reading(cleanup: "compact", prefix: "a/")
+    stream.writeBeside()
+    stream.write(1, 1...2)
+    #expect(short(try stream.read()) == ["1:1", "1:2"])
+    try stream.makeAgain()
+    stream.writeBeside()
+    stream.writeBeside()
+    stream.write(1, 3...4)
+    #expect(short(try stream.read()) == ["made again at 1:3", "gap 1..2", "1:3", "1:4"])
+  }
+
+  /// Records of the new topic: fewer than were read, as many, more.
+  @Test(arguments: [1, 3, 4, 9] as [Int64])
+  func `a topic that is made again under a reader is read from its beginning`(count: Int64) throws {
+    let stream = try Reading(cleanup: "compact")
+    stream.write(1, 1...3)
+    let reader = try stream.reader()
+    #expect(short(try stream.read(reader)) == ["1:1", "1:2", "1:3"])
+    try stream.cluster.connect(member: "admin").deleteTopics([stream.address.topic])
+    // A reader sees nothing of it, but that the topic is not there.
+    for _ in 0..<20 { #expect(try reader.poll(timeout: .milliseconds(10)).isEmpty) }
+    try stream.makeAgain()
+    stream.write(2, 4...3 + count)
+    var events: [HistoryEvent] = []
+    for _ in 0..<200 { events += try reader.poll(timeout: .milliseconds(10)) }
+    #expect(short(events) == ["made again at 2:4"] + (4...3 + count).map { "2:\($0)" })
+  }
+
+  @Test func `a new topic that has grown past the reader before it looks is no gap`() throws {
+    let stream = try Reading()
+    stream.write(1, 1...3)
+    let reader = try stream.reader()
+    _ = try stream.read(reader)
+    try stream.makeAgain()
+    stream.write(2, 4...9)
+    var events: [HistoryEvent] = []
+    for _ in 0..<200 { events += try reader.poll(timeout: .milliseconds(10)) }
+    #expect(short(events) == ["made again at 2:4"] + (4...9).map { "2:\($0)" })
+  }
+
   @Test func `a topic that is shrunk under a reader is no trap`() throws {
     let stream = try Reading()
     stream.write(1, 1...9)

@@ -81,6 +81,16 @@ import Testing
     #expect(!summary.isComplete && summary.missing == .max && summary.gaps == 5)
   }
 
+  @Test func `what went with a deleted topic is missing, and why is said`() throws {
+    let stream = try Reading(cleanup: "compact")
+    stream.write(1, 1...3)
+    try stream.makeAgain()
+    stream.write(1, 4...6)
+    #expect(
+      try summary(stream).text == "incomplete: 4 to 6, epoch 1; 1 gap of 3 in all; 1 deletion of its topic;"
+        + " first: gap: 1 to 3 are missing before epoch 1, seq 4 (offset 0)")
+  }
+
   @Test func `what compaction removed is not missing`() throws {
     let stream = try Reading(cleanup: "compact")
     for seq in 1...6 { stream.write(1, Int64(seq), key: "row") }

@@ -10,13 +10,14 @@ final class Reading {
   let cluster: SimulatedCluster
   let address: StreamAddress
 
+  private let spec: TopicSpec
+
   /// `prefix`: of a lane.
   init(cleanup: String = "delete", prefix: String = "", seed: UInt64 = 1) throws {
     cluster = SimulatedCluster(seed: seed)
     let topic = prefix.isEmpty ? "belfry.history.a" : "belfry.lanes.history"
-    try cluster.connect(member: "setup").createTopics([
-      TopicSpec(topic, partitions: 8, properties: ["cleanup.policy": cleanup])
-    ])
+    spec = TopicSpec(topic, partitions: 8, properties: ["cleanup.policy": cleanup])
+    try cluster.connect(member: "setup").createTopics([spec])
     let stream = JSON.object(of: [
       "id": .string("a"), "topic": .string(topic), "partition": .int(3), "key_prefix": .string(prefix),
     ])
@@ -25,6 +26,13 @@ final class Reading {
 
   static func headers(_ epoch: Int64, _ seq: Int64) -> KeyValuePairs<String, String> {
     ["belfry-epoch": "\(epoch)", "belfry-seq": "\(seq)", "belfry-sweep": "7"]
+  }
+
+  /// The topic is deleted, and made again, empty.
+  func makeAgain() throws {
+    let admin = cluster.connect(member: "operator")
+    try admin.deleteTopics([spec.name])
+    try admin.createTopics([spec])
   }
 
   /// A record with these counts; every one has another key unless it is said.
@@ -88,6 +96,7 @@ func short(_ events: [HistoryEvent]) -> [String] {
     switch event {
     case .entry(let entry): "\(entry.position.point)"
     case .restarted(let place): "restarted \(place.point)"
+    case .madeAgain(let place): "made again at \(place.point)"
     case .gap(let hole): "gap \(hole.seqs.lowerBound)..\(hole.seqs.upperBound)"
     case .compacted(let hole): "compacted \(hole.seqs.lowerBound)..\(hole.seqs.upperBound)"
     case .fenced(let place): "fenced \(place.point)"

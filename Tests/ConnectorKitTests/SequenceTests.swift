@@ -6,8 +6,8 @@ import Testing
 struct SequenceCase: CustomTestStringConvertible, Sendable {
   let name: String
   let start: SequenceChecker.Start
-  /// The epoch, the number and the verdict that is wanted, each as the text has it.
-  let steps: [(epoch: String, seq: String, verdict: String)]
+  /// The epoch, the number and the verdict that is wanted, each as the text has it, and the offset where it has one.
+  let steps: [(epoch: String, seq: String, offset: Int64?, verdict: String)]
 
   var testDescription: String { name }
 
@@ -32,8 +32,9 @@ struct SequenceCase: CustomTestStringConvertible, Sendable {
     }
     steps = cells[2].split(separator: " ").map { step in
       let (record, verdict) = Self.halves(String(step), "=")
-      let (epoch, seq) = Self.halves(record, ":")
-      return (epoch, seq, verdict)
+      let place = record.split(separator: "@").map(String.init)
+      let (epoch, seq) = place[0] == "*" ? ("*", "*") : Self.halves(place[0], ":")
+      return (epoch, seq, place.count > 1 ? Int64(place[1])! : nil, verdict)
     }
   }
 
@@ -44,11 +45,14 @@ struct SequenceCase: CustomTestStringConvertible, Sendable {
 }
 
 extension SequenceChecker.Verdict {
-  fileprivate var text: String {
+  /// `finding`: nil where the case has no offsets.
+  fileprivate func text(_ finding: PartitionOffsets.Finding?) -> String {
     switch self {
     case .deliver(let isRestart, let missing):
-      ((isRestart ? ["restart"] : []) + (missing.map { ["gap(\($0.lowerBound)..\($0.upperBound))"] } ?? [])
-        + ["deliver"]).joined(separator: ",")
+      ((finding?.isMadeAgain == true ? ["again"] : []) + (isRestart ? ["restart"] : [])
+        + (missing.map {
+          ["\(finding?.hasRoom == true ? "room" : "gap")(\($0.lowerBound)..\($0.upperBound))"]
+        } ?? []) + ["deliver"]).joined(separator: ",")
     case .passed: "passed"
     case .repeated: "repeated"
     case .fenced: "fenced"
@@ -64,12 +68,20 @@ extension SequenceChecker.Verdict {
   @Test(arguments: SequenceCase.all)
   func `each record gets its verdict`(example: SequenceCase) {
     var checker = SequenceChecker(example.start)
+    var offsets = PartitionOffsets(from: 0)
     for (number, step) in example.steps.enumerated() {
+      if step.epoch == "*" {
+        offsets.pass(step.offset!)
+        continue
+      }
       let point = Self.withHeader(step.epoch) { epoch in
         Self.withHeader(step.seq) { SequencePoint(epoch: epoch, seq: $0) }
       }
-      let verdict = point.map { checker.take($0).text } ?? "invalid"
-      #expect(verdict == step.verdict, "step \(number + 1), \(step.epoch):\(step.seq)")
+      let verdict = point.map { point in
+        let verdict = checker.take(point)
+        return verdict.text(step.offset.map { offsets.take(point, verdict, at: $0) })
+      }
+      #expect(verdict ?? "invalid" == step.verdict, "step \(number + 1), \(step.epoch):\(step.seq)")
     }
   }
 

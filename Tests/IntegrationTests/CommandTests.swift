@@ -142,6 +142,54 @@ extension Integration {
       #expect(rejected.status == 1 && rejected.errors.contains("SQL 1:8: "), "\(rejected.errors)")
     }
 
+    @Test
+    func `requests and streams show what the replies say of modes, intervals and clients that are away`()
+      throws
+    {
+      let town = try Town()
+      try town.start()
+      let sql = "SELECT Severity FROM alerts"
+      let words = [
+        "subscribe", sql, "--mode", "all", "--store-and-forward", "--client", "gate", "--name", "h",
+        "--lease", "3s", "--json",
+      ]
+      func subscribe() throws -> Child {
+        let child = try Child(Belfry.path, words + town.where)
+        try eventually("the request: \(child.errors)") { child.errors.contains("gate/h is primary") }
+        return child
+      }
+      let child = try subscribe()
+      try town.request("gate", "now", sql, ["mode": .string("immediate")])
+      try town.request("gate", "rows", sql, ["interval_ms": .int(700)])
+      func request(_ name: String) throws -> JSON? {
+        try objects(try town.belfry("requests")).first { $0["name"]?.string == name }
+      }
+      for name in ["h", "now", "rows"] {
+        let (shown, reply) = (try #require(try request(name)), try town.replies()["gate/\(name)"])
+        #expect(shown["interval_ms"] == reply?["interval_ms"] && shown["mode"] == reply?["mode"], "\(shown)")
+        #expect(shown["status"]?.string == "active")
+        #expect(shown["store_and_forward"]?.bool == (name == "h"))
+      }
+      try town.send([Samples.event("a")])
+      try eventually("the row: \(child.output)") { child.output.contains("\"key\":\"a\"") }
+      child.signal(SIGINT)
+      #expect(try child.end() == 0)
+      #expect(child.errors.contains("'belfry history gate/h --from 2'"), "\(child.errors)")
+      try eventually("the client to be away") { try request("h")?["status"]?.string == "away" }
+      let stream = try objects(try town.belfry("streams")).first { $0["mode"]?.string == "all" }
+      #expect(stream?["state"]?.string == "away" && stream?["clients"]?.int == 1 && stream?["away"]?.int == 1)
+
+      try town.send([Samples.event("b")])
+      try eventually("what is stored") {
+        try town.belfry("history", "gate/h", "--from", "2").output.contains("\"key\":\"b\"")
+      }
+      let again = try subscribe()
+      try eventually("the client to be back") { try request("h")?["status"]?.string == "active" }
+      try again.killNow()
+      #expect(try town.belfry("unsubscribe", "gate/h").status == 0)
+      #expect(try request("h") == nil)
+    }
+
     @Test func `a subscription ends with its reader`() throws {
       let town = try Town()
       try town.start()
@@ -207,6 +255,11 @@ extension Integration {
       serve -c /nowhere.yaml | 1 | /nowhere.yaml
       explain SELECT | 1 | SQL 1:7
       query SELECT --http 127.0.0.1:1 | 1 | 127.0.0.1:1
+      flush list --positions 2=1,3=1,2=7 | 2 | shard 2 is there twice
+      subscribe SELECT --store-and-forward --name n | 2 | --mode all
+      subscribe SELECT --store-and-forward --name n --mode immediate | 2 | --mode all
+      subscribe SELECT --store-and-forward --name n --mode all --placement lane | 2 | no lane
+      subscribe SELECT --store-and-forward --mode all | 2 | --name
       """
 
     @Test(arguments: cases.split(separator: "\n").map(String.init))

@@ -2,6 +2,7 @@ import Base
 import Bus
 import Client
 import Events
+import Glibc
 import Testing
 
 extension Integration {
@@ -50,6 +51,43 @@ extension Integration {
       try counter.wait("the last count") { $0["*"]?["n"]?.int == 7 }
       #expect(try town.metric("belfry_publisher_restarts_total") == 0)
       #expect(try town.metric("belfry_member_restarts_total") == 0)
+    }
+
+    @Test(arguments: ["net", "all"])
+    func `a subscription says that its topic was deleted, and goes on in the new one; a history says it too`(
+      mode: String
+    ) throws {
+      let town = try Town()
+      try town.start()
+      let child = try town.belfryChild(
+        "subscribe", "SELECT Severity FROM alerts", "--client", "desk", "--name", "s", "--mode", mode,
+        "--interval", "100ms")
+      try eventually("the request: \(child.errors)") { child.errors.contains("desk/s is primary") }
+      try town.send((0..<5).map { Samples.event("row \($0)", severity: 3) })
+      func lines() throws -> [JSON] {
+        try child.output.split(separator: "\n").map { try JSON(parsing: String($0)) }
+      }
+      try eventually("five rows: \(child.output)\(child.errors)") { try lines().count == 5 }
+      let topic = try #require(try town.replies()["desk/s"]?["stream"]?["topic"]?.string)
+      try town.bus.deleteTopics([topic])
+      try town.send([Samples.event("row 5", severity: 3)])
+      func rows() throws -> [String] {
+        let behind = try lines().drop { $0["event"]?.string != "made_again" }
+        return behind.compactMap { $0["key"]?.string }.filter { !$0.isEmpty }.sorted()
+      }
+      try eventually(within: .seconds(60), "all rows again: \(child.output)\(child.errors)") {
+        try rows() == (0...5).map { "row \($0)" }
+      }
+      try town.send([Samples.event("row 6", severity: 3)])
+      try eventually("the next row: \(child.output)") { try rows().last == "row 6" }
+      #expect(try lines().count { $0["event"] != nil } == 1)
+
+      let ran = try town.belfry("history", "desk/s")
+      #expect(ran.status == 1 && ran.errors.contains("1 deletion of its topic"), "\(ran.errors)")
+      #expect(!ran.errors.contains("compacted"), "\(ran.errors)")
+      #expect(ran.output.hasPrefix(#"{"event":"made_again","seq":"#), "\(ran.output)")
+      child.signal(SIGINT)
+      #expect(try child.end() == 0, "\(child.errors)")
     }
 
     @Test func `deleted lanes are made again with all their streams`() throws {

@@ -36,10 +36,13 @@ import Testing
     desk.commit(desk.registry.fill(id, reason: "enough", now: desk.now))
     #expect(desk[reply: "gw/h"]["status"]?.string == "full")
     #expect(desk[reply: "gw/h"]["error"]?["message"]?.string == "enough")
+    #expect(desk.cluster["stream/\(id)"]?["full"]?["message"]?.string == "enough")
     #expect(desk.registry.fill(id, reason: "enough", now: desk.now).isEmpty)
+    desk.restart()
     #expect(desk.ask("gw/h", core, storing).takenUp == [id])
     #expect(desk[reply: "gw/h"]["status"]?.string == "active")
     #expect(desk[reply: "gw/h"]["error"] == nil)
+    #expect(desk.cluster["stream/\(id)"]?["full"] == nil)
     #expect(desk.registry.fill(id, reason: "late", now: desk.now).isEmpty)
   }
 
