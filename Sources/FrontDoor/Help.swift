@@ -9,7 +9,7 @@ extension CommandTable {
     \(Self.aligned(commands.map { ($0.name, $0.summary) }))
 
     'belfry COMMAND --help' tells how one is used. Output is a table on a terminal and JSON lines with --json
-    or in a pipe. Exit status: 0 fine, 1 failed, 2 used wrongly.
+    or in a pipe. Exit status: 0 fine, 1 failed, 2 used wrongly, 141 whoever read the results has stopped.
 
     """
   }

@@ -13,6 +13,8 @@ public struct Program {
     case fine = 0
     case failed = 1
     case usedWrongly = 2
+    /// Whoever read the results has seen enough: what a shell shows for other programs too, 128 and SIGPIPE.
+    case notRead = 141
   }
 
   private let table: CommandTable
@@ -68,8 +70,9 @@ public struct Program {
       writeError("belfry: \(error.message)\nTry 'belfry\(which) --help'.\n")
       return .usedWrongly
     } catch let error as OutputError {
+      if error.isClosed { return .notRead }
       let reason = String(cString: strerror(error.number))
-      if !error.isClosed { writeError("belfry: the results could not be written: \(reason)\n") }
+      writeError("belfry: the results could not be written: \(reason)\n")
       return .failed
     } catch {
       for line in "\(error)".split(separator: "\n") { writeError("\(visible(String(line)))\n") }

@@ -44,6 +44,13 @@ extension Integration {
       #expect(try child.end() == 0, "\(child.errors)")
     }
 
+    @Test func `the demo ends quietly with its reader, as a program does that a signal ends`() throws {
+      let child = try Child("/bin/sh", ["-c", "{ \(Belfry.path) demo; echo status $? >&2; } | head -1"])
+      #expect(try child.end(within: .seconds(60)) == 0)
+      #expect(child.errors == "status 141\n")
+      #expect(child.output.hasPrefix("belfry demo  kafka "))
+    }
+
     @Test func `a terminal that knows no controls gets none`() throws {
       let terminal = try Terminal(Belfry.path, ["demo"], kind: "dumb")
       try eventually(within: .seconds(60), "rows: \(terminal.written)") {
