@@ -89,6 +89,7 @@ public final class Publisher {
     /// The table's thread was asked for what is due and has not answered.
     var isCollecting = false
     var flushing = Flushing()
+    var unanswered = UnansweredReport()
     var throttle: Throttle
     /// What was due together and is not published yet: the sweeps' work so far, and the smallest interval.
     var round: (work: Duration, smallest: Duration)?
@@ -169,6 +170,7 @@ public final class Publisher {
     try askForSweep()
     if hasLostLetter { throw BusError(.recreate, code: Self.mailboxFull, "a mailbox is full") }
     telemetry.report(running!.registry, epoch: counts.epoch)
+    reportUnanswered()
     try look()
     readiness.turned("publisher")
   }

@@ -12,6 +12,7 @@ struct PublisherTelemetry {
   private let restoreErrors: Metric
   private let flushes: Metric
   private let madeAgain: Metric
+  private let unanswered: [UnansweredRecord.Source: Metric]
   private let steps: (up: Metric, down: Metric)
   private let floor: Metric
   private let roundTime: Metric
@@ -34,6 +35,14 @@ struct PublisherTelemetry {
     madeAgain = metrics.counter(
       "belfry_stream_topics_made_again_total",
       "Topics of streams that somebody deleted, and that were made again")
+    unanswered = Dictionary(
+      uniqueKeysWithValues: UnansweredRecord.Source.allCases.map { source in
+        let metric = metrics.counter(
+          "belfry_unanswered_records_total",
+          "Records of clients that have no key to be answered under, or no value",
+          [("topic", source.rawValue)])
+        return (source, metric)
+      })
     let step = { to in
       metrics.counter("belfry_throttle_steps_total", "Steps of the smallest interval", [("to", to)])
     }
@@ -67,6 +76,7 @@ struct PublisherTelemetry {
   }
 
   func flushed(_ count: Int) { flushes.add(count) }
+  func unanswered(_ source: UnansweredRecord.Source, _ count: Int) { unanswered[source]!.add(count) }
   func disbelieved() { restoreErrors.add() }
 
   func report(_ registry: Registry, epoch term: Int64) {

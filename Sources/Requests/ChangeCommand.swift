@@ -27,11 +27,12 @@ public struct ChangeCommand: Sendable {
   {
     var client: String?
     do throws(Rejection) {
-      let json = try RecordObject(
-        parsing: value, "change", memberNames: memberNames, bytesMax: settings.requestBytesMax)
-      client = try json.requiredText("client", bytesMax: settings.clientBytesMax)
+      let json = try RecordObject(parsing: value, "change", bytesMax: settings.requestBytesMax)
+      client = json.client(settings)
+      try json.check(memberNames, "change")
+      let name = try json.requiredText("client", bytesMax: settings.clientBytesMax)
       let sql = try json.requiredText("sql", bytesMax: settings.requestBytesMax)
-      return .success(ChangeCommand(client: client!, sql: sql))
+      return .success(ChangeCommand(client: name, sql: sql))
     } catch {
       return .failure(CommandRefusal(client: client, error: error.json))
     }

@@ -16,8 +16,12 @@ extension Registry {
       return Effects()
     }
     commandsPosition = offset + 1
-    guard let key, let value, key.count <= settings.commandIDBytesMax, isText(key) else {
-      counts.ignored += 1
+    guard let key, key.count <= settings.commandIDBytesMax, isText(key) else {
+      passOver(.commands, offset, badKey(settings.commandIDBytesMax))
+      return Effects()
+    }
+    guard let value else {
+      passOver(.commands, offset, "its value is null")
       return Effects()
     }
     if isChange(value, settings) { return quietly(now, isCommand: true) }
@@ -37,7 +41,8 @@ extension Registry {
   /// Whether a command's record makes or drops a name.
   public func isDefinition(_ value: UnsafeRawBufferPointer?) -> Bool {
     guard let value, !isChange(value, settings),
-      let command = try? CommandContent(parsing: value, settings), case .statement = command.deed
+      let json = try? RecordObject(parsing: value, "command", bytesMax: settings.requestBytesMax),
+      let command = try? CommandContent(json, settings), case .statement = command.deed
     else { return false }
     return true
   }
@@ -48,8 +53,9 @@ extension Registry {
   ) -> JSON? {
     var client: String?
     do throws(Rejection) {
-      let command = try CommandContent(parsing: value, settings)
-      client = command.client
+      let json = try RecordObject(parsing: value, "command", bytesMax: settings.requestBytesMax)
+      client = json.client(settings)
+      let command = try CommandContent(json, settings)
       switch command.deed {
       case .statement(let sql): try carryOut(sql, &draft)
       case .flush(let name, let positions):
@@ -99,6 +105,13 @@ extension Registry {
   }
 }
 
+extension RecordObject {
+  /// Who sent a command, as far as that can be read: for the reply to one that has other faults.
+  func client(_ settings: RegistrySettings) -> String? {
+    try? text("client", bytesMax: settings.clientBytesMax)
+  }
+}
+
 /// What a command's record says.
 struct CommandContent {
   enum Deed: Equatable {
@@ -112,9 +125,8 @@ struct CommandContent {
 
   private static let memberNames = ["client", "sql", "flush", "positions"]
 
-  init(parsing value: UnsafeRawBufferPointer, _ settings: RegistrySettings) throws(Rejection) {
-    let json = try RecordObject(
-      parsing: value, "command", memberNames: Self.memberNames, bytesMax: settings.requestBytesMax)
+  init(_ json: RecordObject, _ settings: RegistrySettings) throws(Rejection) {
+    try json.check(Self.memberNames, "command")
     client = try json.requiredText("client", bytesMax: settings.clientBytesMax)
     guard let name = try json.text("flush", bytesMax: settings.nameBytesMax) else {
       if json.json["positions"] != nil { throw Rejection(.value, "positions are for a flush") }

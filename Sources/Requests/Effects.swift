@@ -65,6 +65,8 @@ public struct RegistryCounts: Sendable, Equatable {
   public var leasesEnded = 0
   /// Records whose key names no request, so that no reply is possible; or that were handled before.
   public var ignored = 0
+  /// Of these, those that nobody can be told about.
+  public var unanswered: [UnansweredRecord.Source: Int] = [:]
   /// Records parsed as JSON, texts parsed as SQL.
   public var recordsParsed = 0
   public var queriesParsed = 0

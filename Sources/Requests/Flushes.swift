@@ -29,7 +29,9 @@ public struct Flush: Sendable, Equatable {
       guard let shard = Int32(member.name), shard >= 0, let number = member.value.int, number.isCount else {
         throw malformed
       }
-      positions[shard] = number
+      guard positions.updateValue(number, forKey: shard) == nil else {
+        throw Rejection(.value, "positions have shard \(shard) twice")
+      }
     }
     guard json.members != nil else { throw malformed }
     return positions

@@ -12,14 +12,23 @@ struct RecordObject {
   init(
     parsing value: UnsafeRawBufferPointer, _ what: String, memberNames: [String], bytesMax: Int
   ) throws(Rejection) {
+    try self.init(parsing: value, what, bytesMax: bytesMax)
+    try check(memberNames, what)
+  }
+
+  /// The same of an object whose members' names are checked later.
+  init(parsing value: UnsafeRawBufferPointer, _ what: String, bytesMax: Int) throws(Rejection) {
     guard value.count <= bytesMax else {
       throw Rejection(.limit, "the \(what) has more than \(bytesMax) bytes")
     }
     do { json = try JSON(parsing: value) } catch { throw Rejection(error) }
-    guard let members = json.members else {
+    guard json.members != nil else {
       throw Rejection(.json, "a \(what) is a JSON object", place: (1, 1))
     }
-    for member in members where !memberNames.contains(member.name) {
+  }
+
+  func check(_ memberNames: [String], _ what: String) throws(Rejection) {
+    for member in json.members ?? [] where !memberNames.contains(member.name) {
       throw Rejection(
         .member,
         "a \(what) has no member \(excerpt(member.name))" + suggestion(for: member.name, among: memberNames))

@@ -18,7 +18,7 @@ import Query
 /// | key | members |
 /// | --- | --- |
 /// | `request/<client>/<name>` | `creation`, `stream`, `set` (ids), `replied_ms`, `away_ms` (since when its client is away), and the request's own members |
-/// | `stream/<id>` | `creation`, `state` (`active`, `grace`), `text` (canonical), `mode`, `placement`, `topic`, `partition`, `key_prefix`, `again`, `set`, `grace_ms` (since when), `error` of one that stands still |
+/// | `stream/<id>` | `creation`, `state` (`active`, `grace`), `text` (canonical), `mode`, `placement`, `topic`, `partition`, `key_prefix`, `again`, `set`, `grace_ms` (since when), `error` of one that stands still, `full` of one that stores no more (as in the reply) |
 /// | `stream/<id>` of an ended one | `creation`, `state` (`ended`), `ended` (a number that rises) |
 /// | `set/<id>` | `creation`, `filter` (canonical text of table and filter), `interval_ms` in force |
 /// | `filter/<name>`, `view/<name>` | `creation`, `text`, `uses` (names) |
@@ -74,6 +74,8 @@ public final class Registry {
   /// The offset in `<cluster>.requests` of the next record to read. Kept in `position/requests`.
   public var requestsPosition: Int64 = 0
   public internal(set) var counts = RegistryCounts()
+  /// The last record that could not be answered.
+  public internal(set) var unanswered: UnansweredRecord?
 
   /// `progress` tells how far a stream is, for the replies' `seq` and `epoch`; of a stream that it does not
   /// know, 0 and the present epoch.
@@ -101,15 +103,14 @@ public final class Registry {
     }
     requestsPosition = offset + 1
     counts.records += 1
-    guard let key, key.count <= settings.clientBytesMax + 1 + settings.nameBytesMax else {
-      return ignored(now)
-    }
+    let keyBytesMax = settings.clientBytesMax + 1 + settings.nameBytesMax
+    guard let key, key.count <= keyBytesMax else { return ignored(now, offset, badKey(keyBytesMax)) }
     let name = ByteKey(key)
     let entry = requestEntries[name]
-    guard let value else { return unsubscribe(name, entry, now) }
+    guard let value else { return unsubscribe(name, entry, now, offset) }
     let fingerprint = Fingerprint(value)
     if let entry, entry.fingerprint == fingerprint { return renew(entry, now) }
-    guard entry != nil || isText(key) else { return ignored(now) }
+    guard entry != nil || isText(key) else { return ignored(now, offset, badKey(keyBytesMax)) }
     return read(value, fingerprint, name, entry, now)
   }
 
@@ -155,12 +156,14 @@ public final class Registry {
     key.count > 0 && String(validating: key, as: UTF8.self) != nil
   }
 
-  private func ignored(_ now: Timestamp) -> Effects {
-    counts.ignored += 1
+  private func ignored(_ now: Timestamp, _ offset: Int64, _ reason: String) -> Effects {
+    passOver(.requests, offset, reason)
     return quietly(now)
   }
 
-  private func unsubscribe(_ key: ByteKey, _ entry: RequestEntry?, _ now: Timestamp) -> Effects {
+  private func unsubscribe(
+    _ key: ByteKey, _ entry: RequestEntry?, _ now: Timestamp, _ offset: Int64
+  ) -> Effects {
     var draft = Draft(now: now)
     if let entry {
       end(entry, reason: .unsubscribed, &draft)
@@ -168,7 +171,7 @@ public final class Registry {
       // A client that ends what was rejected, or is gone already, waits for an answer too.
       draft.effects.replies.append((key.text, names.endedReply(.unsubscribed)))
     } else {
-      return ignored(now)
+      return ignored(now, offset, "its key is no <client>/<name>")
     }
     return settle(&draft)
   }

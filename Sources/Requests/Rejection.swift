@@ -24,6 +24,8 @@ struct Rejection: Error, Equatable {
     case request
     /// A flush that was not published in time, mostly since the table has not reached its positions.
     case timeout
+    /// A command under an id that stands for another one.
+    case id
   }
 
   let code: String

@@ -98,7 +98,9 @@ extension Registry {
     guard let number = creation(json), let reply = json["reply"] else {
       return drop(Entity.command(ByteKey(id)), &draft)
     }
-    answers.insert(ByteKey(id), reply, number: number)
+    let content = json["content"]?.string.flatMap { UInt64($0, radix: 16) }
+    let command = AnsweredCommand(reply: reply, content: content, offset: json["offset"]?.int)
+    answers.insert(ByteKey(id), command, number: number)
   }
 
   private func restoreSet(_ id: String, _ json: JSON, _ draft: inout Draft) {

@@ -8,12 +8,14 @@ func execute(_ invocation: Invocation, _ output: Output) throws {
   let session = try openSession(invocation)
   let client = try clientName(invocation)
   let id = try commandID(invocation) ?? commandID(client, "exec")
+  let flushed = invocation.text("flush")
+  if let flushed { try checkFlush(flushed, client, session) }
   let reply = try session.execute(client: client, id: id, sql: invocation.argument(0)!)
   guard reply["status"]?.string == "done" else { throw CommandFailure(failure(reply)) }
   let columns = ["rows", "positions"].filter { reply[$0] != nil }
   try output.object(["status"] + columns, [.text("done")] + columns.map { Cell(reply[$0]!) })
-  guard let name = invocation.text("flush") else { return }
-  try flush(name, reply["positions"], client, session, output)
+  guard let flushed else { return }
+  try flush(flushed, reply["positions"], client, session, output)
 }
 
 private func commandID(_ invocation: Invocation) throws -> String? {

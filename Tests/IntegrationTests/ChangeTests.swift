@@ -176,6 +176,14 @@ extension Integration {
       #expect(replies[id]?["rows"]?.int == 5)
       let codes = (1...6).map { replies["k\($0)"]?["error"]?["code"]?.string }
       #expect(codes == ["json", "member", "limit", "unknown_column", "limit", "limit"])
+      // What is no JSON, or is not read for its length, names nobody.
+      #expect((1...6).map { replies["k\($0)"]?["client"]?.string } == [nil, "x", nil, "x", "x", "x"])
+      #expect(try town.metric(#"belfry_unanswered_records_total{topic="commands"}"#) == 3)
+      let said = try #require(town.member).errors.split(separator: "\n").filter {
+        $0.contains("cannot be answered")
+      }
+      #expect(
+        said.count == 1 && said[0].contains("topic=\(town.topics.commands) offset="), "\(said)")
       #expect(try town.count("Grade = 0") == 30)
       let ran = try town.belfry("exec", "UPDATE alerts SET Grade = 1", "--id", id)
       #expect(ran.status == 0)

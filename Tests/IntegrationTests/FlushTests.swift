@@ -61,6 +61,13 @@ extension Integration {
         try ran.lines.map { try JSON(parsing: $0)["status"]?.string } == ["done", "flushed"], "\(ran.output)")
       let unknown = try town.belfry("flush", "lits", "--client", "noc")
       #expect(unknown.status == 1 && unknown.errors.contains("noc has no request lits"), "\(unknown.errors)")
+      try town.request("noc", "h", "SELECT Severity FROM alerts", ["mode": .string("all")])
+      for (name, words) in [("lits", "noc has no request lits"), ("h", "mode all waits for no interval")] {
+        let ran = try town.belfry(
+          "exec", "CREATE FILTER cold AS Severity < 4", "--client", "noc", "--flush", name)
+        #expect(ran.status == 1 && ran.output.isEmpty && ran.errors.contains(words), "\(ran)")
+      }
+      #expect(try !town.belfry("definitions").output.contains("cold"), "nothing was changed")
       let shard = try town.belfry("flush", "list", "--client", "noc", "--positions", "7=1")
       #expect(shard.status == 1 && shard.errors.contains("the table has no shard 7"), "\(shard.errors)")
       #expect(try town.belfry("flush", "list", "--positions", "7").status == 2)

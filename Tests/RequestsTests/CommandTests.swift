@@ -107,6 +107,20 @@ struct CommandTests {
     #expect(desk.registry.definitions.count == 0)
   }
 
+  @Test(arguments: [
+    #"{"client":"noc"}"#, #"{"client":"noc","sql":1}"#, #"{"client":"noc","sql":"x","sqk":1}"#,
+    #"{"sqk":1,"client":"noc"}"#, #"{"client":"noc","flush":"a","sql":"x"}"#,
+    #"{"client":"noc","flush":"a","positions":[]}"#, #"{"client":"noc","sql":"DROP VIEW v","positions":{}}"#,
+    #"{"client":"noc","flush":"nothing"}"#, #"{"client":"noc","sql":"DROP VIEW v"}"#,
+  ])
+  func `a refusal names the client wherever the record does`(value: String) {
+    door.record("c/1", value)
+    #expect(desk[reply: "c/1"]["status"]?.string == "rejected")
+    #expect(desk[reply: "c/1"]["client"]?.string == "noc")
+    let change = withBytes(value) { $0.map { ChangeCommand.read($0, RegistrySettings()) } }
+    if case .failure(let refusal)? = change { #expect(refusal.client == "noc") }
+  }
+
   @Test(arguments: ["UPDATE alerts SET Severity = 1", "\\n-- now\\n/* */insert", "delete(", "Update"])
   func `changes of rows are the table's to answer`(sql: String) {
     let value = #"{"client":"noc","sql":"\#(sql)"}"#
@@ -135,7 +149,11 @@ struct CommandTests {
     #expect(door.record("", "x").isEmpty)
     #expect(door.record(String(repeating: "k", count: 386), "x").isEmpty)
     #expect(door.record("c/1", nil).isEmpty)
-    #expect(desk.registry.counts.ignored == 3)
+    #expect(desk.registry.counts.unanswered == [.commands: 3])
+    #expect(desk.registry.unanswered?.offset == 2 && desk.registry.unanswered?.reason == "its value is null")
+    desk.send("no slash", nil)
+    desk.send(nil, "{}")
+    #expect(desk.registry.counts.unanswered == [.commands: 3, .requests: 2])
   }
 
   @Test func `answers are remembered up to a limit, the newest`() {

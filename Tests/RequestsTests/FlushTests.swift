@@ -66,6 +66,7 @@ struct FlushTests {
     (#"{"client":"noc","flush":"list","positions":{"a":1}}"#, "value"),
     (#"{"client":"noc","flush":"list","positions":{"-1":1}}"#, "value"),
     (#"{"client":"noc","flush":"list","positions":{"0":-1}}"#, "value"),
+    (#"{"client":"noc","flush":"list","positions":{"0":1,"00":2}}"#, "value"),
     (#"{"client":"noc","flush":"list","positions":{"0":9223372036854775807}}"#, "value"),
     (#"{"client":"noc","flush":"list","positions":{"4294967296":1}}"#, "value"),
     (#"{"client":"noc","flush":"list","flash":1}"#, "member"),

@@ -147,6 +147,7 @@ struct ChangeTests {
     house.command(id, "UPDATE alerts SET Class = 7 WHERE Severity = 5")
     try house.run()
     for n in 2...9 { #expect(house.answer("k\(n)")["status"]?.string == "rejected", "k\(n)") }
+    #expect(house.answer("k6")["client"]?.string == "x")
     #expect(house.answer("k7")["error"]?["code"]?.string == "limit")
     #expect(house.answer(id)["rows"]?.int == 1)
     #expect(house.rows.allSatisfy { $0.value["Grade"]?.int == 0 })
