@@ -209,8 +209,8 @@ PROTECTIONS = [
         "a definition's id is known when it comes again",
         "it is carried out again",
         "Sources/Requests/Commands.swift",
-        "    if let known = answers[id] {\n",
-        "    if !WITHOUT, let known = answers[id] {\n",
+        "    if let known = answers[id], !known",
+        "    if !WITHOUT, let known = answers[id], !known",
         "RequestsTests.CommandTests",
     ),
     Protection(
@@ -226,8 +226,8 @@ PROTECTIONS = [
         "a change's id is known when it comes again",
         "it is done again",
         "Sources/Table/Commands/ReadingCommands.swift",
-        "    if let state = desk[id] {\n",
-        "    if !WITHOUT, let state = desk[id] {\n",
+        "    if let state = desk[id], !state",
+        "    if !WITHOUT, let state = desk[id], !state",
         "TableTests.CommandTests",
     ),
     Protection(

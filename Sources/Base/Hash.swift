@@ -37,3 +37,6 @@ public func sha256Hex(_ text: String) -> String {
   let digits = Array("0123456789abcdef".utf8)
   return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
 }
+
+/// The first 64 bits of that: by which a text is known again that is not kept.
+public func sha256Start(_ text: String) -> UInt64 { UInt64(sha256Hex(text).prefix(16), radix: 16)! }

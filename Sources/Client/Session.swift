@@ -112,7 +112,9 @@ public final class Session {
     let start = clock.elapsed()
     var isRunning = false
     while clock.elapsed() < start + limit {
-      guard let (_, reply) = try replies(to: [id], reader).last else { continue }
+      let found = try replies(to: [id], reader).map(\.reply)
+      // The answer to a command whose id stands for another one comes before that one's, again.
+      guard let reply = found.first(where: Self.isOfOtherCommand) ?? found.last else { continue }
       isRunning = reply["status"]?.string == "running"
       if !isRunning { return reply }
     }
@@ -121,6 +123,8 @@ public final class Session {
       "not all shards have answered in \(limit.milliseconds / 1000) s; the command runs on, and "
         + "sent again with the id \(id) it gets its answer")
   }
+
+  private static func isOfOtherCommand(_ reply: JSON) -> Bool { reply["error"]?["code"]?.string == "id" }
 
   private func noReply(in limit: Duration = replyTimeout) -> ClientError {
     ClientError(

@@ -21,6 +21,14 @@ public struct ChangeCommand: Sendable {
     return isChange(value, settings)
   }
 
+  /// Who sends a record that `isOne`, as far as that can be read, and 64 bits over what it asks for.
+  public static func identity(of value: UnsafeRawBufferPointer, _ settings: RegistrySettings)
+    -> (client: String?, content: UInt64)
+  {
+    let json = RecordObject((try? JSON(parsing: value)) ?? .null)
+    return (json.client(settings), sha256Start(json.json["sql"]?.string ?? ""))
+  }
+
   /// What a record says, or why it is refused, with the client where that much could be read.
   public static func read(_ value: UnsafeRawBufferPointer, _ settings: RegistrySettings)
     -> Result<ChangeCommand, CommandRefusal>

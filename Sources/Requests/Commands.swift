@@ -6,7 +6,8 @@ import Query
 extension Registry {
   /// One record of `<cluster>.commands`; `now` as in the other `handle`. Records below `commandsPosition`, and
   /// changes of rows, which the table's reader answers, are passed over. A command's id that was answered before
-  /// gets that answer again, and nothing is done twice. A flush is among `flushes` from then on, and has no
+  /// gets that answer again, and nothing is done twice; under it no other command is taken, unless the first was
+  /// rejected. A flush is among `flushes` from then on, and has no
   /// effects until it is answered.
   public func handle(
     command key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, now: Timestamp, offset: Int64
@@ -28,14 +29,27 @@ extension Registry {
     counts.commands += 1
     var draft = Draft(now: now)
     let id = ByteKey(key)
-    if let known = answers[id] {
-      draft.effects.replies.append((id.text, known))
-    } else if let reply = answer(id, value, offset, &draft) {
-      say(reply, to: id, &draft)
+    let (client, content) = CommandContent.identity(of: value, settings)
+    if let known = answers[id], !known.isFree(for: content, at: offset) {
+      if known.isOther(content) { refuse(id, client, &draft) }
+      // Behind the refusal: the id's last reply is that of the command that it stands for.
+      draft.effects.replies.append((id.text, known.reply))
+    } else if let waiting = flushes.first(where: { $0.id == id }) {
+      if waiting.content == content { return Effects() }
+      refuse(id, client, &draft)
+    } else if let reply = answer(id, value, content, offset, &draft) {
+      say(AnsweredCommand(reply: reply, content: content, offset: offset), to: id, &draft)
     } else {
       return Effects()
     }
     return settle(commands: &draft)
+  }
+
+  /// Answers a record under an id that stands for another command; that is not remembered.
+  private func refuse(_ id: ByteKey, _ client: String?, _ draft: inout Draft) {
+    let rejection = Rejection(.id, "the id stands for another command: choose one of its own")
+    counts.rejected[rejection.code, default: 0] += 1
+    draft.effects.replies.append((id.text, CommandContent.reply(to: client, "rejected", rejection)))
   }
 
   /// Whether a command's record makes or drops a name.
@@ -49,7 +63,8 @@ extension Registry {
 
   /// Carries a command out. nil: it is a flush, and waits.
   private func answer(
-    _ id: ByteKey, _ value: UnsafeRawBufferPointer, _ offset: Int64, _ draft: inout Draft
+    _ id: ByteKey, _ value: UnsafeRawBufferPointer, _ content: UInt64, _ offset: Int64,
+    _ draft: inout Draft
   ) -> JSON? {
     var client: String?
     do throws(Rejection) {
@@ -60,8 +75,8 @@ extension Registry {
       case .statement(let sql): try carryOut(sql, &draft)
       case .flush(let name, let positions):
         let flush = Flush(
-          id: id, client: command.client, name: name, positions: positions, offset: offset,
-          since: draft.now)
+          id: id, client: command.client, name: name, positions: positions, content: content,
+          offset: offset, since: draft.now)
         try wait(for: flush)
         return nil
       }
@@ -73,11 +88,11 @@ extension Registry {
   }
 
   /// Answers a command, and remembers what was said.
-  func say(_ reply: JSON, to id: ByteKey, _ draft: inout Draft) {
-    draft.effects.replies.append((id.text, reply))
+  func say(_ command: AnsweredCommand, to id: ByteKey, _ draft: inout Draft) {
+    draft.effects.replies.append((id.text, command.reply))
     let number = nextCreation()
-    answers.insert(id, reply, number: number)
-    draft.effects.cluster.append((Entity.command(id), Entity.answered(reply, number: number)))
+    answers.insert(id, command, number: number)
+    draft.effects.cluster.append((Entity.command(id), Entity.value(of: command, number: number)))
     for old in answers.forget(above: settings.answersMax) {
       draft.effects.cluster.append((Entity.command(old), nil))
     }
@@ -112,6 +127,24 @@ extension RecordObject {
   }
 }
 
+/// What a command was answered, and which one it was.
+struct AnsweredCommand {
+  let reply: JSON
+  /// 64 bits over what it asked for; nil: not known, in entities of versions that did not say it.
+  let content: UInt64?
+  /// Of its record.
+  let offset: Int64?
+
+  /// Whether a record with this content is another command than the one that the id stands for.
+  func isOther(_ content: UInt64) -> Bool { self.content.map { $0 != content } ?? false }
+
+  /// Nothing was done under a rejected id: another command may have it. The same one stays rejected, as was said, and
+  /// what lies before it was answered when it was read first.
+  func isFree(for content: UInt64, at offset: Int64) -> Bool {
+    reply["status"]?.string == "rejected" && isOther(content) && offset > self.offset ?? .max
+  }
+}
+
 /// What a command's record says.
 struct CommandContent {
   enum Deed: Equatable {
@@ -135,6 +168,17 @@ struct CommandContent {
     }
     if json.json["sql"] != nil { throw Rejection(.value, "a command has either sql or flush") }
     deed = .flush(name, positions: try Flush.positions(json.json["positions"]))
+  }
+
+  /// Who sends a record, as far as that can be read, and 64 bits over what it asks for.
+  static func identity(of value: UnsafeRawBufferPointer, _ settings: RegistrySettings)
+    -> (client: String?, content: UInt64)
+  {
+    guard let json = try? RecordObject(parsing: value, "command", bytesMax: settings.requestBytesMax) else {
+      return (nil, sha256Start(String(decoding: value.prefix(settings.requestBytesMax), as: UTF8.self)))
+    }
+    let deed = ["sql", "flush", "positions"].map { json.json[$0]?.text ?? "" }
+    return (json.client(settings), sha256Start(deed.joined(separator: "\n")))
   }
 
   /// The answer to a command; `client` is nil where the record could not be read so far.

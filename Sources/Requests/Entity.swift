@@ -20,8 +20,12 @@ enum Entity {
 
   static func position(_ offset: Int64) -> JSON { .object(of: ["offset": .int(offset)]) }
 
-  static func answered(_ reply: JSON, number: Int64) -> JSON {
-    .object(of: ["creation": .int(number), "reply": reply])
+  static func value(of command: AnsweredCommand, number: Int64) -> JSON {
+    .object(of: [
+      "creation": .int(number), "reply": command.reply,
+      "content": command.content.map { .string(String($0, radix: 16)) },
+      "offset": command.offset.map { .int($0) },
+    ])
   }
 
   static func value(of definition: Definition, _ creation: Int64) -> JSON {

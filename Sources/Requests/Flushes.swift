@@ -9,6 +9,8 @@ public struct Flush: Sendable, Equatable {
   public let name: String
   /// Change numbers by shard: the table must have reached them.
   public let positions: [Int32: Int64]
+  /// 64 bits over what it asks for.
+  let content: UInt64
   /// Where it stands on `<cluster>.commands`: no other has this one.
   public let offset: Int64
   let since: Timestamp
@@ -46,9 +48,8 @@ public struct Flush: Sendable, Equatable {
 
 /// How flushes are answered (DESIGN section 7). What they wait for is the publisher's to do.
 extension Registry {
-  /// Takes a flush among those that wait; one that waits already is answered once.
+  /// Takes a flush among those that wait.
   func wait(for flush: Flush) throws(Rejection) {
-    if flushes.contains(where: { $0.id == flush.id }) { return }
     if let fault = fault(of: flush) { throw fault }
     if flushes.count >= settings.flushesMax {
       throw Rejection(.limit, "\(settings.flushesMax) flushes wait already")
@@ -119,6 +120,6 @@ extension Registry {
 
   private func answer(_ flush: Flush, _ reply: JSON, _ draft: inout Draft) {
     flushes.removeAll { $0.offset == flush.offset }
-    say(reply, to: flush.id, &draft)
+    say(AnsweredCommand(reply: reply, content: flush.content, offset: flush.offset), to: flush.id, &draft)
   }
 }

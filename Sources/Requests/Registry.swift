@@ -22,7 +22,7 @@ import Query
 /// | `stream/<id>` of an ended one | `creation`, `state` (`ended`), `ended` (a number that rises) |
 /// | `set/<id>` | `creation`, `filter` (canonical text of table and filter), `interval_ms` in force |
 /// | `filter/<name>`, `view/<name>` | `creation`, `text`, `uses` (names) |
-/// | `command/<id>` | `creation`, `reply`: what a command was answered |
+/// | `command/<id>` | `creation`, `reply`: what a command was answered; `content` (64 bits over it, hexadecimal), `offset` of its record |
 /// | `throttle` | `interval_ms`: no set is published more often, whatever is asked for; 0: as it is asked for |
 /// | `position/commands` | `offset` (next to read) |
 /// | `position/requests` | `offset` (next to read), `creations` (the last number given), `forgotten` |
@@ -61,7 +61,7 @@ public final class Registry {
   public internal(set) var definitions = Definitions() { didSet { views.forget() } }
   var views = ViewMemo()
   /// The answers to commands, by their ids.
-  var answers = Remembered<ByteKey, JSON>()
+  var answers = Remembered<ByteKey, AnsweredCommand>()
   /// No set is published more often, ms (`throttle`); and the sets whose clients are to be told so.
   public internal(set) var floor: Int64 = 0
   var untold: ArraySlice<SetEntry> = []

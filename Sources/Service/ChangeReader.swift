@@ -25,6 +25,11 @@ final class ChangeReader: ChangeLanguage {
     ChangeCommand.isOne(key: key, value: value, settings)
   }
 
+  func identity(of value: UnsafeRawBufferPointer) -> CommandID {
+    let (client, content) = ChangeCommand.identity(of: value, settings)
+    return CommandID(client: client, content: content)
+  }
+
   func read(_ value: UnsafeRawBufferPointer, offset: Int64, now: Timestamp) -> CommandReading {
     switch ChangeCommand.read(value, settings) {
     case .failure(let refusal): return .refused(client: refusal.client, error: refusal.error)

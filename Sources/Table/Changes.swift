@@ -166,4 +166,6 @@ public enum ChangeHeader {
   /// What an inbox record is: `event`, `clear`, `command` or `answer`. On a reply: `command`, where the table's
   /// reader of commands wrote it.
   public static let kind: StaticString = "belfry-kind"
+  /// On a reply of the table's: what its id stands for, 64 bits as hexadecimal digits.
+  public static let command: StaticString = "belfry-command"
 }

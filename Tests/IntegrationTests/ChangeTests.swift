@@ -185,10 +185,35 @@ extension Integration {
       #expect(
         said.count == 1 && said[0].contains("topic=\(town.topics.commands) offset="), "\(said)")
       #expect(try town.count("Grade = 0") == 30)
-      let ran = try town.belfry("exec", "UPDATE alerts SET Grade = 1", "--id", id)
+      let ran = try town.belfry("exec", "UPDATE alerts SET Class = 7 WHERE Severity = 5", "--id", id)
       #expect(ran.status == 0)
       #expect(
         ran.output == #"{"status":"done","rows":5,"positions":\#(replies[id]!["positions"]!.text)}"# + "\n")
+    }
+
+    @Test func `an id stands for one command: another one is refused, but where the first was rejected`()
+      throws
+    {
+      let town = try Self.town()
+      let sql = "UPDATE alerts SET Grade = Grade + 1"
+      let wrong = try town.belfry("exec", "UPDATE alerts SET Grad = Grade + 1", "--id", "noc/1")
+      #expect(wrong.status == 1 && wrong.errors.contains("Grad"), "\(wrong)")
+      let first = try town.belfry("exec", sql, "--id", "noc/1")
+      #expect(first.status == 0, "a rejected id is free: \(first.errors)")
+      for again in [false, true] {
+        if again { try town.restart() }
+        let other = try town.belfry("exec", "DELETE FROM alerts", "--id", "noc/1")
+        #expect(
+          other.status == 1 && other.output.isEmpty && other.errors.contains("another command"), "\(other)")
+        #expect(try town.belfry("exec", sql, "--id", "noc/1").output == first.output)
+      }
+      #expect(try town.count("Grade = 1") == 30)
+      #expect(try town.replies()["noc/1"]?["status"]?.string == "done")
+
+      #expect(try town.belfry("exec", "DROP FILTER hot", "--id", "noc/2").status == 1)
+      #expect(try town.belfry("exec", "CREATE FILTER hot AS Severity = 5", "--id", "noc/2").status == 0)
+      let other = try town.belfry("exec", "CREATE FILTER cold AS Severity = 0", "--id", "noc/2")
+      #expect(other.status == 1 && other.errors.contains("another command"), "\(other)")
     }
 
     @Test func `a change of many rows is atomic in its shards and holds up no events`() throws {

@@ -79,6 +79,53 @@ struct CommandTests {
     #expect(desk.registry.definitions.count == 0)
   }
 
+  @Test func `another command under a used id is refused, and the id's own answer stays its last`() {
+    let sql = "CREATE FILTER core AS Severity >= 4"
+    door.command("c/1", sql)
+    let done = desk[reply: "c/1"]
+    for _ in 0..<2 {
+      let replies = door.command("c/1", "DROP FILTER core").replies.map(\.value)
+      #expect(replies.first?["error"]?["code"]?.string == "id" && replies.first?["client"]?.string == "noc")
+      #expect(replies.count == 2 && replies.last == done)
+      #expect(door.command("c/1", sql).replies.map(\.value) == [done])
+      #expect(desk.registry.definitions.count == 1)
+      door.restart()
+    }
+  }
+
+  @Test func `a rejected id is free for another command, and the rejected one is never done`() {
+    let bad = "CREATE VIEW hot AS SELECT Node FROM alerts WHERE core"
+    door.command("c/1", bad)
+    door.command("c/1", bad)
+    #expect(door.status("c/1") == "unknown_column at 1:50")
+    door.command("c/1", "CREATE FILTER core AS Severity >= 4")
+    #expect(door.status("c/1") == "done")
+    // What the rejected one stood on is there by now.
+    for _ in 0..<2 {
+      let replies = door.command("c/1", bad).replies.map(\.value)
+      #expect(replies.first?["error"]?["code"]?.string == "id" && replies.last?["status"]?.string == "done")
+      door.restart()
+    }
+    #expect(desk.registry.definitions.count == 1)
+  }
+
+  @Test func `commands that are read again behind a flush that waits are not judged anew`() {
+    desk.ask("noc/list", core)
+    door.record("c/0", #"{"client":"noc","flush":"list","positions":{"0":9}}"#)
+    let refused = door.record("c/0", #"{"client":"noc","flush":"list"}"#).replies.map(\.value)
+    #expect(refused.map { $0["error"]?["code"]?.string } == ["id"])
+    let bad = "CREATE VIEW hot AS SELECT Node FROM alerts WHERE core"
+    door.command("c/1", bad)
+    door.command("c/1", bad + " AND core")
+    door.command("c/2", "CREATE FILTER core AS Severity >= 4")
+    door.restart()
+    #expect(desk.registry.flushes.count == 1)
+    #expect(door.status("c/1").hasPrefix("unknown_column"))
+    #expect(desk.registry.definitions.count == 1)
+    door.command("c/1", bad)
+    #expect(door.status("c/1") == "done")
+  }
+
   @Test func `a request that stands does not follow a name to its new meaning`() {
     door.command("c/1", "CREATE FILTER core AS Severity >= 4")
     desk.ask("a/x", "SELECT Node, Severity FROM alerts WHERE core")

@@ -166,7 +166,7 @@ private final class Desk {
     #expect(desk.replies("c/1").last == done)
     #expect(desk.grade(Self.zero[2]) == 7)
     #expect(desk.answered("done") == 1)
-    #expect(desk.answered("repeated") == 3)
+    #expect(desk.answered("repeated") == 2, "the other command is refused")
   }
 
   @Test func `what is aborted leaves nothing behind and is done again`() {
@@ -445,6 +445,64 @@ private final class Desk {
     for n in 1...3 { few.run("c/\(n)", "key \(Self.zero[0])") }
     few.run("c/1", "key \(Self.zero[0])")
     #expect(few.grade(Self.zero[0]) == 4)
+  }
+
+  @Test func `another command under a used id is refused, and the id's own answer stays its last`() {
+    let desk = Self.desk()
+    desk.run("c/1", "raise 2 1")
+    let done = desk.replies("c/1").last
+    func refuse(_ desk: Desk) {
+      let before = desk.replies("c/1").count
+      desk.run("c/1", "raise 2 5")
+      let replies = desk.replies("c/1").dropFirst(before)
+      #expect(replies.count == 2 && replies.last == done)
+      #expect(replies.first?.contains(#""client":"c","status":"rejected","error":{"code":"id""#) == true)
+      desk.run("c/1", "raise 2 1")
+      #expect(desk.replies("c/1").last == done)
+      #expect(desk.grade(Self.zero[2]) == 1 && desk.grade(Self.one[2]) == 1)
+    }
+    refuse(desk)
+    refuse(desk.restored())
+  }
+
+  @Test func `another command under the id of one that runs is refused, and that is answered`() {
+    let desk = Self.desk()
+    desk.command("c/1", "\"raise 2 1\"")
+    desk.bench.commit()
+    desk.run("c/1", "raise 2 5")
+    #expect(desk.replies("c/1").count { $0.contains(#""code":"id""#) } == 1)
+    #expect(desk.replies("c/1").last?.contains(#""status":"done","rows":2"#) == true)
+    #expect(desk.grade(Self.zero[2]) == 1)
+  }
+
+  @Test func `a rejected id is free for another command, and the rejected one is never done`() {
+    let desk = Self.desk()
+    desk.run("c/1", "nonsense")
+    let rejected = desk.replies("c/1").last
+    desk.run("c/1", "nonsense")
+    #expect(desk.replies("c/1") == [rejected, rejected])
+    for desk in [desk.restored(), desk] {
+      desk.run("c/1", "raise 2 1")
+      let done = desk.replies("c/1").last
+      #expect(done?.contains(#""status":"done""#) == true)
+      for desk in [desk, desk.restored()] {
+        desk.run("c/1", "nonsense")
+        #expect(desk.replies("c/1").suffix(2).first?.contains(#""code":"id""#) == true)
+        #expect(desk.replies("c/1").last == done)
+        desk.run("c/1", "raise 2 1")
+        #expect(desk.grade(Self.zero[2]) == 1)
+      }
+    }
+  }
+
+  @Test func `answers of a version that did not say what they are for are given to any command`() {
+    let desk = Desk()
+    desk.bench.append(
+      desk.bench.topics.replies, 0, 0, "c/1", #"{"status":"done"}"#, nil, [("belfry-kind", "command")])
+    desk.table.restoreReplies(desk.bench.batch)
+    desk.bench.batch.removeAll()
+    desk.run("c/1", "raise 2 1")
+    #expect(desk.replies("c/1") == [#"{"status":"done"}"#])
   }
 
   @Test func `others' replies on the topic are passed over when it is restored`() {

@@ -21,6 +21,10 @@ final class PlainLanguage: ChangeLanguage {
     return (try? JSON(parsing: value)) != nil
   }
 
+  func identity(of value: UnsafeRawBufferPointer) -> CommandID {
+    CommandID(client: "c", content: sha256Start(String(decoding: value, as: UTF8.self)))
+  }
+
   func read(_ value: UnsafeRawBufferPointer, offset: Int64, now: Timestamp) -> CommandReading {
     if offset >= early { return .early }
     let json = try! JSON(parsing: value)

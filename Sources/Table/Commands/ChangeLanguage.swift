@@ -6,10 +6,26 @@ import Events
 public protocol ChangeLanguage: AnyObject {
   /// Whether a record of the commands topic is a change of rows, which the table answers. Cheap.
   func isChange(key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?) -> Bool
+  /// By what a change of rows is known again that comes under an id that was used. Cheap.
+  func identity(of value: UnsafeRawBufferPointer) -> CommandID
   /// Reads one. `offset` is its place among the commands: names mean what the commands before it made of them.
   func read(_ value: UnsafeRawBufferPointer, offset: Int64, now: Timestamp) -> CommandReading
   /// Makes the text of a `CommandReading.change` ready for rows; nil where it is none.
   func compile(_ text: String) -> (any RowChange)?
+}
+
+/// Who sends a command, as far as that can be read, and what it asks for.
+public struct CommandID {
+  /// 64 bits over it.
+  public typealias Content = UInt64
+
+  public let client: String?
+  public let content: Content
+
+  public init(client: String?, content: Content) {
+    self.client = client
+    self.content = content
+  }
 }
 
 /// What a command's record asks for.

@@ -28,6 +28,8 @@ final class CommandDesk {
   /// The open transaction's, and their order.
   private var open: [ID: CommandState] = [:]
   private var touched: [ID] = []
+  /// The open transaction's answers to records under ids that stand for other commands.
+  private var refusals: [(id: ID, reply: [UInt8])] = []
 
   init(read: Int64, isUntold: Bool) {
     self.read = read
@@ -50,9 +52,18 @@ final class CommandDesk {
     if former?.isRunning == true { runningCount -= 1 }
   }
 
-  /// The replies that the open transaction writes, in the order in which they were first set.
-  func forEachReply(_ body: (_ id: ID, _ reply: [UInt8]) -> Void) {
-    for id in touched { body(id, open[id]!.reply) }
+  /// A record under the id is another command than `state`: it gets a reply of its own. Behind it that of the state
+  /// is written again, which stays the id's last.
+  func refuse(_ id: ID, _ reply: [UInt8], state: CommandState) {
+    refusals.append((id, reply))
+    set(id, state)
+  }
+
+  /// The replies that the open transaction writes, in the order in which they were first set; `state` is nil where the
+  /// id stands for something else.
+  func forEachReply(_ body: (_ id: ID, _ reply: [UInt8], _ state: CommandState?) -> Void) {
+    for (id, reply) in refusals { body(id, reply, nil) }
+    for id in touched { body(id, open[id]!.reply, open[id]!) }
   }
 
   /// A reply as it was found on the topic, when nothing is open.
@@ -66,6 +77,7 @@ final class CommandDesk {
     for id in touched { keep(id, open[id]!) }
     open.removeAll(keepingCapacity: true)
     touched.removeAll(keepingCapacity: true)
+    refusals.removeAll(keepingCapacity: true)
     isUntold = false
     lost = []
     forget(settings)
@@ -76,14 +88,15 @@ final class CommandDesk {
     for id in touched { count(states[id], former: open[id]) }
     open.removeAll(keepingCapacity: true)
     touched.removeAll(keepingCapacity: true)
+    refusals.removeAll(keepingCapacity: true)
     pending.removeAll()
     read = position
   }
 
   private func keep(_ id: ID, _ state: CommandState) {
-    if case .answered(let reply) = state { answeredBytes += id.count + reply.count }
+    if case .answered(let command) = state { answeredBytes += id.count + command.reply.count }
     if let former = states.updateValue(state, forKey: id) {
-      if case .answered(let reply) = former { answeredBytes -= id.count + reply.count }
+      if case .answered(let command) = former { answeredBytes -= id.count + command.reply.count }
     } else {
       order.append(id)
     }
@@ -92,10 +105,10 @@ final class CommandDesk {
   func forget(_ settings: TableSettings) {
     while states.count > settings.commandsRememberedMax
       || answeredBytes > settings.commandBytesRememberedMax,
-      first < order.count, case .answered(let reply)? = states[order[first]]
+      first < order.count, case .answered(let command)? = states[order[first]]
     {
       states[order[first]] = nil
-      answeredBytes -= order[first].count + reply.count
+      answeredBytes -= order[first].count + command.reply.count
       first += 1
     }
     if first > 1024, first * 2 > order.count {

@@ -4,23 +4,38 @@ import Events
 /// What became of a command so far.
 enum CommandState {
   case running(RunningCommand)
-  /// The reply.
-  case answered([UInt8])
+  case answered(AnsweredCommand)
 
   /// What its reply on `<cluster>.replies` says.
   var reply: [UInt8] {
     switch self {
     case .running(let command): Array(command.reply.text.utf8)
-    case .answered(let reply): reply
+    case .answered(let command): command.reply
     }
   }
 
+  /// What the id stands for; nil: not known, in replies of versions that did not say it.
+  var content: CommandID.Content? {
+    switch self {
+    case .running(let command): command.content
+    case .answered(let command): command.content
+    }
+  }
+
+  /// Whether a record with this content is another command than the one that the id stands for.
+  func isOther(_ content: CommandID.Content) -> Bool { self.content.map { $0 != content } ?? false }
+
+  /// Nothing was done under the id, nor will be.
+  var isRejected: Bool { if case .answered(let command) = self { command.isRejected } else { false } }
+
   /// As a reply has it; nil where it is none of ours.
-  init?(reply: UnsafeRawBufferPointer) {
+  init?(reply: UnsafeRawBufferPointer, content: CommandID.Content?) {
     guard let json = try? JSON(parsing: reply), let status = json["status"]?.string else { return nil }
     if status != "running" {
-      self = .answered(Array(reply))
-    } else if let command = RunningCommand(json) {
+      self = .answered(
+        AnsweredCommand(reply: Array(reply), content: content, isRejected: status == "rejected"))
+    } else if var command = RunningCommand(json) {
+      command.content = content
       self = .running(command)
     } else {
       return nil
@@ -30,10 +45,18 @@ enum CommandState {
   var isRunning: Bool { if case .running = self { true } else { false } }
 }
 
+/// A command that is over.
+struct AnsweredCommand {
+  let reply: [UInt8]
+  let content: CommandID.Content?
+  let isRejected: Bool
+}
+
 /// A command whose copies were sent to shards of which some have not answered.
 struct RunningCommand {
   let client: String
   let sql: String
+  var content: CommandID.Content?
   /// The shards whose answers are missing, ascending.
   var awaited: [Int32]
   /// Rows touched so far, and where: the shards' change numbers.
@@ -42,10 +65,11 @@ struct RunningCommand {
   /// The first that went wrong.
   var error: JSON?
 
-  init(client: String, sql: String, awaited: [Int32]) {
+  init(client: String, sql: String, content: CommandID.Content) {
     self.client = client
     self.sql = sql
-    self.awaited = awaited
+    self.content = content
+    awaited = []
   }
 
   fileprivate init?(_ reply: JSON) {

@@ -31,7 +31,10 @@ extension EventTable {
     let replies = batch.index(ofTopic: topics.replies)
     for record in batch.records where record.topic == replies {
       guard InboxKind(batch.header(record, ChangeHeader.kind)) == .command, let id = batch.key(record),
-        let state = batch.value(record).flatMap({ CommandState(reply: $0) })
+        let state = batch.value(record).flatMap({
+          let content = batch.headerText(record, ChangeHeader.command)
+          return CommandState(reply: $0, content: content.flatMap { CommandID.Content($0, radix: 16) })
+        })
       else { continue }
       desk!.restore(Array(id), state)
     }
@@ -92,25 +95,27 @@ extension EventTable {
       let value = batch.value(record)
     else { return true }
     let id = Array(key)
-    if let state = desk[id] {
-      desk.set(id, state)
-      commandCounts.answered(.repeated)
+    let identity = language.identity(of: value)
+    let content = identity.content
+    // A rejected id is free for another command: nothing was done under it. The same one stays rejected, as was said.
+    if let state = desk[id], !state.isRejected || !state.isOther(content) {
+      answer(id, identity, again: state, desk)
       return true
     }
     switch language.read(value, offset: record.offset, now: now) {
     case .early: return false
-    case .refused(let client, let error): refuse(id, client, error)
+    case .refused(let client, let error): refuse(id, client, content, error)
     case .insert(let client, let sql, let rows):
       switch shares(of: rows) {
       case .success(let shares):
-        begin(id, RunningCommand(client: client, sql: sql, awaited: []), shares, record, batch)
-      case .failure(let fault): refuse(id, client, fault.json())
+        begin(id, RunningCommand(client: client, sql: sql, content: content), shares, record, batch)
+      case .failure(let fault): refuse(id, client, content, fault.json())
       }
     case .change(let client, let sql, let text, let keys):
       let copy = JSON.object(of: ["sql": .string(text)]).text
       let all = Array(0..<Int32(settings.partitions))
       let shards = keys.map { keys in Set(keys.map(shard(ofKey:))).sorted() } ?? all
-      let command = RunningCommand(client: client, sql: sql, awaited: [])
+      let command = RunningCommand(client: client, sql: sql, content: content)
       begin(id, command, shards.map { ($0, copy) }, record, batch)
     }
     return true
@@ -120,11 +125,27 @@ extension EventTable {
     key.withUnsafeBytes { partition(ofKey: $0, count: settings.partitions) }
   }
 
-  private func refuse(_ id: [UInt8], _ client: String?, _ error: JSON) {
+  private func refuse(_ id: [UInt8], _ client: String?, _ content: CommandID.Content, _ error: JSON) {
+    let reply = Self.rejection(client, error)
+    desk!.set(id, .answered(AnsweredCommand(reply: reply, content: content, isRejected: true)))
+    commandCounts.answered(.rejected)
+  }
+
+  private static func rejection(_ client: String?, _ error: JSON) -> [UInt8] {
     let reply = JSON.object(of: [
       "client": client.map { .string($0) }, "status": .string("rejected"), "error": error,
     ])
-    desk!.set(id, .answered(Array(reply.text.utf8)))
+    return Array(reply.text.utf8)
+  }
+
+  /// A record under an id that was used: it gets the reply that the id has by now, unless it is another command.
+  private func answer(_ id: [UInt8], _ asked: CommandID, again state: CommandState, _ desk: CommandDesk) {
+    if !state.isOther(asked.content) {
+      desk.set(id, state)
+      return commandCounts.answered(.repeated)
+    }
+    let fault = CommandFault("id", "the id stands for another command: choose one of its own")
+    desk.refuse(id, Self.rejection(asked.client, fault.json()), state: state)
     commandCounts.answered(.rejected)
   }
 
@@ -172,7 +193,8 @@ extension EventTable {
 
   private func keep(_ id: [UInt8], _ command: RunningCommand) {
     if !command.awaited.isEmpty { return desk!.set(id, .running(command)) }
-    desk!.set(id, .answered(Array(command.reply.text.utf8)))
+    let reply = Array(command.reply.text.utf8)
+    desk!.set(id, .answered(AnsweredCommand(reply: reply, content: command.content, isRejected: false)))
     commandCounts.answered(command.error == nil ? .done : .failed)
   }
 
@@ -192,14 +214,18 @@ extension EventTable {
 
   /// The replies of the open transaction.
   func sendReplies() {
-    desk?.forEachReply { id, reply in
+    desk?.forEachReply { id, reply, state in
       id.withUnsafeBytes { id in
         reply.withUnsafeBytes { reply in
           out.append(
             topic: out.index(ofTopic: topics.replies), partition: 0, timestamp: now, key: id, value: reply)
         }
       }
+      guard let state else { return }
       out.appendHeader(ChangeHeader.kind, InboxKind.command.bytes)
+      if let content = state.content {
+        Array(String(content, radix: 16).utf8).withUnsafeBytes { out.appendHeader(ChangeHeader.command, $0) }
+      }
     }
   }
 
