@@ -73,6 +73,8 @@ public struct Configuration: Equatable, Sendable {
     public var unknownFields = UnknownFields.keep
     /// Bytes of an event's value; a longer one goes to the dead-letter topic.
     public var bytesMax = 1 << 20
+    /// A cleared row stays for this long.
+    public var clearedKept = Duration.milliseconds(120_000)
   }
 
   public struct Log: Equatable, Sendable {

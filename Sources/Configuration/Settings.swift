@@ -48,6 +48,9 @@ extension Setting {
     .integer(
       "events.bytes_max", \.events.bytesMax, 1024...67_108_864,
       "Bytes of one event; longer ones go to the dead-letter topic."),
+    .milliseconds(
+      "events.cleared_kept_ms", \.events.clearedKept, 0...604_800_000,
+      "How long a row stays that a resolution has cleared."),
     .choice("log.level", \.log.level, "The least level that is written to standard error."),
     Setting(
       path: "tables", type: "map of tables",

@@ -58,6 +58,7 @@ extension MemberSettings {
     let schema = try Schema.of(configuration)
     var table = TableSettings(partitions: configuration.kafka.partitions)
     table.eventBytesMax = configuration.events.bytesMax
+    table.clearedKept = configuration.events.clearedKept
     table.unknownFields =
       switch configuration.events.unknownFields {
       case .keep: .keep

@@ -24,7 +24,7 @@ import Testing
       http: { listen: "[::1]:9000" }
       sweep: { interval_ms: 1000, drain_ms: 50, interval_max_ms: 20000, grace_ms: 0 }
       commit_ms: 250
-      events: { unknown_fields: refuse, bytes_max: 4096 }
+      events: { unknown_fields: refuse, bytes_max: 4096, cleared_kept_ms: 0 }
       log: { level: debug }
       pipelines:
         - source: { syslog: { udp: 514 } }
@@ -49,6 +49,7 @@ import Testing
     expected.commit = .milliseconds(250)
     expected.events.unknownFields = .refuse
     expected.events.bytesMax = 4096
+    expected.events.clearedKept = .zero
     expected.log.level = .debug
     expected.pipelines = configuration.pipelines
     #expect(configuration == expected)

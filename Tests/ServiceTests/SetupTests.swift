@@ -30,12 +30,13 @@ func configuration(_ yaml: String) throws -> Configuration {
         kafka: { partitions: 3 }
         commit_ms: 70
         sweep: { interval_ms: 2000, drain_ms: 50, grace_ms: 9000, interval_max_ms: 7000 }
-        events: { unknown_fields: refuse, bytes_max: 5000 }
+        events: { unknown_fields: refuse, bytes_max: 5000, cleared_kept_ms: 8000 }
         """))
     #expect(settings.memberID == "noc-a")
     #expect(settings.table.partitions == 3)
     #expect(settings.table.unknownFields == .refuse)
     #expect(settings.table.eventBytesMax == 5_000)
+    #expect(settings.table.clearedKept == .seconds(8))
     #expect(settings.commitInterval == .milliseconds(70))
     #expect(settings.drainInterval == .milliseconds(50))
     #expect(settings.registry.intervalDefault == .seconds(2))
