@@ -6,23 +6,25 @@ import Testing
 private let isChaosWanted = ProcessInfo.processInfo.environment["BELFRY_CHAOS"] == "1"
 
 extension Integration {
-  /// What takes minutes: `make chaos`. After each trouble under load the table, its changelog and the streams
-  /// are exactly what was sent.
+  /// What takes minutes: `make chaos`. After each trouble under load the simulation's checker finds all as it must be.
   @Suite(
     .enabled(if: Broker.isThere, "KAFKA_HOME names no Kafka; these sentences are about a real one"),
     .enabled(if: isChaosWanted, "they take minutes: make chaos"))
   struct ChaosTests {
     /// Longer than `transaction.timeout.ms` of the member's producers and than its group's session.
     private static let longerThanTransactions = Duration.seconds(75)
+    private static let bulk = Workload.Bulk(events: 20)
+    /// What fills a disk.
+    private static let large = Workload.Bulk(events: 20, bytes: 2_000)
 
     @Test func `twenty kills under load at random moments`() throws {
-      let town = try Town()
+      let town = try Workload.town()
       try town.start()
-      let checks = try LoadChecks(town)
-      let load = try Load(town, identifiers: 150, seed: 11)
+      let load = try Workload(town, seed: 11, bulk: Self.bulk)
+      defer { load.stop() }
       try town.killAndLaunch(20, under: load, within: 20...3000, seed: 12)
-      try load.stop()
-      try checks.check(load)
+      try load.check()
+      try load.checkDeletion()
     }
 
     @Test func `a member that stood still for longer than its transactions may last`() throws {
@@ -51,9 +53,9 @@ extension Integration {
       try withLoad(seed: 15, kafka) { _, load in
         for node in 0..<kafka.count {
           try kafka.kill(node)
-          try moves(load)
+          try load.sendsOn(1000, within: .seconds(90))
           try kafka.start(node)
-          try moves(load)
+          try load.sendsOn(1000, within: .seconds(90))
         }
       }
     }
@@ -77,7 +79,7 @@ extension Integration {
       try mount("-t", "tmpfs", "-o", "size=150m", "tmpfs", disk)
       defer { try? unmount(disk) }
       let kafka = try OwnKafka(data: disk)
-      try withLoad(seed: 17, kafka, batch: 2000) { town, _ in
+      try withLoad(seed: 17, kafka, bulk: Self.large) { town, _ in
         try eventually(within: .seconds(300), "a broker that gives up") { kafka.hasEnded() }
         try eventually(within: .seconds(60), "unreadiness") { try town.get("/readyz").status == 503 }
         try mount("-o", "remount,size=1g", disk)
@@ -89,22 +91,17 @@ extension Integration {
     // MARK: -
 
     private func withLoad(
-      seed: UInt64, _ kafka: OwnKafka? = nil, batch: Int = 50, _ trouble: (Town, Load) throws -> Void
+      seed: UInt64, _ kafka: OwnKafka? = nil, bulk: Workload.Bulk = Self.bulk,
+      _ trouble: (Town, Workload) throws -> Void
     ) throws {
-      let town = try Town(kafka: kafka)
+      let town = try Workload.town(kafka)
       try town.start()
-      let checks = try LoadChecks(town)
-      let load = try Load(town, identifiers: 100, seed: seed, batch: batch)
-      try moves(load)
+      let load = try Workload(town, seed: seed, bulk: bulk)
+      defer { load.stop() }
+      try load.sendsOn(1000, within: .seconds(90))
       try trouble(town, load)
-      try moves(load)
-      try load.stop()
-      try checks.check(load)
-    }
-
-    private func moves(_ load: Load) throws {
-      let before = load.sent
-      try eventually(within: .seconds(90), "load") { load.sent > before + 1000 }
+      try load.sendsOn(1000, within: .seconds(90))
+      try load.check()
     }
 
     /// Here time is the trouble itself.

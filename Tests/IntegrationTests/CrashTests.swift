@@ -7,13 +7,13 @@ extension Integration {
   @Suite(.enabled(if: Broker.isThere, "KAFKA_HOME names no Kafka; these sentences are about a real one"))
   struct CrashTests {
     @Test func `five kills under load lose nothing and double nothing`() throws {
-      let town = try Town()
+      let town = try Workload.town()
       try town.start()
-      let checks = try LoadChecks(town)
-      let load = try Load(town, identifiers: 150, seed: 1)
-      try town.killAndLaunch(5, under: load, within: 50...3000, seed: 5)
-      try load.stop()
-      try checks.check(load)
+      let load = try Workload(town, seed: 1)
+      defer { load.stop() }
+      try town.killAndLaunch(5, under: load, within: 50...1500, seed: 5)
+      try load.check()
+      try load.checkDeletion()
     }
 
     @Test func `a broker that stands still for eight seconds under load costs nothing`() throws {
@@ -31,20 +31,18 @@ extension Integration {
       }
     }
 
-    /// What happens to the broker under load leaves the table exact, and the load goes on.
+    /// What happens to the broker under load leaves all as it must be, and the load goes on.
     private func withLoad(
       seed: UInt64, againWithin limit: Duration, _ trouble: (Broker) throws -> Void
     ) throws {
-      let town = try Town()
+      let town = try Workload.town()
       try town.start()
-      let checks = try LoadChecks(town)
-      let load = try Load(town, identifiers: 100, seed: seed)
-      try eventually("some load") { load.sent > 1000 }
+      let load = try Workload(town, seed: seed)
+      defer { load.stop() }
+      try load.sendsOn(1000, within: .seconds(40))
       try trouble(try Broker.running)
-      let before = load.sent
-      try eventually(within: limit, "load again") { load.sent > before + 1000 }
-      try load.stop()
-      try checks.check(load)
+      try load.sendsOn(1000, within: limit)
+      try load.check()
     }
   }
 }

@@ -1,5 +1,6 @@
 import Base
 import Bus
+import Checkers
 import Events
 import Requests
 import Service
@@ -10,10 +11,7 @@ import Table
 struct Simulation {
   /// Far beyond what a round lasts: rows that are cleared in a round are deleted at its end.
   static let clearedKept = Duration.seconds(20_000)
-  static let grace = Duration.seconds(5)
-  static let intervalDefault = Duration.milliseconds(300)
-  /// How long a member serves until the leases and the grace periods are over that began when it did.
-  private static let quiet = Clients.lease + grace + .seconds(25)
+  private static let grace = Duration.seconds(5)
   private static let stepsPerRound = 80
   private static let settlingMax = 300
   private static let processesMax = 3
@@ -22,10 +20,8 @@ struct Simulation {
   let settings: MemberSettings
   private let plan: Plan
   private var random: SeededRandom
-  private var traffic: Traffic
-  private var clients: Clients
-  private var gateways: Gateways
-  private var operators: Operators
+  let world: SimulatedWorld
+  private(set) var crowd: Crowd
   private var processes: [Process] = []
   /// Processes that were made.
   private var made = 0
@@ -56,11 +52,9 @@ struct Simulation {
     }
   }
 
-  /// What operators sent, by the commands' ids.
-  var commands: [String: Operators.Command] { operators.sent }
-
-  var topics: ClusterTopics { settings.topics }
-  var partitions: Int { settings.table.partitions }
+  private var topics: ClusterTopics { settings.topics }
+  /// How long a member serves until the leases and the grace periods are over that began when it did.
+  private var quiet: Duration { world.pace.lease + Self.grace + .seconds(25) }
 
   init(seed: UInt64, isTraced: Bool = false, fencesDown: Set<SimulatedCluster.Fence> = []) throws {
     random = SeededRandom(seed: seed)
@@ -70,18 +64,16 @@ struct Simulation {
     let topics = ClusterTopics(cluster: "belfry")
     var table = TableSettings(partitions: Int.random(in: 2...4, using: &random))
     table.clearedKept = Self.clearedKept
+    world = SimulatedWorld(cluster, topics, partitions: table.partitions)
     var settings = MemberSettings(
       topics: topics, memberID: "a", schema: .alerts, table: table,
-      registry: RegistrySettings(intervalDefault: Self.intervalDefault, grace: Self.grace))
+      registry: RegistrySettings(intervalDefault: world.pace.intervalDefault, grace: Self.grace))
     // Longer than a commit: letters of the publisher then meet rows that no drain has given yet.
     settings.drainInterval = .milliseconds([100, 1_500].randomElement(using: &random)!)
     // Some rows of a snapshot a transaction, so that it can be interrupted.
     settings.snapshotBytesMax = [200, 1_000, 1 << 20].randomElement(using: &random)!
     self.settings = settings
-    traffic = Traffic(cluster, topic: topics.events, partitions: table.partitions, seed: random.next())
-    clients = Clients(cluster, topic: topics.requests, seed: random.next())
-    gateways = Gateways(cluster, topic: topics.requests, seed: random.next())
-    operators = Operators(cluster, topic: topics.commands, seed: random.next())
+    crowd = Crowd(world, &random)
     plan = Plan(&random)
     try cluster.connect(member: "setup").createTopics(settings.topicSpecs)
   }
@@ -96,7 +88,7 @@ struct Simulation {
     roundStart = cluster.clock.elapsed()
     for process in processes { plan.trouble(process) }
     for _ in 0..<Self.stepsPerRound { step() }
-    traffic.endTransaction()
+    crowd.events.endTransaction()
     calmDown()
     // Past the leases, the grace periods, and the times at which rows expire soon.
     cluster.clock.advance(by: .seconds(30))
@@ -118,8 +110,8 @@ struct Simulation {
       cluster.retain()
       for topic in compactedTopics { cluster.compact(topic, keepTombstones: chance(2)) }
     }
-    deletions.append(traffic.sent)
-    operators.forget()
+    deletions.append(crowd.events.sent)
+    crowd.operators.forget()
     try settle()
   }
 
@@ -132,10 +124,10 @@ struct Simulation {
   private mutating func step() {
     tidy()
     switch Int.random(in: 0..<44, using: &random) {
-    case 0..<9: for _ in 0..<Int.random(in: 1...4, using: &random) { traffic.send() }
-    case 9..<12: for _ in 0..<Int.random(in: 1...4, using: &random) { clients.send() }
-    case 12: gateways.send()
-    case 13: operators.send()
+    case 0..<9: for _ in 0..<Int.random(in: 1...4, using: &random) { crowd.events.send() }
+    case 9..<12: for _ in 0..<Int.random(in: 1...4, using: &random) { crowd.clients.send() }
+    case 12: crowd.gateways.send()
+    case 13: crowd.operators.send()
     case 14..<20: turn(.table)
     case 20..<25: turn(.publisher)
     case 25..<28: turn(.changes)
@@ -240,11 +232,11 @@ struct Simulation {
   /// Turns until nothing moves any more: all is consumed and published, and a member has served so long that
   /// leases and grace periods are over.
   private mutating func settle() throws(Fault) {
-    var until = cluster.clock.elapsed() + Self.quiet
+    var until = cluster.clock.elapsed() + quiet
     var still = 0
     var before = ends
     for _ in 0..<Self.settlingMax {
-      clients.renewKept()
+      crowd.clients.renewKept()
       cluster.clock.advance(by: .seconds(3))
       for _ in 0..<2 {
         tidy()
@@ -254,7 +246,7 @@ struct Simulation {
           for role in Process.Role.allCases { process.turn(role) }
         }
       }
-      if !processes.contains(where: \.isReady) { until = cluster.clock.elapsed() + Self.quiet }
+      if !processes.contains(where: \.isReady) { until = cluster.clock.elapsed() + quiet }
       let now = ends
       still = now == before ? still + 1 : 0
       before = now
@@ -277,7 +269,7 @@ struct Simulation {
   /// Partitions with records that the group has not consumed.
   private var unconsumed: [String] {
     let committed = cluster.committedOffsets(topics.tableGroup)
-    return (0..<Int32(partitions)).flatMap { number in
+    return (0..<Int32(world.partitions)).flatMap { number in
       [topics.events, topics.inbox].compactMap { topic in
         let place = TopicPartition(topic, number)
         let end = (cluster.records(topic, number, .committed).last?.offset ?? -1) + 1
@@ -286,10 +278,4 @@ struct Simulation {
       }
     }
   }
-}
-
-/// What a checker found.
-struct Fault: Error, Equatable, CustomStringConvertible {
-  let description: String
-  init(_ description: String) { self.description = description }
 }

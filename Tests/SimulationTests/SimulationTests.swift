@@ -1,4 +1,5 @@
 import Bus
+import Checkers
 import TestSeeds
 import Testing
 
@@ -40,14 +41,13 @@ struct Outcome {
   @discardableResult
   private mutating func check(_ simulation: Simulation, isRestarted: Bool = false) throws(Fault) -> Int {
     if let misuse = simulation.cluster.misuses.first { throw Fault("misuse of the bus: \(misuse)") }
-    let table = try TableChecker(simulation)
-    let requests = try RequestChecker(simulation, isRestarted: isRestarted)
-    let streams = try StreamChecker(simulation, table, requests)
-    published += streams.published
-    compared += streams.compared
-    told += try ChangeChecker(simulation).compared
-    answered += try CommandChecker(simulation, table).answered
-    return streams.published
+    let verdict = try Verdict(
+      simulation.world, simulation.crowd, deletions: simulation.deletions, isRestarted: isRestarted)
+    published += verdict.published
+    compared += verdict.compared
+    told += verdict.told
+    answered += verdict.answered
+    return verdict.published
   }
 }
 

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Sends events on a thread of its own until it is told to stop, and knows what the table must then be.
-final class Load: @unchecked Sendable {
+final class Load: Sender, @unchecked Sendable {
   // @unchecked: the producer, the random numbers and `expected` are the thread's until it has ended.
 
   /// A row as the events make it.
@@ -40,7 +40,6 @@ final class Load: @unchecked Sendable {
     Thread { [self] in run() }.start()
   }
 
-  /// Events that Kafka has acknowledged.
   var sent: Int { count.load(ordering: .relaxed) }
 
   /// Ends the load: all that it sent is acknowledged.

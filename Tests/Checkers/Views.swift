@@ -73,7 +73,7 @@ private let mean: @Sendable ([AlertRow]) -> JSON = { rows in
   return rows.isEmpty ? .null : .real(Double(sum) / Double(rows.count))
 }
 
-/// All that clients ask for in a simulation.
+/// All that clients ask for.
 let viewPool: [ViewCase] = [
   ViewCase(
     spellings: [

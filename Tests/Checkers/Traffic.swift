@@ -6,34 +6,29 @@ import Events
 ///
 /// - a row's events are all sent to one partition, be it the right one ("home") or a wrong one ("stray"),
 ///   where they stay in order; only those whose outcome has no order ("anywhere") go to all of them;
-/// - problems and resolutions are sent to their home partitions, where a clear never overtakes its problem
-///   (DESIGN section 4; a forwarded resolution may, in its own shard), and LastOccurrence rises from problem
-///   to clear to problem raised anew;
+/// - problems and resolutions are sent to their home partitions, a resolution when its problems are in theirs: so
+///   a clear never overtakes its problem (DESIGN section 4; a forwarded resolution may, in its own shard).
+///   LastOccurrence rises from problem to clear to problem raised anew;
 /// - what expires has one event ("brief").
 ///
 /// Every event carries its number in a header, malformed ones the code that they must be refused with.
-struct Traffic {
+public struct Traffic {
   static let number = "number"
   static let refusal = "refusal"
 
-  private let cluster: SimulatedCluster
-  private let topic: String
-  private let partitions: Int
+  private let world: any World
   private var random: SeededRandom
-  private(set) var sent: Int64 = 0
-  /// Another program's transaction in the events topic.
-  private var foreign: (any TransactionalProducer)?
-  private let foreignBus: SimulatedBus
+  /// The number of the last event.
+  public private(set) var sent: Int64 = 0
+  /// Another program's transaction in the events topic is open.
+  private var isForeignOpen = false
 
-  init(_ cluster: SimulatedCluster, topic: String, partitions: Int, seed: UInt64) {
-    self.cluster = cluster
-    self.topic = topic
-    self.partitions = partitions
+  init(_ world: any World, seed: UInt64) {
+    self.world = world
     random = SeededRandom(seed: seed)
-    foreignBus = cluster.connect(member: "foreign")
   }
 
-  mutating func send() {
+  public mutating func send() {
     switch Int.random(in: 0..<20, using: &random) {
     case 0..<4: sendPlain("home", to: nil)
     case 4..<6: sendPlain("stray", to: 1)
@@ -47,7 +42,7 @@ struct Traffic {
   }
 
   private func home(_ key: String) -> Int32 {
-    Array(key.utf8).withUnsafeBytes { Base.partition(ofKey: $0, count: partitions) }
+    Array(key.utf8).withUnsafeBytes { Base.partition(ofKey: $0, count: world.partitions) }
   }
 
   private mutating func one(of texts: String...) -> String { texts.randomElement(using: &random)! }
@@ -59,7 +54,7 @@ struct Traffic {
     _ key: String, _ members: [JSON.Member], shift: Int = 0, partition: Int32? = nil, ahead: Duration = .zero
   ) {
     let text = JSON.object([JSON.Member("Identifier", .string(key))] + members).text
-    let target = partition ?? Int32((Int(home(key)) + shift) % partitions)
+    let target = partition ?? Int32((Int(home(key)) + shift) % world.partitions)
     append(key: key, value: Array(text.utf8), target, refusal: nil, ahead: ahead)
   }
 
@@ -67,12 +62,12 @@ struct Traffic {
     key: String?, value: [UInt8]?, _ partition: Int32, refusal: String?, ahead: Duration = .zero
   ) {
     sent += 1
-    cluster.append(
-      topic: topic, partition: partition, key: key.map { Array($0.utf8) }, value: value,
-      headers: headers(refusal), timestamp: cluster.clock.now() + ahead)
+    world.append(
+      topic: world.topics.events, partition: partition, key: key.map { Array($0.utf8) }, value: value,
+      headers: headers(refusal), timestamp: world.now() + ahead)
   }
 
-  private func headers(_ refusal: String?) -> [SimulatedRecord.Header] {
+  private func headers(_ refusal: String?) -> [SeenRecord.Header] {
     let texts = [(Self.number, String(sent))] + (refusal.map { [(Self.refusal, $0)] } ?? [])
     return texts.map { .init(name: Array($0.0.utf8), value: Array($0.1.utf8)) }
   }
@@ -89,7 +84,7 @@ struct Traffic {
   }
 
   /// Times of occurrence rise from event to event.
-  private func nextTime() -> Int64 { cluster.clock.now().milliseconds + sent }
+  private func nextTime() -> Int64 { world.now().milliseconds + sent }
 
   private mutating func sendPlain(_ kind: String, to shift: Int?) {
     let ahead: Duration = chance(10) ? .seconds(chance(2) ? 30 : 1000) : .zero
@@ -105,7 +100,7 @@ struct Traffic {
       [
         JSON.Member("Node", .string("edge")), JSON.Member("Severity", .int(number)),
         JSON.Member("FirstOccurrence", .int(1)), JSON.Member("LastOccurrence", .int(nextTime())),
-      ], partition: Int32.random(in: 0..<Int32(partitions), using: &random))
+      ], partition: Int32.random(in: 0..<Int32(world.partitions), using: &random))
   }
 
   private mutating func pair() -> [JSON.Member] {
@@ -129,13 +124,15 @@ struct Traffic {
   }
 
   private mutating func sendResolution() {
+    world.flush()
     let members = pair()
     let key = "resolution/\(members[2].value.string!)/\(Int.random(in: 0..<3, using: &random))"
     append(key, members + [JSON.Member("Type", .int(2)), JSON.Member("Severity", .int(1))])
   }
 
   private mutating func sendBrief() {
-    let soon = cluster.clock.now().milliseconds + Int64.random(in: -2_000...20_000, using: &random)
+    let latest = world.pace.expiry.milliseconds
+    let soon = world.now().milliseconds + Int64.random(in: -2_000...latest, using: &random)
     append(
       "brief/\(sent)",
       [
@@ -154,39 +151,38 @@ struct Traffic {
     let (value, code) = cases.randomElement(using: &random)!
     append(
       key: chance(2) ? nil : "bad", value: value.map { Array($0.utf8) },
-      Int32.random(in: 0..<Int32(partitions), using: &random), refusal: code)
+      Int32.random(in: 0..<Int32(world.partitions), using: &random), refusal: code)
   }
 
   /// Another program's transaction: opened with an event of home population in it, or ended either way.
   private mutating func sendInTransaction() {
-    if foreign != nil { return endTransaction() }
+    if isForeignOpen { return endTransaction() }
     let key = "home/foreign"
     sent += 1
     let batch = RecordBatch()
     batch.append(
-      topic: topic, partition: home(key), timestamp: cluster.clock.now(), key: key,
+      topic: world.topics.events, partition: home(key), timestamp: world.now(), key: key,
       value: #"{"Identifier":"\#(key)","Severity":2,"Summary":"\#(sent)"}"#,
       headers: ["number": String(sent)])
-    do throws(BusError) {
-      let producer = try foreignBus.makeProducer(transactionalID: "foreign")
-      try producer.initialise()
-      try producer.begin()
-      try producer.send(batch)
-      foreign = producer
-    } catch {
-      precondition(error.remedy == .retry, "a bus without faults failed: \(error)")
-    }
+    isForeignOpen = world.beginTransaction(batch)
   }
 
-  /// One that has stood open for too long was ended by the brokers; one that cannot be ended will be.
-  mutating func endTransaction() {
-    guard let producer = foreign else { return }
-    foreign = nil
-    do throws(BusError) {
-      if chance(2) { try producer.commit() } else { try producer.abort() }
-    } catch {
-      precondition(error.remedy == .fenced || error.remedy == .retry, "a bus without faults failed: \(error)")
-    }
-    producer.close()
+  /// Ends what is open.
+  public mutating func endTransaction() {
+    guard isForeignOpen else { return }
+    isForeignOpen = false
+    world.endTransaction(committed: chance(2))
+  }
+
+  /// An event for a row of its own kind, with a text of so many bytes: for volume. Nothing hangs on its order but
+  /// that of its row.
+  public mutating func sendBulk(_ bytes: Int) {
+    append(
+      "bulk/\(Int.random(in: 0..<100, using: &random))",
+      [
+        JSON.Member("Node", .string("edge")),
+        JSON.Member("Severity", .int(Int64.random(in: 1...5, using: &random))),
+        JSON.Member("Summary", .string("\(sent) " + String(repeating: "x", count: bytes))),
+      ])
   }
 }

@@ -8,22 +8,23 @@ struct TableChecker {
   /// A change of a row, as its record says it.
   struct Change {
     let key: String
+    let before: AlertRow?
     let row: AlertRow?
   }
 
-  private let cluster: SimulatedCluster
+  private let world: any World
   private let topics: ClusterTopics
   private let partitions: Range<Int32>
   /// By shard.
   private(set) var changes: [[Change]] = []
   private(set) var rows: [String: AlertRow] = [:]
 
-  init(_ simulation: Simulation) throws(Fault) {
-    cluster = simulation.cluster
-    topics = simulation.topics
-    partitions = 0..<Int32(simulation.partitions)
+  init(_ world: any World, _ deletions: [Int64]) throws(Fault) {
+    self.world = world
+    topics = world.topics
+    partitions = 0..<Int32(world.partitions)
     for shard in partitions { changes.append(try readShard(shard)) }
-    try checkRows(simulation.deletions)
+    try checkRows(deletions)
     try checkDeadLetters()
   }
 
@@ -32,7 +33,7 @@ struct TableChecker {
   private mutating func readShard(_ shard: Int32) throws(Fault) -> [Change] {
     var changes: [Change] = []
     var reached = (events: Int64(0), inbox: Int64(0), time: Int64(0))
-    let records = cluster.history(topics.changelog("alerts"), shard)
+    let records = world.history(topics.changelog("alerts"), shard)
     for record in records {
       let place = "changelog[\(shard)]@\(record.offset)"
       let change = try read(record, place)
@@ -56,7 +57,7 @@ struct TableChecker {
   }
 
   /// Checks a change against the row before it, and makes it.
-  private mutating func read(_ record: SimulatedRecord, _ place: String) throws(Fault) -> Change {
+  private mutating func read(_ record: SeenRecord, _ place: String) throws(Fault) -> Change {
     guard let key = record.keyText else { throw Fault("\(place): no key") }
     let row = AlertRow(record.valueText)
     let before = AlertRow(record.headerText("belfry-before"))
@@ -72,8 +73,8 @@ struct TableChecker {
     default:
       throw Fault("\(place): \(key) was there: \(rows[key] != nil), with belfry-before: \(before != nil)")
     }
-    rows[key] = row
-    return Change(key: key, row: row)
+    defer { rows[key] = row }
+    return Change(key: key, before: rows[key], row: row)
   }
 
   private func home(_ key: String) -> Int32 {
@@ -82,9 +83,9 @@ struct TableChecker {
 
   // MARK: The events
 
-  private var events: [(number: Int64, partition: Int32, record: SimulatedRecord)] {
+  private var events: [(number: Int64, partition: Int32, record: SeenRecord)] {
     partitions.flatMap { partition in
-      cluster.history(topics.events, partition).map {
+      world.history(topics.events, partition).map {
         (Int64($0.headerText(Traffic.number)!)!, partition, $0)
       }
     }.sorted { $0.number < $1.number }
@@ -101,16 +102,16 @@ struct TableChecker {
       naive.apply(AlertRow(record.valueText)!, time: record.timestamp.milliseconds)
     }
     for _ in deletions { naive.forgetCleared() }
-    naive.expire(at: cluster.clock.now().milliseconds)
+    naive.expire(at: world.now().milliseconds)
     if let fault = naive.difference(to: rows) { throw Fault(fault) }
   }
 
   private func checkDeadLetters() throws(Fault) {
-    var expected: [TopicPartitionOffset: SimulatedRecord] = [:]
+    var expected: [TopicPartitionOffset: SeenRecord] = [:]
     for (_, partition, record) in events where record.headerText(Traffic.refusal) != nil {
       expected[TopicPartitionOffset(String(partition), String(record.offset))] = record
     }
-    for letter in cluster.history(topics.deadLetters, 0) {
+    for letter in world.history(topics.deadLetters, 0) {
       let at = TopicPartitionOffset(
         letter.headerText("belfry.error.partition") ?? "", letter.headerText("belfry.error.offset") ?? "")
       guard let event = expected.removeValue(forKey: at) else {
@@ -142,8 +143,4 @@ private struct TopicPartitionOffset: Hashable, CustomStringConvertible {
   }
 
   var description: String { "\(partition)@\(offset)" }
-}
-
-func demand(_ holds: Bool, _ fault: @autoclosure () -> String) throws(Fault) {
-  if !holds { throw Fault(fault()) }
 }

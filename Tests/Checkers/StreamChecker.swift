@@ -33,7 +33,7 @@ struct StreamChecker {
     let sets: Set<String>
   }
 
-  private let cluster: SimulatedCluster
+  private let world: any World
   private let topics: ClusterTopics
   private let table: TableChecker
   private let streams: [String: RequestChecker.LivingStream]
@@ -45,9 +45,9 @@ struct StreamChecker {
   /// Sweeps of a stream that were compared with its view.
   private(set) var compared = 0
 
-  init(_ simulation: Simulation, _ table: TableChecker, _ requests: RequestChecker) throws(Fault) {
-    cluster = simulation.cluster
-    topics = simulation.topics
+  init(_ world: any World, _ table: TableChecker, _ requests: RequestChecker) throws(Fault) {
+    self.world = world
+    topics = world.topics
     self.table = table
     streams = requests.streams
     try readProgress()
@@ -60,7 +60,7 @@ struct StreamChecker {
 
   private mutating func readProgress() throws(Fault) {
     var (epoch, time) = (Int64(0), Int64(0))
-    for record in cluster.history(topics.progress, 0) {
+    for record in world.history(topics.progress, 0) {
       guard let key = record.keyText else { throw Fault("progress@\(record.offset): no key") }
       // A stream that ended takes its record with it.
       if record.valueText == nil { continue }
@@ -94,12 +94,12 @@ struct StreamChecker {
 
   private mutating func readStreams() throws(Fault) {
     for stream in streams.values.sorted(by: { $0.id < $1.id }) where stream.prefix.isEmpty {
-      for record in cluster.history(stream.topic, 0) {
+      for record in world.history(stream.topic, 0) {
         try take(record, stream.id, record.keyText!, "\(stream.topic)@\(record.offset)")
       }
     }
     for lane in 0..<Int32(ClusterTopics.laneCount) {
-      for record in cluster.history(topics.viewLanes, lane) {
+      for record in world.history(topics.viewLanes, lane) {
         let parts = record.keyText!.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
           .map(String.init)
         if let known = streams[parts[0]] {
@@ -112,7 +112,7 @@ struct StreamChecker {
     for (id, runs) in runs.sorted(by: { $0.key < $1.key }) { try checkRuns(id, runs) }
   }
 
-  private mutating func take(_ record: SimulatedRecord, _ id: String, _ key: String, _ place: String)
+  private mutating func take(_ record: SeenRecord, _ id: String, _ key: String, _ place: String)
     throws(Fault)
   {
     published += 1
@@ -250,7 +250,7 @@ struct StreamChecker {
     }
     for lane in 0..<Int32(ClusterTopics.laneCount) {
       var left: [String: Bool] = [:]
-      for record in cluster.records(topics.viewLanes, lane, .committed) {
+      for record in world.present(topics.viewLanes, lane) {
         left[record.keyText!] = record.value != nil
       }
       for (key, isThere) in left.sorted(by: { $0.key < $1.key }) where isThere {

@@ -5,13 +5,6 @@ import Events
 /// Compares the streams of every change with the changelog, as a client could that knows the topics only: counts
 /// are contiguous, and what is told is exactly what the changes did to the view, in order, once.
 struct ChangeChecker {
-  private struct Change {
-    let key: String
-    let number: Int64
-    let before: AlertRow?
-    let after: AlertRow?
-  }
-
   private struct Told {
     let key: String
     let value: AlertRow?
@@ -21,24 +14,24 @@ struct ChangeChecker {
     let isLast: Bool
   }
 
-  private let cluster: SimulatedCluster
+  private let world: any World
   private let topics: ClusterTopics
   private let partitions: Int
-  /// By shard.
-  private var changes: [[Change]] = []
+  /// By shard; the first has the number 1.
+  private let changes: [[TableChecker.Change]]
   /// Transitions that were compared; snapshots that were interrupted.
   private(set) var compared = 0
   private(set) var interrupted = 0
 
-  init(_ simulation: Simulation) throws(Fault) {
-    cluster = simulation.cluster
-    topics = simulation.topics
-    partitions = simulation.partitions
-    for shard in 0..<Int32(partitions) { changes.append(try readShard(shard)) }
-    let progress = folded(cluster, topics.progress).mapValues { AlertRow($0) ?? [:] }
-    let registry = folded(cluster, topics.registry)
-    let requests = folded(cluster, topics.requests)
-    for (key, value) in folded(cluster.history(topics.replies, 0)).sorted(by: { $0.key < $1.key }) {
+  init(_ world: any World, _ table: TableChecker) throws(Fault) {
+    self.world = world
+    topics = world.topics
+    partitions = world.partitions
+    changes = table.changes
+    let progress = folded(world.present(topics.progress, 0)).mapValues { AlertRow($0) ?? [:] }
+    let registry = folded(world.present(topics.registry, 0))
+    let requests = folded(world.present(topics.requests, 0))
+    for (key, value) in folded(world.history(topics.replies, 0)).sorted(by: { $0.key < $1.key }) {
       guard let reply = value.flatMap({ try? JSON(parsing: $0) }), Gateways.isOne(key),
         requests[key] ?? nil != nil
       else { continue }
@@ -47,20 +40,6 @@ struct ChangeChecker {
       let entity = AlertRow(registry["stream/\(id)"] ?? nil) ?? [:]
       try check(reply, mode, progress[id] ?? [:], creation: entity.number("creation"))
     }
-  }
-
-  private func readShard(_ shard: Int32) throws(Fault) -> [Change] {
-    var rows: [String: AlertRow] = [:]
-    var changes: [Change] = []
-    for record in cluster.history(topics.changelog("alerts"), shard) {
-      let key = record.keyText!
-      let row = AlertRow(record.valueText)
-      changes.append(Change(key: key, number: Int64(changes.count + 1), before: rows[key], after: row))
-      try demand(
-        record.headerText("belfry-change") == String(changes.count), "changelog[\(shard)]@\(record.offset)")
-      rows[key] = row
-    }
-    return changes
   }
 
   private mutating func check(_ reply: JSON, _ mode: String, _ progress: AlertRow, creation: Int64)
@@ -74,7 +53,7 @@ struct ChangeChecker {
     try demand(
       progress.number("creation") == creation && progress.text("phase") == "following",
       "\(place): its progress is \(progress)")
-    let records = cluster.history(stream["topic"]!.string!, Int32(stream["partition"]!.int!))
+    let records = world.history(stream["topic"]!.string!, Int32(stream["partition"]!.int!))
     let all = records.filter { $0.keyText!.hasPrefix(prefix) }.map { Self.told($0, prefix) }
     let told = Array(all.suffix(Int(progress.number("seq"))))
     try checkCounts(told, progress, place)
@@ -88,13 +67,13 @@ struct ChangeChecker {
   }
 
   private func view(_ reply: JSON) -> ViewCase? {
-    let request =
-      folded(cluster, topics.requests)["\(reply["client"]!.string!)/\(reply["name"]!.string!)"] ?? nil
+    let key = "\(reply["client"]!.string!)/\(reply["name"]!.string!)"
+    let request = folded(world.present(topics.requests, 0))[key] ?? nil
     let sql = request.flatMap { try? JSON(parsing: $0) }?["sql"]?.string ?? ""
     return viewPool.first { $0.spellings.contains(sql) }
   }
 
-  private static func told(_ record: SimulatedRecord, _ prefix: String) -> Told {
+  private static func told(_ record: SeenRecord, _ prefix: String) -> Told {
     func number(_ name: String) -> Int64 { record.headerText(name).flatMap { Int64($0) } ?? -1 }
     return Told(
       key: String(record.keyText!.dropFirst(prefix.count)), value: AlertRow(record.valueText),
@@ -164,7 +143,7 @@ struct ChangeChecker {
   {
     var rows: [String: AlertRow] = [:]
     for shard in 0..<partitions {
-      for change in changes[shard].prefix(Int(positions[shard])) { rows[change.key] = change.after }
+      for change in changes[shard].prefix(Int(positions[shard])) { rows[change.key] = change.row }
     }
     let expected = view.evaluate(rows)
     var found: [String: AlertRow] = [:]
@@ -182,12 +161,12 @@ struct ChangeChecker {
   }
 
   private func transitions(_ view: ViewCase, _ shard: Int, behind position: Int64) -> [AlertRow] {
-    changes[shard].compactMap { change in
-      let (before, after) = (record(view, change.key, change.before), record(view, change.key, change.after))
-      guard change.number > position, before != after else { return nil }
+    changes[shard].enumerated().dropFirst(Int(position)).compactMap { index, change in
+      let (before, after) = (record(view, change.key, change.before), record(view, change.key, change.row))
+      guard before != after else { return nil }
       let op = before == nil ? "c" : after == nil ? "d" : "u"
       return [
-        "key": .string(change.key), "op": .string(op), "change": .int(change.number),
+        "key": .string(change.key), "op": .string(op), "change": .int(Int64(index + 1)),
         "before": Self.json(before), "after": Self.json(after),
       ]
     }

@@ -4,24 +4,20 @@ import Events
 
 /// Clients that ask for the views of the pool, again and again in other spellings, renew and end what they
 /// asked for, and sometimes ask for what cannot be.
-struct Clients {
-  /// The lease of requests that have one.
-  static let lease = Duration.seconds(15)
+public struct Clients {
   static let kept = "kept"
 
-  private let cluster: SimulatedCluster
-  private let topic: String
+  private let world: any World
   private var random: SeededRandom
   /// The last record of each key that is no null.
   private var last: [String: String] = [:]
 
-  init(_ cluster: SimulatedCluster, topic: String, seed: UInt64) {
-    self.cluster = cluster
-    self.topic = topic
+  init(_ world: any World, seed: UInt64) {
+    self.world = world
     random = SeededRandom(seed: seed)
   }
 
-  mutating func send() {
+  public mutating func send() {
     let name = Int.random(in: 0..<5, using: &random)
     let key = "\(["a", "b", "c"].randomElement(using: &random)!)/\(name == 0 ? Self.kept : "v\(name)")"
     switch Int.random(in: 0..<12, using: &random) {
@@ -33,7 +29,7 @@ struct Clients {
   }
 
   /// Sends again what clients keep up: requests named `kept`.
-  mutating func renewKept() {
+  public mutating func renewKept() {
     for key in last.keys.sorted() where key.hasSuffix(Self.kept) { renew(key) }
   }
 
@@ -43,7 +39,7 @@ struct Clients {
 
   private mutating func append(_ key: String, _ value: String?) {
     last[key] = value
-    cluster.append(topic: topic, partition: 0, key: key, value: value)
+    world.append(topic: world.topics.requests, key: key, value: value)
   }
 
   private mutating func bad(_ key: String) -> String {
@@ -60,7 +56,7 @@ struct Clients {
       more.append(JSON.Member("interval_ms", .int(Int64.random(in: 1...9, using: &random) * 100)))
     }
     if chance(3) { more.append(JSON.Member("link", .string("wall"))) }
-    if chance(3) { more.append(JSON.Member("lease_ms", .int(Self.lease.milliseconds))) }
+    if chance(3) { more.append(JSON.Member("lease_ms", .int(world.pace.lease.milliseconds))) }
     return Self.text(key, view.spellings.randomElement(using: &random)!, more)
   }
 

@@ -23,7 +23,7 @@ struct RequestChecker {
     let reply: JSON
   }
 
-  private let cluster: SimulatedCluster
+  private let world: any World
   private let topics: ClusterTopics
   private var living: [Living] = []
   /// Requests of gateways that live, and their streams.
@@ -32,12 +32,12 @@ struct RequestChecker {
   private(set) var streams: [String: LivingStream] = [:]
 
   /// `isRestarted`: no topic of a stream that ended may be left.
-  init(_ simulation: Simulation, isRestarted: Bool) throws(Fault) {
-    cluster = simulation.cluster
-    topics = simulation.topics
+  init(_ world: any World, isRestarted: Bool) throws(Fault) {
+    self.world = world
+    topics = world.topics
     // Replies are kept for a week; a client has read them by then.
-    let replies = folded(cluster.history(topics.replies, 0))
-    for (key, value) in folded(cluster, topics.requests).sorted(by: { $0.key < $1.key }) {
+    let replies = folded(world.history(topics.replies, 0))
+    for (key, value) in folded(world.present(topics.requests, 0)).sorted(by: { $0.key < $1.key }) {
       try check(key, value, replies[key].flatMap { $0 })
     }
     try checkSharing()
@@ -67,12 +67,13 @@ struct RequestChecker {
       Living(
         key: key, view: view,
         placement: request["placement"]?.string ?? (viewPool[view].isList ? "own" : "lane"),
-        interval: request["interval_ms"]?.int ?? Simulation.intervalDefault.milliseconds,
+        interval: request["interval_ms"]?.int ?? world.pace.intervalDefault.milliseconds,
         link: request["link"]?.string.map { "\(request["client"]!.string!)/\($0)" }, reply: reply))
   }
 
   /// The same view in the same place is the same stream, the same filter the same set; others are others.
   private mutating func checkSharing() throws(Fault) {
+    let there = Set(world.topicNames)
     var streamOf: [String: String] = [:]
     var setOf: [String: String] = [:]
     for request in living {
@@ -84,7 +85,7 @@ struct RequestChecker {
       let view = viewPool[request.view]
       try demand(streamOf[form, default: id] == id, "\(request.key): \(form) has two streams")
       try demand(setOf[view.filter, default: set] == set, "\(request.key): the filter has two sets")
-      try demand(cluster.spec(topic) != nil, "\(request.key): there is no topic \(topic)")
+      try demand(there.contains(topic), "\(request.key): there is no topic \(topic)")
       try demand(
         (prefix.isEmpty ? "own" : "lane") == request.placement, "\(request.key): placed elsewhere: \(topic)")
       streamOf[form] = id
@@ -101,7 +102,7 @@ struct RequestChecker {
 
   /// Below what no set was published, at some time.
   private var floors: Set<Int64> {
-    let throttle = cluster.history(topics.registry, 0).filter { $0.keyText == "throttle" }
+    let throttle = world.history(topics.registry, 0).filter { $0.keyText == "throttle" }
     return Set(throttle.map { AlertRow($0.valueText)?.number("interval_ms") ?? 0 }).union([0])
   }
 
@@ -129,7 +130,7 @@ struct RequestChecker {
   /// Every term has an epoch of its own.
   private func checkClaims() throws(Fault) {
     var last: Int64 = 0
-    for record in cluster.history(topics.registry, 0) where record.keyText == "claim" {
+    for record in world.history(topics.registry, 0) where record.keyText == "claim" {
       let epoch = AlertRow(record.valueText)?.number("epoch") ?? 0
       try demand(epoch > last, "registry@\(record.offset): epoch \(epoch) is claimed after \(last)")
       last = epoch
@@ -139,7 +140,7 @@ struct RequestChecker {
   private func checkRegistry(_ isRestarted: Bool) throws(Fault) {
     var requests: Set<String> = []
     var active: Set<String> = []
-    for (key, value) in folded(cluster, topics.registry) {
+    for (key, value) in folded(world.present(topics.registry, 0)) {
       guard let value = value.flatMap({ try? JSON(parsing: $0) }) else { continue }
       if key.hasPrefix("request/") { requests.insert(String(key.dropFirst(8))) }
       if key.hasPrefix("stream/"), value["state"]?.string != "ended" {
@@ -152,20 +153,9 @@ struct RequestChecker {
     try demand(
       active == told, "the registry has streams \(active.sorted()), replies \(told.sorted())")
     let own = Set(streams.values.map(\.topic)).subtracting([topics.viewLanes])
-    let there = Set(cluster.topicNames.filter { $0.hasPrefix(topics.viewPrefix) })
+    let there = Set(world.topicNames.filter { $0.hasPrefix(topics.viewPrefix) })
     try demand(
       isRestarted ? there == own : there.isSuperset(of: own),
       "topics of streams: \(there.sorted()), expected \(own.sorted())")
   }
-}
-
-/// The last value of each key of a topic with one partition; nil for null.
-func folded(_ cluster: SimulatedCluster, _ topic: String) -> [String: String?] {
-  folded(cluster.records(topic, 0, .committed))
-}
-
-func folded(_ records: [SimulatedRecord]) -> [String: String?] {
-  var values: [String: String?] = [:]
-  for record in records { values[record.keyText!] = .some(record.valueText) }
-  return values
 }

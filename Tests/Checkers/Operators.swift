@@ -1,0 +1,59 @@
+import Base
+import Bus
+import Events
+
+/// Clients that change rows, each command under an id of its own, which they may send again. What they do can be
+/// counted without knowing in which order it was done: a row of theirs has as many in Tally as INSERTs were
+/// answered, and as many in Grade as rows were touched by UPDATEs that count it up.
+public struct Operators {
+  /// The beginning of their rows' keys, which no event has.
+  static let rows = "ledger/"
+
+  enum Command {
+    case insert(row: String)
+    case update(row: String)
+    case malformed
+  }
+
+  private let world: any World
+  private var random: SeededRandom
+  /// All that was sent, by its id.
+  private(set) var sent: [String: Command] = [:]
+  /// Ids that may come again: their replies are kept.
+  private var recent: [(id: String, sql: String)] = []
+
+  init(_ world: any World, seed: UInt64) {
+    self.world = world
+    random = SeededRandom(seed: seed)
+  }
+
+  public mutating func send() {
+    if let again = recent.randomElement(using: &random), Int.random(in: 0..<3, using: &random) == 0 {
+      return append(again.id, again.sql)
+    }
+    let id = "o/\(sent.count)"
+    let row = "\(Self.rows)\(Int.random(in: 0..<3, using: &random))"
+    let sql: String
+    switch Int.random(in: 0..<9, using: &random) {
+    case 0..<4:
+      sent[id] = .insert(row: row)
+      sql = "INSERT INTO alerts (Identifier, Node, Severity) VALUES ('\(row)', 'edge', 3)"
+    case 4..<8:
+      sent[id] = .update(row: row)
+      sql = "UPDATE alerts SET Grade = Grade + 1 WHERE Identifier = '\(row)'"
+    default:
+      sent[id] = .malformed
+      sql = "UPDATE alerts SET Grad = 1"
+    }
+    recent.append((id, sql))
+    append(id, sql)
+  }
+
+  /// Replies are kept for a week only.
+  public mutating func forget() { recent = [] }
+
+  private func append(_ id: String, _ sql: String) {
+    let value = JSON.object(of: ["client": .string("o"), "sql": .string(sql)]).text
+    world.append(topic: world.topics.commands, key: id, value: value)
+  }
+}

@@ -1,0 +1,26 @@
+/// What there is to see in a cluster that has nothing left to do, and that all of it is as it must be: the table is the
+/// fold of the events, replies are what was asked for, each stream is its view at each sweep, histories have each
+/// change once, and each command was done once.
+public struct Verdict {
+  /// Records on net streams; and sweeps of a stream that were compared with its view.
+  public let published: Int
+  public let compared: Int
+  /// Changes on histories and immediate streams that were compared with the table's.
+  public let told: Int
+  /// Commands, each compared with its answer.
+  public let answered: Int
+
+  /// Throws the first thing that is not as it must be. `deletions`: numbers of events after which all that was cleared
+  /// has been deleted. `isRestarted`: no topic of a stream that ended may be left.
+  public init(_ world: any World, _ crowd: Crowd, deletions: [Int64] = [], isRestarted: Bool = false)
+    throws(Fault)
+  {
+    let table = try TableChecker(world, deletions)
+    let requests = try RequestChecker(world, isRestarted: isRestarted)
+    let streams = try StreamChecker(world, table, requests)
+    published = streams.published
+    compared = streams.compared
+    told = try ChangeChecker(world, table).compared
+    answered = try CommandChecker(world, table, crowd.operators.sent).answered
+  }
+}
