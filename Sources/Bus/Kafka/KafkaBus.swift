@@ -189,8 +189,10 @@ public final class KafkaBus: Bus, @unchecked Sendable {
         }
         return (low, high)
       } catch  where error.code == "NOT_LEADER_FOR_PARTITION" && clock.elapsed() < deadline {
-        // A broker says so for a moment when it has become the leader, as of a topic that was just made.
+        // A broker says so for a moment when it has become the leader, as of a topic that was just made. One that
+        // no longer is it says so for minutes: a client without topics of its own hears of leaders only by asking.
         usleep(20_000)
+        _ = try allTopics(client)
       }
     }
   }

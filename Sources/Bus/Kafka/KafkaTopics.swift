@@ -8,13 +8,13 @@ extension KafkaBus {
   static let leadersWithin = Duration.seconds(10)
 
   /// Leaders are chosen a moment after a topic is made; a broker that is gone leaves partitions without one.
-  private struct Topic {
+  struct Topic {
     let partitions: Int
     let leaderless: Int32?
   }
 
   public func partitionCounts(_ topics: [String]) throws(BusError) -> [String: Int] {
-    let all = try allTopics()
+    let all = try allTopics(asker())
     var counts: [String: Int] = [:]
     for name in topics {
       guard let topic = all[name] else { continue }
@@ -29,11 +29,11 @@ extension KafkaBus {
   }
 
   public func topics(prefix: String) throws(BusError) -> [String] {
-    try allTopics().keys.filter { $0.hasPrefix(prefix) }.sorted()
+    try allTopics(asker()).keys.filter { $0.hasPrefix(prefix) }.sorted()
   }
 
-  private func allTopics() throws(BusError) -> [String: Topic] {
-    let client = try asker()
+  /// What the brokers say now. The client remembers it.
+  func allTopics(_ client: KafkaClient) throws(BusError) -> [String: Topic] {
     var metadata: UnsafePointer<rd_kafka_metadata>?
     try ask(client, "the brokers at \(bootstrap)") {
       rd_kafka_metadata(client.handle, 1, nil, &metadata, $0)
@@ -65,7 +65,7 @@ extension KafkaBus {
     let clock = SystemClock()
     let deadline = clock.elapsed() + Self.leadersWithin
     while true {
-      let all = try allTopics()
+      let all = try allTopics(asker())
       guard let missing = names.first(where: { all[$0] == nil || all[$0]!.leaderless != nil }) else { return }
       if clock.elapsed() > deadline {
         throw Self.leaderless(TopicPartition(missing, all[missing]?.leaderless ?? 0))
