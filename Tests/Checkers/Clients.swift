@@ -28,6 +28,12 @@ public struct Clients {
     }
   }
 
+  /// A request that never ends, for one of the views.
+  public func stay() {
+    world.append(
+      topic: world.topics.requests, key: "a/stays", value: Self.text("a/stays", viewPool[0].spellings[0], []))
+  }
+
   /// Sends again what clients keep up: requests named `kept`.
   public mutating func renewKept() {
     for key in last.keys.sorted() where key.hasSuffix(Self.kept) { renew(key) }
@@ -56,7 +62,8 @@ public struct Clients {
       more.append(JSON.Member("interval_ms", .int(Int64.random(in: 1...9, using: &random) * 100)))
     }
     if chance(3) { more.append(JSON.Member("link", .string("wall"))) }
-    if chance(3) { more.append(JSON.Member("lease_ms", .int(world.pace.lease.milliseconds))) }
+    let lease = key.hasSuffix(Self.kept) ? world.pace.keptLease : world.pace.lease
+    if chance(3) { more.append(JSON.Member("lease_ms", .int(lease.milliseconds))) }
     return Self.text(key, view.spellings.randomElement(using: &random)!, more)
   }
 

@@ -33,13 +33,16 @@ public protocol World: AnyObject {
 public struct Pace: Sendable {
   /// Of requests that have one.
   public var lease: Duration
+  /// The same of those that are renewed.
+  public var keptLease: Duration
   /// Rows that are to go by time do so at the latest so long after their events, or in days.
   public var expiry: Duration
   /// Of streams whose requests name none: a member's setting.
   public var intervalDefault: Duration
 
-  public init(lease: Duration, expiry: Duration, intervalDefault: Duration) {
+  public init(lease: Duration, keptLease: Duration, expiry: Duration, intervalDefault: Duration) {
     self.lease = lease
+    self.keptLease = keptLease
     self.expiry = expiry
     self.intervalDefault = intervalDefault
   }
@@ -77,8 +80,8 @@ public struct SeenRecord: Sendable {
     }
   }
 
-  var keyText: String? { key.map { String(decoding: $0, as: UTF8.self) } }
-  var valueText: String? { value.map { String(decoding: $0, as: UTF8.self) } }
+  public var keyText: String? { key.map { String(decoding: $0, as: UTF8.self) } }
+  public var valueText: String? { value.map { String(decoding: $0, as: UTF8.self) } }
 
   /// The value of the last header of that name.
   func headerText(_ name: String) -> String? {

@@ -6,7 +6,8 @@ import Checkers
 final class SimulatedWorld: World {
   let topics: ClusterTopics
   let partitions: Int
-  let pace = Pace(lease: .seconds(15), expiry: .seconds(20), intervalDefault: .milliseconds(300))
+  let pace = Pace(
+    lease: .seconds(15), keptLease: .seconds(15), expiry: .seconds(20), intervalDefault: .milliseconds(300))
   private let cluster: SimulatedCluster
   private let foreignBus: SimulatedBus
   private var foreign: (any TransactionalProducer)?

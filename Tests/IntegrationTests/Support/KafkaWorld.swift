@@ -1,6 +1,7 @@
 import Base
 import Bus
 import Checkers
+import Events
 import Testing
 
 /// A town on a real Kafka as a world. What differs from the simulated brokers:
@@ -9,8 +10,9 @@ import Testing
 ///   removed from them by then. Belfry's topics keep records for a day at least, and Kafka compacts no segment that is
 ///   still written to, which one is for a week or up to 1 GiB; that each partition begins at 0 is checked. (A stream's
 ///   topic that was deleted with it cannot be read, here as there.)
-/// - Time is the clock's. Rows that are to go by time and leases are short here, and are waited for; cleared rows are
-///   kept for as long as a test takes (`settings`), and deleted by a member that is started with another setting.
+/// - Time is the clock's, and reading takes some. Rows that are to go by time, and leases that are to end, are short
+///   here and waited for; leases that are renewed last for longer than a check. Cleared rows are kept for as long as
+///   a test takes (`settings`), and deleted by a member that is started with another setting.
 /// - What is sent is there when the brokers say so: `flush` waits for it, through a broker's absence. One idempotent
 ///   producer sends all, so within a partition the order is that in which it was sent.
 /// - Another program's transaction may end as nobody knows, where brokers are away. It counts as what readers see, and
@@ -25,7 +27,8 @@ final class KafkaWorld: World {
 
   let topics: ClusterTopics
   let partitions: Int
-  let pace = Pace(lease: .seconds(5), expiry: .seconds(4), intervalDefault: .milliseconds(300))
+  let pace = Pace(
+    lease: .seconds(5), keptLease: .seconds(300), expiry: .seconds(4), intervalDefault: .milliseconds(300))
   /// Why something that was sent was not taken.
   private(set) var failure: BusError?
   private let bus: KafkaBus
@@ -162,6 +165,19 @@ final class KafkaWorld: World {
       }
     }
     return ends
+  }
+
+  /// Changes that the publishers have not looked at, by their own word. There are streams of both.
+  func unpublished() -> [String] {
+    [topics.publishSeat, topics.liveSeat].flatMap { seat in
+      let last = history(topics.progress, 0).last { $0.keyText == "*/\(seat)" }?.valueText
+      let positions = last.flatMap { try? JSON(parsing: $0) }?["positions"]
+      return (0..<Int32(partitions)).compactMap { shard in
+        let count = history(topics.changelog("alerts"), shard).count
+        let position = positions?[String(shard)]?.int ?? 0
+        return position >= count ? nil : "\(seat) is at change \(position) of \(count) of shard \(shard)"
+      }
+    }
   }
 
   /// Partitions with records that the group has not consumed. (Markers of transactions lie behind the last of them.)

@@ -20,7 +20,7 @@ final class Workload: Sender, @unchecked Sendable {
   private static let eventsAtOnce = 20
   /// How long after the end of leases and grace periods their streams are gone.
   private static let afterwards = Duration.seconds(5)
-  private static let settledWithin = Duration.seconds(180)
+  private static let settledWithin = Duration.seconds(240)
 
   private let town: Town
   private let world: KafkaWorld
@@ -43,6 +43,7 @@ final class Workload: Sender, @unchecked Sendable {
     world = try KafkaWorld(town)
     random = SeededRandom(seed: seed)
     crowd = Crowd(world, &random)
+    crowd.clients.stay()
     crowd.gateways.stay()
     Thread { [self] in run() }.start()
   }
@@ -104,7 +105,7 @@ final class Workload: Sender, @unchecked Sendable {
     }
   }
 
-  /// Waits until a member has served for so long, nothing moves and all is consumed.
+  /// Waits until a member has served for so long, nothing moves, and all is consumed and published.
   private func settle(_ quiet: Duration) throws {
     let clock = SystemClock()
     let start = clock.elapsed()
@@ -120,7 +121,7 @@ final class Workload: Sender, @unchecked Sendable {
       defer { ends = now }
       guard clock.elapsed() - start >= quiet, now != nil, now == ends else { continue }
       try world.read()
-      left = try world.unconsumed()
+      left = try world.unconsumed() + world.unpublished()
       if left.isEmpty { return }
     }
     throw Fault("it does not settle within \(Self.settledWithin): \(left)")
