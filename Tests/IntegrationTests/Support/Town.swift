@@ -58,8 +58,9 @@ final class Town {
     let child = try Child(Belfry.path, ["serve", "-c", configuration])
     member = child
     try eventually("the port of member \(child.errors.suffix(2000))") {
-      if let port = Self.port(in: child.errors) { http = port }
-      return Self.port(in: child.errors) != nil || child.status != nil
+      let port = Self.port(in: child.errors)
+      if let port { http = port }
+      return port != nil || child.status != nil
     }
   }
 
