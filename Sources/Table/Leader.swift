@@ -334,7 +334,9 @@ public final class Leader: AssignmentHandler {
         "records were removed before they were read", ("partition", "\(partition)"),
         ("position", "\(position)"), ("first", "\(first)"))
     }
-    return (position, isCut)
+    // Also where nothing was lost but what was read before: else a partition to which nothing comes would be cut at
+    // each start.
+    return (max(position, first), isCut)
   }
 
   /// Every transaction with shard 0's positions has the commands' too. A shard 0 that was served without is of a

@@ -115,7 +115,9 @@ struct TableChecker {
       let at = TopicPartitionOffset(
         letter.headerText("belfry.error.partition") ?? "", letter.headerText("belfry.error.offset") ?? "")
       guard let event = expected.removeValue(forKey: at) else {
-        throw Fault("dlq@\(letter.offset): \(at) is no malformed event, or is there twice")
+        throw Fault(
+          "dlq@\(letter.offset): \(letter.headerText("belfry.error.topic") ?? "")[\(at)] is no malformed event, or is there"
+            + " twice: \(letter.headerText("belfry.error.message") ?? "")")
       }
       try demand(letter.key == event.key && letter.value == event.value, "dlq@\(letter.offset): other bytes")
       try demand(
