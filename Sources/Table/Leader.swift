@@ -311,15 +311,14 @@ public final class Leader: AssignmentHandler {
 
   /// Where to read on. A group's offsets expire, and the changelog says, too, what was consumed: the larger
   /// is true. One beyond the partition's end is of a log that is gone, since the topic was made again: then
-  /// all of what is there is new. What retention has removed unread is lost. Both are said (`isCut`), and it goes on.
+  /// all of what is there is new. What retention has removed unread is lost. Both are said, and it goes on; `isCut`: by
+  /// the first that is known, the group's, where there is one.
   private func position(_ partition: TopicPartition, _ known: [Int64?]) throws(BusError)
     -> (next: Int64, isCut: Bool)
   {
     let known = known.compactMap { $0 }
     let end = try bus.endOffset(partition, isolation: .uncommitted)
-    var isCut = false
     if let gone = known.max(), gone > end {
-      isCut = true
       resets.add()
       log.error(
         "the topic was made again: it is read from its start", ("partition", "\(partition)"),
@@ -328,7 +327,6 @@ public final class Leader: AssignmentHandler {
     let position = known.filter { $0 <= end }.max() ?? 0
     let first = try bus.startOffset(partition)
     if !known.isEmpty, position < first {
-      isCut = true
       lost.add(Int(clamping: first - position))
       log.error(
         "records were removed before they were read", ("partition", "\(partition)"),
@@ -336,6 +334,7 @@ public final class Leader: AssignmentHandler {
     }
     // Also where nothing was lost but what was read before: else a partition to which nothing comes would be cut at
     // each start.
+    let isCut = known.first.map { $0 < first || $0 > end } ?? false
     return (max(position, first), isCut)
   }
 
