@@ -79,7 +79,7 @@ extension Integration {
         answer = try town.get("/readyz")
         return answer.status == 503 && answer.body.contains(cells[4]) && answer.body.contains(cells[5])
       }
-      try eventually("the log") { town.member!.errors.contains("roles are made anew code=\(cells[4])") }
+      try eventually("the log") { town.member!.errors.contains(" code=\(cells[4])") }
       let ran = try town.belfry("requests")
       #expect(ran.status == 1)
       #expect(ran.errors.contains(cells[4]) && ran.errors.contains(cells[5]), "\(ran.errors)")
