@@ -5,15 +5,6 @@ import Events
 /// Compares the streams of every change with the changelog, as a client could that knows the topics only: counts
 /// are contiguous, and what is told is exactly what the changes did to the view, in order, once.
 struct ChangeChecker {
-  private struct Told {
-    let key: String
-    let value: AlertRow?
-    let seq: Int64
-    let epoch: Int64
-    let sweep: Int64
-    let isLast: Bool
-  }
-
   private let world: any World
   private let topics: ClusterTopics
   private let partitions: Int
@@ -54,7 +45,10 @@ struct ChangeChecker {
       progress.number("creation") == creation && progress.text("phase") == "following",
       "\(place): its progress is \(progress)")
     let records = world.history(stream["topic"]!.string!, Int32(stream["partition"]!.int!))
-    let all = records.filter { $0.keyText!.hasPrefix(prefix) }.map { Self.told($0, prefix) }
+    let all = try records.filter { $0.keyText!.hasPrefix(prefix) }.map { record throws(Fault) in
+      try ToldRecord(
+        record, key: String(record.keyText!.dropFirst(prefix.count)), "\(place)@\(record.offset)")
+    }
     let told = Array(all.suffix(Int(progress.number("seq"))))
     try checkCounts(told, progress, place)
     var positions: [Int64] = []
@@ -73,15 +67,7 @@ struct ChangeChecker {
     return viewPool.first { $0.spellings.contains(sql) }
   }
 
-  private static func told(_ record: SeenRecord, _ prefix: String) -> Told {
-    func number(_ name: String) -> Int64 { record.headerText(name).flatMap { Int64($0) } ?? -1 }
-    return Told(
-      key: String(record.keyText!.dropFirst(prefix.count)), value: AlertRow(record.valueText),
-      seq: number("belfry-seq"), epoch: number("belfry-epoch"), sweep: number("belfry-sweep"),
-      isLast: record.headerText("belfry-last") == "1")
-  }
-
-  private func checkCounts(_ told: [Told], _ progress: AlertRow, _ place: String) throws(Fault) {
+  private func checkCounts(_ told: [ToldRecord], _ progress: AlertRow, _ place: String) throws(Fault) {
     for (index, record) in told.enumerated() where record.seq != Int64(index + 1) {
       throw Fault("\(place): seq \(record.seq) after \(index)")
     }
@@ -105,7 +91,7 @@ struct ChangeChecker {
   // MARK: Histories
 
   private mutating func checkHistory(
-    _ told: [Told], _ view: ViewCase, _ positions: [Int64], _ place: String
+    _ told: [ToldRecord], _ view: ViewCase, _ positions: [Int64], _ place: String
   ) throws(Fault) {
     let begun = told.lastIndex { $0.value?.text("op") == "m" }.map { $0 + 1 } ?? 0
     for record in told[..<begun] {
@@ -140,7 +126,7 @@ struct ChangeChecker {
     }
   }
 
-  private func checkSnapshot(_ told: [Told], _ view: ViewCase, _ positions: [Int64], _ place: String)
+  private func checkSnapshot(_ told: [ToldRecord], _ view: ViewCase, _ positions: [Int64], _ place: String)
     throws(Fault)
   {
     var rows: [String: AlertRow] = [:]
@@ -184,7 +170,7 @@ struct ChangeChecker {
   // MARK: Immediate streams
 
   private mutating func checkImmediate(
-    _ told: [Told], _ view: ViewCase, _ positions: [Int64], _ place: String
+    _ told: [ToldRecord], _ view: ViewCase, _ positions: [Int64], _ place: String
   ) throws(Fault) {
     var found: [String: [AlertRow?]] = [:]
     for record in told { found[record.key, default: []].append(record.value) }

@@ -4,21 +4,12 @@ import Events
 
 /// Reads the streams as clients do and compares each, sweep by sweep, with its view of the table.
 struct StreamChecker {
-  private struct Published {
-    let key: String
-    let value: AlertRow?
-    let epoch: Int64
-    let seq: Int64
-    let sweep: Int64
-    let isLast: Bool
-  }
-
   /// A stream's records of one sweep.
   private struct Run {
     let sweep: Int64
     let epoch: Int64
     let creation: Int64
-    var records: [Published]
+    var records: [ToldRecord]
   }
 
   private struct Count: Equatable {
@@ -116,22 +107,16 @@ struct StreamChecker {
     throws(Fault)
   {
     published += 1
-    guard let epoch = record.headerText("belfry-epoch").flatMap({ Int64($0) }),
-      let seq = record.headerText("belfry-seq").flatMap({ Int64($0) }),
-      let sweep = record.headerText("belfry-sweep").flatMap({ Int64($0) })
-    else { throw Fault("\(place): headers are missing") }
+    let item = try ToldRecord(record, key: key, place)
+    let sweep = item.sweep
     guard let count = counts[id]?[sweep] else {
       throw Fault("\(place): no progress of \(id) in sweep \(sweep)")
     }
-    let value = AlertRow(record.valueText)
-    try demand((value == nil) == (record.value == nil), "\(place): no object")
-    let item = Published(
-      key: key, value: value, epoch: epoch, seq: seq, sweep: sweep,
-      isLast: record.headerText("belfry-last") == "1")
     let run = runs[id]?.last
     if run?.sweep != sweep {
       try demand((run?.sweep ?? 0) < sweep, "\(place): sweep \(sweep) after \(run?.sweep ?? 0)")
-      runs[id, default: []].append(Run(sweep: sweep, epoch: epoch, creation: count.creation, records: []))
+      runs[id, default: []].append(
+        Run(sweep: sweep, epoch: item.epoch, creation: count.creation, records: []))
     }
     runs[id]![runs[id]!.count - 1].records.append(item)
   }

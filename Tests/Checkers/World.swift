@@ -48,45 +48,33 @@ public struct Pace: Sendable {
   }
 }
 
-/// A record as a reader sees it.
-public struct SeenRecord: Sendable {
-  /// As the simulated brokers have them: their records are seen by the million.
-  public typealias Header = SimulatedRecord.Header
+/// A record as a reader sees it: as the simulated brokers have theirs, which are seen by the million.
+public typealias SeenRecord = SimulatedRecord
 
-  public let offset: Int64
-  public let timestamp: Timestamp
-  /// Nil for Kafka's null.
-  public let key: [UInt8]?
-  /// Nil for Kafka's null: a tombstone.
-  public let value: [UInt8]?
-  public let headers: [Header]
+/// A record of a stream.
+struct ToldRecord {
+  /// Without the lane's prefix.
+  let key: String
+  let value: AlertRow?
+  let epoch: Int64
+  let seq: Int64
+  let sweep: Int64
+  let isLast: Bool
 
-  public init(_ record: SimulatedRecord) {
-    offset = record.offset
-    timestamp = record.timestamp
-    key = record.key
-    value = record.value
-    headers = record.headers
-  }
-
-  public init(_ record: RecordBatch.Record, in batch: RecordBatch) {
-    offset = record.offset
-    timestamp = record.timestamp
-    key = batch.key(record).map { [UInt8]($0) }
-    value = batch.value(record).map { [UInt8]($0) }
-    headers = (0..<batch.headerCount(record)).map { index in
-      let header = batch.header(record, at: index)
-      return Header(name: [UInt8](header.name), value: header.value.map { [UInt8]($0) })
+  init(_ record: SeenRecord, key: String, _ place: String) throws(Fault) {
+    func number(_ name: String) throws(Fault) -> Int64 {
+      guard let number = record.headerText(name).flatMap({ Int64($0) }) else {
+        throw Fault("\(place): there is no \(name)")
+      }
+      return number
     }
-  }
-
-  public var keyText: String? { key.map { String(decoding: $0, as: UTF8.self) } }
-  public var valueText: String? { value.map { String(decoding: $0, as: UTF8.self) } }
-
-  /// The value of the last header of that name.
-  func headerText(_ name: String) -> String? {
-    guard let header = headers.last(where: { $0.name.elementsEqual(name.utf8) }) else { return nil }
-    return header.value.map { String(decoding: $0, as: UTF8.self) }
+    self.key = key
+    value = AlertRow(record.valueText)
+    epoch = try number("belfry-epoch")
+    seq = try number("belfry-seq")
+    sweep = try number("belfry-sweep")
+    isLast = record.headerText("belfry-last") == "1"
+    try demand((value == nil) == (record.value == nil), "\(place): no object")
   }
 }
 

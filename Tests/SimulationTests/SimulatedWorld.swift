@@ -59,10 +59,10 @@ final class SimulatedWorld: World {
   var topicNames: [String] { cluster.topicNames }
 
   func history(_ topic: String, _ partition: Int32) -> [SeenRecord] {
-    cluster.history(topic, partition).map { SeenRecord($0) }
+    cluster.history(topic, partition)
   }
 
   func present(_ topic: String, _ partition: Int32) -> [SeenRecord] {
-    cluster.records(topic, partition, .committed).map { SeenRecord($0) }
+    cluster.records(topic, partition, .committed)
   }
 }

@@ -20,6 +20,14 @@ public struct SimulatedRecord: Sendable, Equatable {
   public let value: [UInt8]?
   public let headers: [Header]
 
+  public init(offset: Int64 = -1, timestamp: Timestamp, key: [UInt8]?, value: [UInt8]?, headers: [Header]) {
+    self.offset = offset
+    self.timestamp = timestamp
+    self.key = key
+    self.value = value
+    self.headers = headers
+  }
+
   public var keyText: String? { key.map { String(decoding: $0, as: UTF8.self) } }
   public var valueText: String? { value.map { String(decoding: $0, as: UTF8.self) } }
 
@@ -31,20 +39,19 @@ public struct SimulatedRecord: Sendable, Equatable {
 }
 
 extension SimulatedRecord {
-  /// A copy of a record that is to be sent; it has no offset yet.
-  init(copyOf record: RecordBatch.Record, in batch: RecordBatch) {
-    offset = -1
-    timestamp = record.timestamp
-    key = batch.key(record).map { [UInt8]($0) }
-    value = batch.value(record).map { [UInt8]($0) }
-    headers = (0..<batch.headerCount(record)).map { index in
-      let header = batch.header(record, at: index)
-      return Header(name: [UInt8](header.name), value: header.value.map { [UInt8]($0) })
-    }
+  /// A copy of a record; one that is to be sent has no offset yet.
+  public init(copyOf record: RecordBatch.Record, in batch: RecordBatch) {
+    self.init(
+      offset: record.offset, timestamp: record.timestamp, key: batch.key(record).map { [UInt8]($0) },
+      value: batch.value(record).map { [UInt8]($0) },
+      headers: (0..<batch.headerCount(record)).map { index in
+        let header = batch.header(record, at: index)
+        return Header(name: [UInt8](header.name), value: header.value.map { [UInt8]($0) })
+      })
   }
 
   /// Appends a copy to a batch, as a poll does.
-  func copy(to batch: RecordBatch, _ place: TopicPartition) {
+  public func copy(to batch: RecordBatch, _ place: TopicPartition) {
     let topic = batch.index(ofTopic: place.topic)
     Self.withBytes(key) { key in
       Self.withBytes(value) { value in

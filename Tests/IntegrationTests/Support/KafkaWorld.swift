@@ -59,22 +59,8 @@ final class KafkaWorld: World {
     topic: String, partition: Int32, key: [UInt8]?, value: [UInt8]?, headers: [SeenRecord.Header],
     timestamp: Timestamp
   ) {
-    let index = batch.index(ofTopic: topic)
-    Self.withBytes(key) { key in
-      Self.withBytes(value) { value in
-        batch.append(topic: index, partition: partition, timestamp: timestamp, key: key, value: value)
-      }
-    }
-    for header in headers {
-      header.name.withUnsafeBytes { name in
-        Self.withBytes(header.value) { batch.appendHeader(name, $0) }
-      }
-    }
-  }
-
-  private static func withBytes(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> Void) {
-    guard let bytes else { return body(nil) }
-    bytes.withUnsafeBytes { body($0) }
+    SeenRecord(timestamp: timestamp, key: key, value: value, headers: headers)
+      .copy(to: batch, TopicPartition(topic, partition))
   }
 
   func flush() {
@@ -148,7 +134,7 @@ final class KafkaWorld: World {
     try bus.readToEnd(starts, clock: clock) { [self] batch in
       for record in batch.records {
         seen[TopicPartition(batch.topic(record), record.partition), default: []].append(
-          SeenRecord(record, in: batch))
+          SeenRecord(copyOf: record, in: batch))
       }
     }
   }
