@@ -6,7 +6,6 @@ import Events
 /// are contiguous, and what is told is exactly what the changes did to the view, in order, once.
 struct ChangeChecker {
   private let world: any World
-  private let topics: ClusterTopics
   private let partitions: Int
   /// By shard; the first has the number 1.
   private let changes: [[TableChecker.Change]]
@@ -16,7 +15,7 @@ struct ChangeChecker {
 
   init(_ world: any World, _ table: TableChecker) throws(Fault) {
     self.world = world
-    topics = world.topics
+    let topics = world.topics
     partitions = world.partitions
     changes = table.changes
     let progress = folded(world.present(topics.progress, 0)).mapValues { AlertRow($0) ?? [:] }
@@ -24,23 +23,23 @@ struct ChangeChecker {
     let requests = folded(world.present(topics.requests, 0))
     for (key, value) in folded(world.history(topics.replies, 0)).sorted(by: { $0.key < $1.key }) {
       guard let reply = value.flatMap({ try? JSON(parsing: $0) }), Gateways.isOne(key),
-        requests[key] ?? nil != nil
+        let request = requests[key] ?? nil
       else { continue }
       let mode = reply["mode"]?.string ?? "none"
       let id = reply["stream"]?["id"]?.string ?? ""
       let entity = AlertRow(registry["stream/\(id)"] ?? nil) ?? [:]
-      try check(reply, mode, progress[id] ?? [:], creation: entity.number("creation"))
+      try check(reply, request, mode, progress[id] ?? [:], creation: entity.number("creation"))
     }
   }
 
-  private mutating func check(_ reply: JSON, _ mode: String, _ progress: AlertRow, creation: Int64)
-    throws(Fault)
-  {
+  private mutating func check(
+    _ reply: JSON, _ request: String, _ mode: String, _ progress: AlertRow, creation: Int64
+  ) throws(Fault) {
     let stream = reply["stream"]!
     let id = stream["id"]!.string!
     let prefix = stream["key_prefix"]!.string!
     let place = "stream \(id) (\(mode))"
-    guard let view = view(reply) else { throw Fault("\(place): no view has the columns of \(reply.text)") }
+    guard let view = view(request) else { throw Fault("\(place): no view has the SQL of \(request)") }
     try demand(
       progress.number("creation") == creation && progress.text("phase") == "following",
       "\(place): its progress is \(progress)")
@@ -60,10 +59,8 @@ struct ChangeChecker {
     }
   }
 
-  private func view(_ reply: JSON) -> ViewCase? {
-    let key = "\(reply["client"]!.string!)/\(reply["name"]!.string!)"
-    let request = folded(world.present(topics.requests, 0))[key] ?? nil
-    let sql = request.flatMap { try? JSON(parsing: $0) }?["sql"]?.string ?? ""
+  private func view(_ request: String) -> ViewCase? {
+    let sql = (try? JSON(parsing: request))?["sql"]?.string ?? ""
     return viewPool.first { $0.spellings.contains(sql) }
   }
 
