@@ -76,7 +76,8 @@ public enum HistoryEvent: Sendable {
   case madeAgain(StreamPosition)
   /// Records are missing before this one.
   case gap(SequenceHole)
-  /// The same, where there is room for them among the offsets, on a compacted topic, whose cleaner removes records that newer ones of their keys have superseded.
+  /// The same, where there is room for them among the offsets, on a compacted topic, whose cleaner removes records
+  /// that newer ones of their keys have superseded.
   case compacted(SequenceHole)
   /// A record of a publisher that another had replaced; dropped.
   case fenced(StreamPosition)

@@ -7,8 +7,7 @@ extension Registry {
   /// One record of `<cluster>.commands`; `now` as in the other `handle`. Records below `commandsPosition`, and
   /// changes of rows, which the table's reader answers, are passed over. A command's id that was answered before
   /// gets that answer again, and nothing is done twice; under it no other command is taken, unless the first was
-  /// rejected. A flush is among `flushes` from then on, and has no
-  /// effects until it is answered.
+  /// rejected. A flush is among `flushes` from then on, and has no effects until it is answered.
   public func handle(
     command key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, now: Timestamp, offset: Int64
   ) -> Effects {
@@ -29,7 +28,10 @@ extension Registry {
     counts.commands += 1
     var draft = Draft(now: now)
     let id = ByteKey(key)
-    let (client, content) = CommandContent.identity(of: value, settings)
+    let json = Result { () throws(Rejection) in
+      try RecordObject(parsing: value, "command", bytesMax: settings.requestBytesMax)
+    }
+    let (client, content) = CommandContent.identity(of: json, value, settings)
     if let known = answers[id], !known.isFree(for: content, at: offset) {
       if known.isOther(content) { refuse(id, client, &draft) }
       // Behind the refusal: the id's last reply is that of the command that it stands for.
@@ -37,7 +39,7 @@ extension Registry {
     } else if let waiting = flushes.first(where: { $0.id == id }) {
       if waiting.content == content { return Effects() }
       refuse(id, client, &draft)
-    } else if let reply = answer(id, value, content, offset, &draft) {
+    } else if let reply = answer(id, json, client, content, offset, &draft) {
       say(AnsweredCommand(reply: reply, content: content, offset: offset), to: id, &draft)
     } else {
       return Effects()
@@ -63,14 +65,11 @@ extension Registry {
 
   /// Carries a command out. nil: it is a flush, and waits.
   private func answer(
-    _ id: ByteKey, _ value: UnsafeRawBufferPointer, _ content: UInt64, _ offset: Int64,
-    _ draft: inout Draft
+    _ id: ByteKey, _ json: Result<RecordObject, Rejection>, _ client: String?, _ content: UInt64,
+    _ offset: Int64, _ draft: inout Draft
   ) -> JSON? {
-    var client: String?
     do throws(Rejection) {
-      let json = try RecordObject(parsing: value, "command", bytesMax: settings.requestBytesMax)
-      client = json.client(settings)
-      let command = try CommandContent(json, settings)
+      let command = try CommandContent(try json.get(), settings)
       switch command.deed {
       case .statement(let sql): try carryOut(sql, &draft)
       case .flush(let name, let positions):
@@ -170,11 +169,12 @@ struct CommandContent {
     deed = .flush(name, positions: try Flush.positions(json.json["positions"]))
   }
 
-  /// Who sends a record, as far as that can be read, and 64 bits over what it asks for.
-  static func identity(of value: UnsafeRawBufferPointer, _ settings: RegistrySettings)
-    -> (client: String?, content: UInt64)
-  {
-    guard let json = try? RecordObject(parsing: value, "command", bytesMax: settings.requestBytesMax) else {
+  /// Who sends a record, as far as that can be read, and 64 bits over what it asks for. `value`: its bytes, where they
+  /// are no object.
+  static func identity(
+    of json: Result<RecordObject, Rejection>, _ value: UnsafeRawBufferPointer, _ settings: RegistrySettings
+  ) -> (client: String?, content: UInt64) {
+    guard case .success(let json) = json else {
       return (nil, sha256Start(String(decoding: value.prefix(settings.requestBytesMax), as: UTF8.self)))
     }
     let deed = ["sql", "flush", "positions"].map { json.json[$0]?.text ?? "" }
