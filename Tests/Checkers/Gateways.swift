@@ -7,6 +7,10 @@ public struct Gateways {
   /// Their names; no other client has them.
   static let clients = ["g", "h"]
 
+  private static let stays = "stays"
+  /// The key of the request that never ends.
+  public static let staying = "\(clients[0])/\(stays)"
+
   private let world: any World
   private var random: SeededRandom
 
@@ -36,7 +40,7 @@ public struct Gateways {
   public func stay() {
     let view = viewPool.first { $0.isList && $0.filter == "all" }!
     append(
-      Self.clients[0], "stays",
+      Self.clients[0], Self.stays,
       [JSON.Member("sql", .string(view.spellings[0])), JSON.Member("mode", .string("all"))])
   }
 

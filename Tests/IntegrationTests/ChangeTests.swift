@@ -48,9 +48,9 @@ extension Integration {
       #expect(try JSON(parsing: delete.output)["rows"]?.int == 7)
       try seen.wait("what is left") { $0.count == 4 }
       try count.wait("its count") { $0["*"]?["n"]?.int == 4 }
-      #expect(try town.metric("belfry_commands_total{result=\"done\"}") == 3)
-      #expect(try town.metric("belfry_command_rows_total") == 19)
-      #expect(try town.metric("belfry_commands_pending") == 0)
+      try town.expect("belfry_commands_total{result=\"done\"}", 3)
+      try town.expect("belfry_command_rows_total", 19)
+      try town.expect("belfry_commands_pending", 0)
     }
 
     /// The change numbers of a reply are in the changelog, and are the shards' last.

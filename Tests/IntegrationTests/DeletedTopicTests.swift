@@ -43,7 +43,7 @@ extension Integration {
       #expect(after.first?.seq == before.last!.seq + 1)
       #expect(after.map(\.seq) == Array((before.last!.seq + 1)...(before.last!.seq + Int64(after.count))))
       try counter.wait("the count of all") { $0["*"]?["n"]?.int == 6 }
-      #expect(try town.metric("belfry_stream_topics_made_again_total") == 1)
+      try town.expect("belfry_stream_topics_made_again_total", 1)
 
       try town.send([Samples.event("row 6", severity: 3)])
       _ = try rows(town, lost) { $0.count == 7 }

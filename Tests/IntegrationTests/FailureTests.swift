@@ -38,7 +38,7 @@ extension Integration {
       try town.send((0..<50).map { Samples.event("b\($0)") })
       try stream.wait("all rows") { $0.count == 100 }
       #expect(stream.records.map(\.seq) == (1...100).map { Int64($0) })
-      #expect(try town.metric("belfry_publisher_restarts_total") == 1)
+      try town.expect("belfry_publisher_restarts_total", 1)
       #expect(try town.metric("belfry_member_restarts_total") == restarts)
       #expect(try town.metric("belfry_restored_total") == 0)
     }
@@ -58,7 +58,7 @@ extension Integration {
       #expect(try town.replies()["c/wide"]?["error"]?["code"]?.string == "limit")
       try town.send([Samples.event("third")])
       try narrow.wait("three rows") { $0.count == 3 }
-      #expect(try town.metric("belfry_streams_over_limit_total") == 1)
+      try town.expect("belfry_streams_over_limit_total", 1)
       #expect(try town.metric("belfry_publish_aborts_total") == 0)
       #expect(town.member!.errors.contains("stream stands still"))
     }

@@ -49,7 +49,7 @@ extension Integration {
       let again = try JSON(parsing: try town.belfry("flush", "n", "--client", "noc").output)
       #expect(again["seq"]?.int == counter.records.last?.seq, "nothing changed since")
       #expect(again["sweep"]?.int ?? 0 > last.sweep)
-      #expect(try town.metric("belfry_flushes_total") == 2)
+      try town.expect("belfry_flushes_total", 2)
     }
 
     @Test func `exec with flush waits for the view, and mistakes are told`() throws {

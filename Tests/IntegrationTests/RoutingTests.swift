@@ -24,7 +24,7 @@ extension Integration {
       #expect(shards.count == 30)
       #expect(shards.values.allSatisfy { $0.count == 1 })
       #expect(Set(shards.values.flatMap { $0 }) == [0, 1, 2], "thirty rows lie in all three shards")
-      #expect(try town.metric("belfry_forwarded_total") == 60)
+      try town.expect("belfry_forwarded_total", 60)
     }
 
     private static func pair(_ i: Int) -> KeyValuePairs<String, JSON?> {

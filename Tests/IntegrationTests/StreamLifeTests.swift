@@ -40,8 +40,8 @@ extension Integration {
       #expect(last["error"]?["code"]?.string == "limit", "\(last.text)")
       #expect(last["error"]?["message"]?.string == "greedy has 10000 requests already")
       #expect(try town.request("modest", "r", sql)["status"]?.string == "active")
-      #expect(try town.metric("belfry_requests ") == 10_001)
-      #expect(try town.metric("belfry_streams ") == 1)
+      try town.expect("belfry_requests ", 10_001)
+      try town.expect("belfry_streams ", 1)
     }
 
     @Test func `topics that a kill left behind are removed at the next start`() throws {

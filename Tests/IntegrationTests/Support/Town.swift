@@ -146,6 +146,15 @@ final class Town {
     }
   }
 
+  /// What was done is counted behind the transaction that tells of it: it may be seen before it is counted.
+  func expect(_ series: String, _ wanted: Int, _ at: SourceLocation = #_sourceLocation) throws {
+    var found = 0
+    try eventually("\(series) of \(wanted); it is \(found)", at) {
+      found = try metric(series)
+      return found == wanted
+    }
+  }
+
   /// The options by which a command finds this cluster.
   var `where`: [String] { ["-c", configuration, "--http", "127.0.0.1:\(http)"] }
 
@@ -229,9 +238,12 @@ final class Town {
   }
 
   /// A consumer's folded view of the last replies.
-  func replies() throws -> [String: JSON] {
+  func replies() throws -> [String: JSON] { try folded(topics.replies) }
+
+  /// The last values by key, of a topic of one partition with JSON in it.
+  func folded(_ topic: String) throws -> [String: JSON] {
     var found: [String: JSON] = [:]
-    try read(topics.replies) { record, batch in
+    try read(topic) { record, batch in
       if let key = batch.keyText(record) {
         found[key] = batch.value(record).flatMap { try? JSON(parsing: $0) }
       }

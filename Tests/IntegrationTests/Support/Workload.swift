@@ -1,6 +1,7 @@
 import Base
 import Bus
 import Checkers
+import Events
 import Foundation
 import Glibc
 import Synchronization
@@ -74,6 +75,9 @@ final class Workload: Sender, @unchecked Sendable {
   /// Ends the traffic, waits until nothing is left to do, and checks; and once more behind a clean restart, which
   /// publishes nothing.
   func check(_ at: SourceLocation = #_sourceLocation) throws {
+    try town.waitUntilReady(at)
+    try eventually(within: .seconds(60), "a history that tells of changes", at) { try isHistoryFollowed() }
+    try sendsOn(1000, within: .seconds(60))
     stop()
     ended.wait()
     crowd.events.endTransaction()
@@ -86,6 +90,12 @@ final class Workload: Sender, @unchecked Sendable {
     // It must have had something to compare.
     let found = [before.published, before.compared, before.told, before.answered]
     #expect(found.allSatisfy { $0 > 0 }, "\(before)", sourceLocation: at)
+  }
+
+  /// The history of all rows has its snapshot behind it: what is sent now, it tells as changes.
+  private func isHistoryFollowed() throws -> Bool {
+    guard let id = try town.replies()[Gateways.staying]?["stream"]?["id"]?.string else { return false }
+    return try town.folded(town.topics.progress)[id]?["phase"]?.string == "following"
   }
 
   /// Has all rows go that were cleared, and checks.
