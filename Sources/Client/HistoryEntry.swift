@@ -45,6 +45,8 @@ public struct HistoryEntry: Sendable {
   public let content: Content
   /// Where it is: what a gateway keeps once it has taken the entry.
   public let position: StreamPosition
+  public var seq: Int64 { position.point.seq }
+  public var epoch: Int64 { position.point.epoch }
   public let sweep: Int64
   /// The stream's last record of its sweep: the view is whole here.
   public let isLast: Bool

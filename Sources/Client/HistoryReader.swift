@@ -24,6 +24,8 @@ public final class HistoryReader {
   /// How long the stream's end may stand behind an open transaction, which a dead publisher leaves: past the
   /// transaction's own time-out (`KafkaBus`) and the brokers' pause between looks for it.
   public static let endWithin = Duration.seconds(90)
+  /// The code of the error of a stream whose topic is not there.
+  public static let noTopic = "NO_TOPIC"
 
   /// Records at or before the start that were read and passed over.
   public private(set) var passed = 0
@@ -62,7 +64,7 @@ public final class HistoryReader {
     let partitions = try bus.partitionCounts([address.topic])[address.topic] ?? 0
     guard (0..<partitions).contains(Int(address.partition)) else {
       throw BusError(
-        .refuse, code: "NO_TOPIC", "there is no topic \(address.topic) with partition \(address.partition)")
+        .refuse, code: Self.noTopic, "there is no topic \(address.topic) with partition \(address.partition)")
     }
     let policy = try bus.topicProperties([address.topic])[address.topic]?["cleanup.policy"]
     isCompacted = policy?.contains("compact") ?? false
@@ -115,10 +117,10 @@ public final class HistoryReader {
   }
 
   /// True once all is read that was on the topic when this was first called: up to the high watermark, behind
-  /// which nothing is hidden by a transaction that is still open.
-  public func isAtEnd() throws(BusError) -> Bool {
+  /// which nothing is hidden by a transaction that is still open; or, with `committed`, up to the first of those.
+  public func isAtEnd(_ isolation: Isolation = .uncommitted) throws(BusError) -> Bool {
     if isInDoubt { return false }
-    if end == nil { end = try bus.endOffset(place, isolation: .uncommitted) }
+    if end == nil { end = try bus.endOffset(place, isolation: isolation) }
     return reader.position(place) >= end!
   }
 

@@ -2,6 +2,7 @@ import Base
 import Bus
 import ConnectorKit
 import Events
+import Glibc
 
 /// What went wrong for a client of a cluster, in words for people.
 public struct ClientError: Error, Sendable, CustomStringConvertible {
@@ -147,6 +148,21 @@ public final class Session {
     }
   }
 
+  /// Reads a stream that a reply has named from its beginning. Its topic may have been made just now: until all brokers
+  /// know it, it is asked for again.
+  public func read(_ address: StreamAddress) throws -> HistoryReader {
+    let deadline = clock.elapsed() + Self.replyTimeout
+    while true {
+      do throws(BusError) {
+        return try HistoryReader(address, bus: bus, start: .from(seq: 1))
+      } catch {
+        let isForLater = error.code == HistoryReader.noTopic || error.remedy == .retry
+        if !isForLater || clock.elapsed() > deadline { throw error }
+      }
+      usleep(50_000)
+    }
+  }
+
   /// The registry as it is now: entity by key.
   public func registry() throws -> [String: JSON] {
     try checkCluster()
@@ -178,118 +194,4 @@ public struct StreamAddress: Sendable {
     self.partition = Int32(clamping: partition)
     keyPrefix = prefix
   }
-}
-
-/// One published record of a stream.
-public struct StreamRecord: Sendable {
-  /// Without the lane's prefix.
-  public let key: String
-  /// nil: the row left the view.
-  public let value: JSON?
-  public let seq: Int64
-  public let epoch: Int64
-  public let sweep: Int64
-  /// The stream's last record of its sweep: the view is whole here.
-  public let isLast: Bool
-}
-
-/// Follows one stream from its beginning, and where its topic was deleted and made again, from the new one's. One
-/// thread uses it.
-public final class StreamFollower {
-  /// How often the topic was made again: what polls have given since is of the new one, which begins with the whole
-  /// view.
-  public private(set) var timesMadeAgain = 0
-  /// The sequence count of the last record; 0 before the first.
-  public private(set) var last: Int64 = 0
-
-  private let address: StreamAddress
-  private let bus: any Bus
-  private var present: Int64?
-  private var reader: any Reader
-  private let batch = RecordBatch()
-  private let partition: TopicPartition
-  private var watch: TopicWatch
-  private var checker = SequenceChecker(.anywhere)
-  private var offsets = PartitionOffsets(from: nil)
-  /// Of the record read last.
-  private var lastOffset: Int64 = -1
-  /// What was read last may be of a topic that is gone: the next poll begins at the beginning.
-  private var isStale = false
-  /// Of a record before which numbers are missing though its topic was read from the beginning.
-  private var gapOffset: Int64?
-
-  public init(_ address: StreamAddress, bus: any Bus) throws(BusError) {
-    self.address = address
-    self.bus = bus
-    partition = TopicPartition(address.topic, address.partition)
-    watch = TopicWatch(partition)
-    reader = try bus.makeReader([partition: earliestOffset], isolation: .committed)
-  }
-
-  /// True once everything is read that is on the stream's partition when this is first called.
-  public func isAtPresent() throws(BusError) -> Bool {
-    if present == nil { present = try bus.endOffset(partition, isolation: .committed) }
-    return reader.position(partition) >= present!
-  }
-
-  /// The stream's next records; empty when there are none within `timeout`.
-  public func poll(timeout: Duration) throws(BusError) -> [StreamRecord] {
-    if isStale { try beginAgain() }
-    batch.removeAll()
-    try reader.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: timeout)
-    if batch.isEmpty { isStale = watch.isMadeAgain(bus, readUpTo: reader.position(partition)) }
-    var records: [StreamRecord] = []
-    for record in batch.records {
-      let found = read(record)
-      guard isOfTopic(record, found) else {
-        isStale = true
-        break
-      }
-      lastOffset = record.offset
-      guard let found else { continue }
-      last = found.seq
-      records.append(found)
-    }
-    return records
-  }
-
-  private func beginAgain() throws(BusError) {
-    reader.close()
-    reader = try bus.makeReader([partition: earliestOffset], isolation: .committed)
-    isStale = false
-    timesMadeAgain += 1
-    checker = SequenceChecker(.anywhere)
-    offsets = PartitionOffsets(from: nil)
-    lastOffset = -1
-    present = nil
-    watch = TopicWatch(partition)
-  }
-
-  /// False where a record lies before what was read, or numbers are missing before it that have no room there.
-  private func isOfTopic(_ record: RecordBatch.Record, _ found: StreamRecord?) -> Bool {
-    if record.offset <= lastOffset { return false }
-    guard let found, let point = SequencePoint(epoch: found.epoch, seq: found.seq) else {
-      offsets.pass(record.offset)
-      return true
-    }
-    let finding = offsets.take(point, checker.take(point), at: record.offset)
-    if finding.hasRoom || gapOffset == record.offset { return true }
-    gapOffset = record.offset
-    return false
-  }
-
-  /// nil where it is another stream's.
-  private func read(_ record: RecordBatch.Record) -> StreamRecord? {
-    let prefix = address.keyPrefix.utf8
-    // By bytes: a key may begin with what Unicode takes for a part of the prefix's last character.
-    guard let key = batch.key(record), key.starts(with: prefix) else { return nil }
-    func number(_ name: StaticString) -> Int64 { batch.headerText(record, name).flatMap { Int64($0) } ?? 0 }
-    return StreamRecord(
-      key: String(decoding: key.dropFirst(prefix.count), as: UTF8.self),
-      value: batch.value(record).flatMap { try? JSON(parsing: $0) },
-      seq: number("belfry-seq"), epoch: number("belfry-epoch"), sweep: number("belfry-sweep"),
-      isLast: batch.header(record, "belfry-last") != nil)
-  }
-
-  public func close() { reader.close() }
 }

@@ -46,7 +46,7 @@ func demo(_ invocation: Invocation, _ output: Output) throws {
   let session = Session(
     bus: server.bus, topics: ClusterTopics(cluster: server.configuration.cluster), clock: SystemClock())
   let isTerminal = isatty(1) == 1 && environment()["TERM"] != "dumb"
-  let screen = DemoScreen(server: server, notices: notices, isTerminal: isTerminal)
+  let screen = DemoScreen(server: server, session: session, notices: notices, isTerminal: isTerminal)
   try screen.greet()
   try waitUntilReady(server, screen)
   try screen.wait(for: "replies to \(demoRequests.count) requests")
@@ -118,6 +118,7 @@ final class Notices: Sendable {
 /// readers see them. On a terminal it is drawn anew in place; else each change is a line.
 final class DemoScreen {
   private let server: Server
+  private let session: Session
   private let notices: Notices
   private let isTerminal: Bool
   private var streams: [DemoStream] = []
@@ -126,20 +127,21 @@ final class DemoScreen {
 
   private final class DemoStream {
     let id: String
-    let follower: StreamFollower
+    let reader: HistoryReader
     var clients: [String] = []
     var rows: [String: JSON] = [:]
     let isCounter: Bool
 
-    init(_ address: StreamAddress, _ follower: StreamFollower, isCounter: Bool) {
+    init(_ address: StreamAddress, _ reader: HistoryReader, isCounter: Bool) {
       id = address.id
-      self.follower = follower
+      self.reader = reader
       self.isCounter = isCounter
     }
   }
 
-  init(server: Server, notices: Notices, isTerminal: Bool) {
+  init(server: Server, session: Session, notices: Notices, isTerminal: Bool) {
     self.server = server
+    self.session = session
     self.notices = notices
     self.isTerminal = isTerminal
   }
@@ -178,8 +180,7 @@ final class DemoScreen {
     if let known = streams.first(where: { $0.id == address.id }) {
       stream = known
     } else {
-      stream = DemoStream(
-        address, try StreamFollower(address, bus: server.bus), isCounter: !address.keyPrefix.isEmpty)
+      stream = DemoStream(address, try session.read(address), isCounter: !address.keyPrefix.isEmpty)
       streams.append(stream)
     }
     stream.clients.append("\(client)/\(name)")
@@ -187,22 +188,24 @@ final class DemoScreen {
 
   func refresh() throws {
     for stream in streams {
-      for record in try stream.follower.poll(timeout: .milliseconds(20)) {
-        stream.rows[record.key] = record.value
-        if !isTerminal { try writeLine(stream, record) }
+      for event in try stream.reader.poll(timeout: .milliseconds(20)) {
+        if case .madeAgain = event { stream.rows = [:] }
+        guard case .entry(let entry) = event else { continue }
+        stream.rows[entry.key] = entry.value
+        if !isTerminal { try writeLine(stream, entry) }
       }
     }
     if isTerminal { try draw() }
   }
 
-  private func writeLine(_ stream: DemoStream, _ record: StreamRecord) throws(OutputError) {
+  private func writeLine(_ stream: DemoStream, _ record: HistoryEntry) throws(OutputError) {
     let value = record.value.map { visible($0.text) } ?? "gone"
     try writeAll(
       1, "\(stream.isCounter ? "counter" : "row") seq=\(record.seq) \(visible(record.key)) \(value)\n")
   }
 
   func leave() throws(OutputError) {
-    for stream in streams { stream.follower.close() }
+    for stream in streams { stream.reader.close() }
     try writeAll(1, "\n")
   }
 

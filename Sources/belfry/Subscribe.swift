@@ -1,6 +1,7 @@
 import Base
 import Bus
 import Client
+import ConnectorKit
 import Events
 import FrontDoor
 import Glibc
@@ -24,17 +25,45 @@ func subscribe(_ invocation: Invocation, _ output: Output) throws {
     "belfry: \(visible(client))/\(visible(name)) is \(reply["role"]?.string ?? "active") on stream \(address.id):"
       + " topic \(address.topic), partition \(address.partition)"
       + (address.keyPrefix.isEmpty ? "" : ", key prefix \(address.keyPrefix)") + "\n")
-  let follower = try StreamFollower(address, bus: session.bus)
-  defer { follower.close() }
-  let printer = StreamPrinter(reply, output)
+  let reader = try session.read(address)
+  defer { reader.close() }
+  let form = ViewForm(reply)
+  let printer = EventPrinter(output, form)
   do {
-    if !invocation.has("from-start") { try printer.showPresent(follower) }
-    try subscription.follow(follower, printer)
+    if !invocation.has("from-start") {
+      let present = try readPresent(reader)
+      // An immediate stream tells changes only.
+      if form.mode != .immediate { try printer.show(present) }
+    }
+    try subscription.follow(reader, printer)
   } catch let error as OutputError {
-    try subscription.leave(at: follower.last)
+    try subscription.leave(at: reader.position)
     throw error
   }
-  try subscription.leave(at: follower.last)
+  try subscription.leave(at: reader.position)
+}
+
+/// The view as it is now: the stream folded up to its present end, behind what was found to be missing in it.
+private func readPresent(_ reader: HistoryReader) throws -> [HistoryEvent] {
+  var rows: [String: HistoryEntry] = [:]
+  var remarks: [HistoryEvent] = []
+  var beginning: StreamPosition?
+  repeat {
+    for event in try again({ () throws(BusError) in try reader.poll(timeout: .milliseconds(100)) }) ?? [] {
+      switch event {
+      case .entry(let entry):
+        if case .notice = entry.content { continue }
+        rows[entry.key] = entry.isGone ? nil : entry
+      // What was there before it is void, and missing for nobody.
+      case .madeAgain(let place): (rows, remarks, beginning) = ([:], [], place)
+      case .gap(let hole) where hole.before == beginning: break
+      case .gap, .unreadable: remarks.append(event)
+      default: break
+      }
+    }
+    // While its topic is made again, brokers may not know it.
+  } while try again({ () throws(BusError) in try reader.isAtEnd(.committed) }) != true
+  return remarks + rows.values.sorted { $0.position.point < $1.position.point }.map { .entry($0) }
 }
 
 private func checkStoring(_ invocation: Invocation) throws {
@@ -79,11 +108,11 @@ private struct Subscription {
   }
 
   /// Until a signal comes. The lease is renewed by sending the same record again.
-  func follow(_ follower: StreamFollower, _ printer: StreamPrinter) throws {
+  func follow(_ reader: HistoryReader, _ printer: EventPrinter) throws {
     let renewal = lease / 3
     var renewed = session.clock.elapsed()
     while true {
-      try printer.showNext(follower)
+      try printer.show(again { () throws(BusError) in try reader.poll(timeout: .milliseconds(200)) } ?? [])
       if Signals.wait(atMost: .zero) != nil { return }
       if renewal > .zero, session.clock.elapsed() - renewed >= renewal {
         try session.send(topic: session.topics.requests, key: key, value: request.text)
@@ -93,12 +122,12 @@ private struct Subscription {
   }
 
   /// Ends the request, or says how to come back to it.
-  func leave(at last: Int64) throws {
+  func leave(at position: StreamPosition?) throws {
     if !isStored { return try session.send(topic: session.topics.requests, key: key, value: nil) }
     let (client, name) = (visible(client), visible(name))
     tell(
       "belfry: \(client)/\(name) stands, and its stream stores what comes: the same command takes it up again,"
-        + " 'belfry history \(client)/\(name) --from \(last + 1)' shows what was missed,"
+        + " 'belfry history \(client)/\(name) --from \((position?.point.seq ?? 0) + 1)' shows what was missed,"
         + " 'belfry unsubscribe \(client)/\(name)' ends it\n")
   }
 }
@@ -113,92 +142,30 @@ func rejection(_ reply: JSON) -> String {
   return message
 }
 
-/// Shows a stream's records: JSON lines, or tables of the view's columns.
-final class StreamPrinter {
-  private let columns: [String]
-  private let mode: Mode
-  private let topic: String
-  private let output: Output
-  /// How often it was said that the topic was made again.
-  private var timesMadeAgain = 0
+/// A view's rows as they come, or the changes of a history.
+private struct ViewForm: EntryForm {
+  let columns: [String]
+  let mode: Mode
 
-  init(_ reply: JSON, _ output: Output) {
+  init(_ reply: JSON) {
     mode = reply["mode"]?.string.flatMap(Mode.init(rawValue:)) ?? .net
-    topic = reply["stream"]?["topic"]?.string ?? ""
     columns = (reply["columns"]?.array ?? []).compactMap { $0["name"]?.string }
-    self.output = output
   }
 
-  /// The view as it is now: the stream folded up to its present end. An immediate stream does not tell it.
-  func showPresent(_ follower: StreamFollower) throws {
-    var order: [String] = []
-    var rows: [String: StreamRecord] = [:]
-    while true {
-      let records = try follower.poll(timeout: .milliseconds(100))
-      if try tellMadeAgain(follower) { (order, rows) = ([], [:]) }
-      for record in records {
-        if mode == .all, record.value?["op"]?.string == "m" { continue }
-        let isGone = record.value == nil || mode == .all && record.value?["after"] == .null
-        if !isGone, rows[record.key] == nil { order.append(record.key) }
-        rows[record.key] = isGone ? nil : record
-      }
-      // While its topic is made again, brokers may not know it.
-      if try again({ () throws(BusError) in try follower.isAtPresent() }) ?? false { break }
-    }
-    if mode == .immediate { return }
-    var shown = Set<String>()
-    try show(order.filter { shown.insert($0).inserted }.compactMap { rows[$0] })
-  }
+  func header(_ entries: [HistoryEntry]) -> [String] { ["", "key"] + columns }
 
-  /// Shows what comes next.
-  func showNext(_ follower: StreamFollower) throws {
-    let records = try follower.poll(timeout: .milliseconds(200))
-    try tellMadeAgain(follower)
-    try show(records)
-  }
-
-  /// Says so where the rows that were shown are void: what the topic has now comes behind this.
-  @discardableResult
-  private func tellMadeAgain(_ follower: StreamFollower) throws(OutputError) -> Bool {
-    if follower.timesMadeAgain == timesMadeAgain { return false }
-    timesMadeAgain = follower.timesMadeAgain
-    if output.isTable {
-      tell("belfry: topic \(topic) was deleted and made again: what it has now follows\n")
-    } else {
-      let event = JSON.object(of: ["event": .string("made_again"), "topic": .string(topic)])
-      try output.write(event.text + "\n")
-    }
-    return true
-  }
-
-  private func show(_ records: [StreamRecord]) throws(OutputError) {
-    if records.isEmpty { return }
-    if output.isTable {
-      try output.rows(["", "key"] + columns, records.map(cells))
-    } else {
-      for record in records {
-        let line = JSON.object(of: [
-          "seq": .int(record.seq), "epoch": .int(record.epoch), "sweep": .int(record.sweep),
-          "key": .string(record.key), mode == .all ? "change" : "row": record.value ?? .null,
-          "last": record.isLast ? .bool(true) : nil,
-        ])
-        try output.write(line.text + "\n")
-      }
+  func rows(_ entries: [HistoryEntry]) -> [[Cell]] {
+    entries.map { entry in
+      [.text(entry.op), .text(entry.key)] + columns.map { Cell(entry.row?[$0] ?? .null) }
     }
   }
-}
 
-extension StreamPrinter {
-  /// A row that is there, or is gone. Of a history, the row as it is now, or was, behind the change's letter.
-  private func cells(_ record: StreamRecord) -> [Cell] {
-    guard mode == .all, let change = record.value else {
-      return [.text(record.value == nil ? "-" : "+"), .text(record.key)]
-        + columns.map { Cell(record.value?[$0] ?? .null) }
-    }
-    let text = change["notice"]?["text"]?.string
-    let row = [change["after"], change["before"]].lazy.compactMap { $0 }.first { $0 != .null } ?? .null
-    return [.text(change["op"]?.string ?? ""), .text(text ?? record.key)]
-      + columns.map { Cell(row[$0] ?? .null) }
+  func line(_ entry: HistoryEntry) -> JSON {
+    .object(of: [
+      "seq": .int(entry.seq), "epoch": .int(entry.epoch), "sweep": .int(entry.sweep),
+      "key": .string(entry.key), mode == .all ? "change" : "row": entry.value ?? .null,
+      "last": entry.isLast ? .bool(true) : nil,
+    ])
   }
 }
 

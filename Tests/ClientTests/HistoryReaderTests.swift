@@ -196,6 +196,27 @@ import Testing
     #expect(short(try stream.read()) == ["made again at 1:3", "gap 1..2", "1:3", "1:4"])
   }
 
+  @Test func `a stream that was made again in its lane is the same topic's`() throws {
+    let stream = try Reading(cleanup: "compact", prefix: "a/")
+    stream.write(1, 1...3)
+    stream.writeBeside()
+    stream.write(4, 1...2)
+    #expect(short(try stream.read()) == ["1:1", "1:2", "1:3", "restarted 4:1", "4:1", "4:2"])
+  }
+
+  @Test func `a key is what follows its lane's prefix, byte for byte`() throws {
+    let stream = try Reading(prefix: "a/")
+    let keys = ["*", "a/b", "\u{301}accent", "\u{301}accent", ""]
+    for (n, key) in keys.enumerated() {
+      stream.write(1, Int64(n + 1), key: key)
+      stream.writeBeside(key: "b/\(key)")
+    }
+    stream.writeBeside(key: nil)
+    let found = try stream.read().compactMap(\.entry)
+    #expect(found.map { Array($0.key.utf8) } == keys.map { Array($0.utf8) })
+    #expect(found.allSatisfy { $0.sweep == 7 && !$0.isLast })
+  }
+
   /// Records of the new topic: fewer than were read, as many, more.
   @Test(arguments: [1, 3, 4, 9] as [Int64])
   func `a topic that is made again under a reader is read from its beginning`(count: Int64) throws {

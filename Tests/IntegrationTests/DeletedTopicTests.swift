@@ -11,9 +11,9 @@ extension Integration {
   struct DeletedTopicTests {
     /// A topic as a reader finds it who comes now. Its stream does not begin in it.
     private func rows(_ town: Town, _ reply: JSON, until holds: ([String: JSON]) -> Bool) throws
-      -> [StreamRecord]
+      -> [HistoryEntry]
     {
-      var records: [StreamRecord] = []
+      var records: [HistoryEntry] = []
       try eventually(within: .seconds(90), "the stream in \(reply["stream"]?.text ?? "-"): \(records)") {
         // While the topic is away, or just made, the brokers may not know it.
         guard let stream = try? town.follow(reply), (try? stream.readToPresent()) != nil else {

@@ -221,7 +221,7 @@ private struct ChangeLog {
   }
 
   /// The same of a history's records.
-  func told(_ records: [StreamRecord]) -> [String] {
+  func told(_ records: [HistoryEntry]) -> [String] {
     func image(_ json: JSON?) -> String {
       guard let members = json?.members else { return "-" }
       return members.sorted { $0.name < $1.name }.map(\.value.text).joined(separator: " ")

@@ -49,7 +49,7 @@ extension Integration {
 
     /// Folds both streams sweep by sweep; where the list's rows do not make the counter's record. From the
     /// counter's first sweep on: the list, which was asked for before it, may have been swept already.
-    private static func disagreements(_ list: [StreamRecord], _ counter: [StreamRecord]) -> [String] {
+    private static func disagreements(_ list: [HistoryEntry], _ counter: [HistoryEntry]) -> [String] {
       let changes = Dictionary(grouping: list) { $0.sweep }
       let counts = Dictionary(grouping: counter) { $0.sweep }
       var rows: [String: JSON] = [:]

@@ -74,44 +74,29 @@ import Testing
     #expect(records.map(\.valueText) == ["v", nil])
   }
 
-  @Test func `a follower folds a stream from its beginning to what the view is`() throws {
+  @Test func `a stream that a reply names is read from its beginning to what the view is`() throws {
     for n in 0..<5 { house.send("e\(n)", severity: 5) }
     let address = try #require(StreamAddress(reply: ask("core", core)))
     try house.run()
     house.send("e1", severity: 1)
     try house.run()
-    let follower = try StreamFollower(address, bus: house.cluster.connect())
-    var records: [StreamRecord] = []
-    for _ in 0..<100 where records.count < 6 { records += try follower.poll(timeout: .milliseconds(100)) }
+    let reader = try session.read(address)
+    func poll() throws -> [HistoryEntry] {
+      try reader.poll(timeout: .milliseconds(100)).compactMap {
+        if case .entry(let entry) = $0 { entry } else { nil }
+      }
+    }
+    var records: [HistoryEntry] = []
+    for _ in 0..<100 where records.count < 6 { records += try poll() }
     #expect(records.map(\.seq) == [1, 2, 3, 4, 5, 6])
     #expect(records.map(\.isLast) == [false, false, false, false, true, true])
     #expect(records.allSatisfy { $0.epoch == 1 })
     #expect(records[0].sweep < records[5].sweep)
     #expect(records[5].key == "e1")
     #expect(records[5].value == nil)
-    #expect(try follower.poll(timeout: .milliseconds(100)).isEmpty)
-    follower.close()
-    #expect(throws: BusError.closed) { _ = try follower.poll(timeout: .zero) }
-  }
-
-  @Test func `a follower of a lane sees its own stream's keys, without their prefix`() throws {
-    let address = try #require(StreamAddress(reply: ask("count", counter)))
-    let keys = ["*", "a/b", "\u{301}accent", "\u{301}accent", ""]
-    for key in keys {
-      house.cluster.append(
-        topic: address.topic, partition: address.partition, key: address.keyPrefix + key, value: "{}",
-        headers: ["belfry-seq": "x", "belfry-sweep": "4"])
-      house.cluster.append(
-        topic: address.topic, partition: address.partition, key: "0000000000000000/\(key)", value: "{}")
-    }
-    house.cluster.append(topic: address.topic, partition: address.partition, key: nil as String?, value: "{}")
-    let follower = try StreamFollower(address, bus: house.cluster.connect())
-    var records: [StreamRecord] = []
-    for _ in 0..<100 { records += try follower.poll(timeout: .milliseconds(100)) }
-    // What the member publishes there has its count; what was put beside it has none.
-    let ours = records.filter { $0.seq == 0 }
-    #expect(ours.map { Array($0.key.utf8) } == keys.map { Array($0.utf8) })
-    #expect(ours.allSatisfy { $0.sweep == 4 && !$0.isLast })
+    #expect(try poll().isEmpty)
+    reader.close()
+    #expect(throws: BusError.closed) { _ = try reader.poll(timeout: .zero) }
   }
 
   @Test(arguments: [

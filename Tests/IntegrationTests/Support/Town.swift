@@ -224,7 +224,7 @@ final class Town {
 
   func follow(_ reply: JSON, _ at: SourceLocation = #_sourceLocation) throws -> FoldedStream {
     let address = try #require(StreamAddress(reply: reply), "no stream: \(reply.text)", sourceLocation: at)
-    return FoldedStream(address, try StreamFollower(address, bus: bus))
+    return FoldedStream(address, try session.read(address))
   }
 
   /// All records of a topic up to its true end.
@@ -255,36 +255,41 @@ final class Town {
 /// A stream read from its start and folded by key, its counts checked on the way.
 final class FoldedStream {
   let address: StreamAddress
-  private let follower: StreamFollower
-  private(set) var records: [StreamRecord] = []
+  private let reader: HistoryReader
+  private(set) var records: [HistoryEntry] = []
   private(set) var rows: [String: JSON] = [:]
-  /// What broke the contract.
+  /// What broke the contract, by the reader's word or in its sweeps.
   private(set) var faults: [String] = []
 
-  init(_ address: StreamAddress, _ follower: StreamFollower) {
+  init(_ address: StreamAddress, _ reader: HistoryReader) {
     self.address = address
-    self.follower = follower
+    self.reader = reader
   }
 
-  deinit { follower.close() }
+  deinit { reader.close() }
 
   /// Reads all that is on the stream's partition now.
   func readToPresent() throws {
-    while try !follower.isAtPresent() { try poll() }
+    while try !reader.isAtEnd(.committed) { try poll() }
   }
 
   func poll() throws {
     do {
-      for record in try follower.poll(timeout: .milliseconds(50)) { take(record) }
+      for event in try reader.poll(timeout: .milliseconds(50)) {
+        if case .entry(let record) = event {
+          take(record)
+        } else if let words = event.words {
+          faults.append(words)
+        }
+      }
     } catch {
       // A broker that is away: the next poll asks again.
       if error.remedy != .retry { throw error }
     }
   }
 
-  private func take(_ record: StreamRecord) {
+  private func take(_ record: HistoryEntry) {
     let last = records.last
-    if record.seq != (last?.seq ?? 0) + 1 { faults.append("seq \(record.seq) after \(last?.seq ?? 0)") }
     if let last, record.epoch < last.epoch { faults.append("epoch \(record.epoch) after \(last.epoch)") }
     if let last, record.sweep < last.sweep { faults.append("sweep \(record.sweep) after \(last.sweep)") }
     if let last, last.sweep != record.sweep, !last.isLast { faults.append("sweep \(last.sweep) has no end") }
