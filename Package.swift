@@ -103,7 +103,7 @@ let package = Package(
     tests("ConsoleTests", ["Console", "Base"]),
     module("TestSeeds", [], path: "Tests/TestSeeds"),
     tests("MatchingTests", ["Base", "Events", "Query", "Matching", "CSQLite", "TestSeeds"]),
-    tests("FuzzTests", ["Base", "Configuration", "Events", "Query", "Requests", "TestSeeds"]),
+    tests("FuzzTests", ["Base", "Configuration", "Events", "Query", "Requests", "Service", "TestSeeds"]),
     tests("EventsTests", ["Base", "Events"]),
     tests("TableTests", ["Base", "Bus", "Events", "Table"]),
     module(

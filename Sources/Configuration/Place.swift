@@ -47,6 +47,8 @@ struct Problems {
   private(set) var warnings: [Diagnostic] = []
   private var untold = 0
 
+  /// Errors, those that are only counted with them.
+  var count: Int { errors.count + untold }
   /// Further faults are only counted, so their hints need not be worked out.
   var isFull: Bool { errors.count >= Self.max }
 

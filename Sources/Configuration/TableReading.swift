@@ -46,7 +46,9 @@ extension Setting {
     }
   }
 
+  /// nil where anything is wrong with it: who is given it may rely on what the errors say.
   private static func table(_ entry: Node.Entry, _ problems: inout Problems) -> TableDeclaration? {
+    let before = problems.count
     let isLower: (UInt8) -> Bool = { (97...122).contains($0) }
     guard matches(entry.key, first: isLower, rest: { isLower($0) || isDigit($0) }, bytesMax: 64) else {
       problems.error(
@@ -62,6 +64,7 @@ extension Setting {
     let columns = columns(fields["columns"]!, "\(path).columns", &problems)
     let declared = fields["columns"]?.map?.map(\.key) ?? []
     let key = key(fields["key"]!, "\(path).key", columns, declared: declared, &problems)
+    guard problems.count == before else { return nil }
     return TableDeclaration(name: entry.key, key: key, columns: columns, place: entry.keyPlace)
   }
 

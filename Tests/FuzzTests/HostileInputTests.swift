@@ -3,6 +3,7 @@ import Configuration
 import Events
 import Query
 import Requests
+import Service
 import TestSeeds
 import Testing
 
@@ -173,11 +174,12 @@ struct HostileInputTests {
         alerts:
           key: [Identifier]
           columns:
-          - { name: Identifier, type: string }
-          - &c { name: Tally, type: int, on_duplicate: increment, default: 1 }
+            Identifier: string
+            Tally: &c { type: int, on_duplicate: increment, default: 1 }
+            Count: *c
+            Up: { type: bool, on_duplicate: replace }
       pipelines:
-      - { probe: syslog, listen: "udp://127.0.0.1:5514" }
-      - *c
+      - { name: a, source: { syslog: { udp: "127.0.0.1:5514" } } }
 
       """,
     ],
@@ -186,7 +188,7 @@ struct HostileInputTests {
       "}", ":-",
       "kafka", "tables", "columns", "type", "#", "\u{FEFF}", "\0", "---\n", "%", "? ", "secret_file", ",",
       "$", "é",
-      "1e9", "-1", "9223372036854775808", "\t", "<<: ", "~",
+      "1e9", "-1", "9223372036854775808", "\t", "<<: ", "~", "string", "Tally", "[Identifier]", "[]", "{}",
     ])
 
   @Test(arguments: 0..<shares)
@@ -198,7 +200,8 @@ struct HostileInputTests {
       }
       let text = String(decoding: bytes, as: UTF8.self)
       do throws(ConfigurationErrors) {
-        _ = try Configuration.load(path: "b.yaml", environment: ["BOOTSTRAP": "x:1"], readFile: reader)
+        _ = try Configuration.load(
+          path: "b.yaml", environment: ["BOOTSTRAP": "x:1"], readFile: reader, check: { $0.faults })
       } catch {
         for fault in error.diagnostics where fault.place.line > 0 && fault.place.source == "b.yaml" {
           // YAML ends each line, the last one too, and knows more breaks than \n.
