@@ -81,7 +81,7 @@ extension EventTable {
   ) -> Refusal? {
     let slot = strings.code(of: keyBytes.bytes).flatMap { knownSlot($0) }
     return if let slot, slots[Int(slot)].isLive {
-      update(slot, shard, trace: trace, limit: limit)
+      update(slot, shard, recordTime: recordTime, trace: trace, limit: limit)
     } else {
       insert(slot, shard, recordTime: recordTime, trace: trace, limit: limit)
     }
@@ -100,12 +100,12 @@ extension EventTable {
       if known == nil { freeSlot(slot) }
       return tooLarge
     }
-    if isResolution { clearProblems(of: slot, shard) }
+    if isResolution { clearProblems(of: slot, shard, recordTime: recordTime) }
     return nil
   }
 
   private func update(
-    _ slot: RowStore.Slot, _ shard: Shard, trace: UnsafeRawBufferPointer?, limit: Int
+    _ slot: RowStore.Slot, _ shard: Shard, recordTime: Timestamp, trace: UnsafeRawBufferPointer?, limit: Int
   ) -> Refusal? {
     if let full = full(for: 0) { return full }
     let row = cells(slot)
@@ -113,7 +113,7 @@ extension EventTable {
     if changedCount > 0 {
       guard install(slot, shard, over: row, trace: trace, limit: limit) else { return tooLarge }
     }
-    if isResolution { clearProblems(of: slot, shard) }
+    if isResolution { clearProblems(of: slot, shard, recordTime: recordTime) }
     return nil
   }
 

@@ -17,14 +17,16 @@ extension EventTable {
     if let stateChange = roles.stateChange { next[stateChange] = Cell(int: shard.state.time) }
   }
 
-  /// Clears the problems of a resolution's row in its own shard, and notes it for the others.
-  func clearProblems(of slot: RowStore.Slot, _ shard: Shard) {
+  /// Clears the problems of a resolution's row in its own shard, and notes it for the others. The decoder has its event:
+  /// one that does not say when it occurred did so at its record's time, also where its row keeps an older one.
+  func clearProblems(of slot: RowStore.Slot, _ shard: Shard, recordTime: Timestamp) {
     let pairing = roles.pairing!
     let row = cells(slot)
-    if settings.partitions > 1 { noteClear(row, pairing, shard) }
+    var last = row[pairing.lastOccurrence].int
+    if !decoder.isPresent(pairing.lastOccurrence) { last = max(last, recordTime.milliseconds) }
+    if settings.partitions > 1 { noteClear(row, pairing, shard, notAfter: last) }
     clearProblems(
-      shard, row[pairing.node], row[pairing.group], row[pairing.key], row[pairing.manager],
-      notAfter: row[pairing.lastOccurrence].int)
+      shard, row[pairing.node], row[pairing.group], row[pairing.key], row[pairing.manager], notAfter: last)
   }
 
   /// Clears all problem rows of a shard with these four values. O(problems with these values).
@@ -48,7 +50,7 @@ extension EventTable {
     }
   }
 
-  private func noteClear(_ row: Row, _ pairing: ColumnRoles.Pairing, _ shard: Shard) {
+  private func noteClear(_ row: Row, _ pairing: ColumnRoles.Pairing, _ shard: Shard, notAfter last: Int64) {
     shard.clears.append(#"{"Node":"# as StaticString)
     shard.clears.append(row[pairing.node], as: .string, strings)
     shard.clears.append(#","AlertGroup":"# as StaticString)
@@ -58,7 +60,7 @@ extension EventTable {
     shard.clears.append(#","Manager":"# as StaticString)
     shard.clears.append(row[pairing.manager], as: .string, strings)
     shard.clears.append(#","LastOccurrence":"# as StaticString)
-    shard.clears.append(decimal: row[pairing.lastOccurrence].int)
+    shard.clears.append(decimal: last)
     shard.clears.append(UInt8(ascii: "}"))
     shard.clearEnds.append(shard.clears.count)
   }

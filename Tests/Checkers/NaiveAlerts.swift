@@ -26,7 +26,8 @@ struct NaiveAlerts {
     let row = rows[key].map { Self.duplicate($0, event) } ?? Self.new(event, time)
     if stateChange[key] == .always { stateChange[key] = .either }
     rows[key] = row
-    if isResolution { resolve(key) }
+    // Its own time is the event's, or the record's.
+    if isResolution { resolve(key, at: event["LastOccurrence"]?.int ?? time) }
   }
 
   private static func new(_ event: AlertRow, _ time: Int64) -> AlertRow {
@@ -54,13 +55,13 @@ struct NaiveAlerts {
     return row
   }
 
-  private mutating func resolve(_ key: String) {
+  private mutating func resolve(_ key: String, at time: Int64) {
     clear(key)
     let resolution = rows[key]!
     let same = ["Node", "AlertGroup", "AlertKey", "Manager"]
     for (other, row) in rows
     where row.number("Type") == 1 && row.number("Severity") != 0
-      && row.number("LastOccurrence") <= resolution.number("LastOccurrence")
+      && row.number("LastOccurrence") <= max(time, resolution.number("LastOccurrence"))
       && same.allSatisfy({ row[$0] == resolution[$0] })
     {
       clear(other)

@@ -33,7 +33,11 @@ struct NaiveTable {
     let isResolution = isResolution(event, isNew ? nil : row)
     if isResolution { clear(&row!) }
     rows[key] = row!
-    if isResolution { clearProblems(row!) }
+    if isResolution {
+      // Its own time is the event's, or the record's.
+      let last = event["LastOccurrence"] == nil ? recordTime : .min
+      clearProblems(row!, notAfter: max(last, self[row!, "LastOccurrence"]))
+    }
   }
 
   private func merged(_ column: Column, _ old: Value, _ new: Value?) -> Value {
@@ -66,11 +70,11 @@ struct NaiveTable {
     row[schema.index(of: "StateChange")!] = .time(time)
   }
 
-  private mutating func clearProblems(_ resolution: [Value]) {
+  private mutating func clearProblems(_ resolution: [Value], notAfter last: Int64) {
     let same = ["Node", "AlertGroup", "AlertKey", "Manager"].map { schema.index(of: $0)! }
     for (key, row) in rows
     where self[row, "Type"] == 1 && self[row, "Severity"] != 0
-      && self[row, "LastOccurrence"] <= self[resolution, "LastOccurrence"]
+      && self[row, "LastOccurrence"] <= last
       && same.allSatisfy({ row[$0] == resolution[$0] })
     {
       clear(&rows[key]!)

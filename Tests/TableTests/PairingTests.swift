@@ -37,6 +37,21 @@ import Testing
     #expect(bench.dump.count == 1)
   }
 
+  @Test
+  func `a resolution that comes again clears what came between, whether or not it says when it occurred`() {
+    for last in [#","LastOccurrence":20"#, ""] {
+      let bench = Bench()
+      bench.add(#"{"Identifier":"r","Type":2,"Node":"n","AlertKey":"k"}"#, at: 10)
+      bench.add(Self.problem("p", last: 15))
+      bench.add(Self.problem("later", last: 21))
+      bench.add(#"{"Identifier":"r","Type":2,"Node":"n","AlertKey":"k"\#(last)}"#, at: 20)
+      bench.commit()
+      #expect(bench.value("p", "Severity") == .int(0), "\(last)")
+      #expect(bench.value("later", "Severity") == .int(5))
+      #expect(bench.value("r", "LastOccurrence") == .time(last.isEmpty ? 10 : 20))
+    }
+  }
+
   @Test func `a resolution with the problem's own identifier clears that row`() {
     let bench = Bench()
     bench.send(Self.problem("p"), Self.resolution("p"))
