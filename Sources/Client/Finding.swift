@@ -30,6 +30,15 @@ public struct FoundStream: Sendable {
 }
 
 extension Session {
+  /// Where the stream of a request (`client/name`) is now, by the registry; nil where it has none.
+  public func address(ofRequest key: String) throws -> StreamAddress? {
+    let registry = try registry()
+    guard let id = registry["request/\(key)"]?["stream"]?.string, let entity = registry["stream/\(id)"] else {
+      return nil
+    }
+    return StreamAddress(id: id, entity: entity)
+  }
+
   /// The stream that a person means: the name of its topic, its id, `client/name` of a request for it, or the
   /// name of one of `client`'s own requests. Throws in words for people.
   public func findStream(_ text: String, client: String) throws -> FoundStream {

@@ -15,6 +15,8 @@ public struct ClientError: Error, Sendable, CustomStringConvertible {
 public final class Session {
   /// How long a reply is waited for.
   public static let replyTimeout = Duration.seconds(30)
+  /// How long a record's acknowledgement is waited for.
+  public static let sendTimeout = Duration.seconds(30)
   /// How long a new reply to a request is waited for where there is one already.
   public static let renewalTimeout = Duration.seconds(5)
   /// Requests are sent with this lease and renewed well within it, so that one whose client was killed
@@ -42,11 +44,15 @@ public final class Session {
   }
 
   /// Sends one record and waits until it is acknowledged. `value` nil: a null.
-  public func send(topic: String, key: String, value: String?) throws {
-    try send(topic: topic, [(key, value)])
+  public func send(topic: String, key: String, value: String?, within limit: Duration = sendTimeout)
+    throws(BusError)
+  {
+    try send(topic: topic, [(key, value)], within: limit)
   }
 
-  private func send(topic: String, _ records: [(key: String, value: String?)]) throws {
+  private func send(
+    topic: String, _ records: [(key: String, value: String?)], within limit: Duration = sendTimeout
+  ) throws(BusError) {
     let producer = try bus.makeProducer()
     defer { producer.close() }
     let batch = RecordBatch(capacity: 1024)
@@ -54,7 +60,7 @@ public final class Session {
       batch.append(topic: topic, partition: 0, timestamp: clock.now(), key: key, value: value)
     }
     try producer.send(batch)
-    try producer.flush(timeout: .seconds(30))
+    try producer.flush(timeout: limit)
   }
 
   /// Sends a request (nil: its end) and waits for the reply to it. A request that stands already, sent again
@@ -178,7 +184,7 @@ public final class Session {
 }
 
 /// A stream as its reply describes it.
-public struct StreamAddress: Sendable {
+public struct StreamAddress: Sendable, Hashable {
   public let id: String
   public let topic: String
   public let partition: Int32

@@ -18,29 +18,30 @@ func subscribe(_ invocation: Invocation, _ output: Output) throws {
     invocation.text("name") ?? "subscribe-\(getpid())-\(session.clock.now().milliseconds % 1_000_000)"
   let subscription = Subscription(session, invocation, client, name)
   let reply = try session.request(client: client, name: name, subscription.request)
-  guard reply["status"]?.string == "active", let address = StreamAddress(reply: reply) else {
+  guard reply["status"]?.string == "active", var address = StreamAddress(reply: reply) else {
     throw CommandFailure(rejection(reply))
   }
-  tell(
-    "belfry: \(visible(client))/\(visible(name)) is \(reply["role"]?.string ?? "active") on stream \(address.id):"
-      + " topic \(address.topic), partition \(address.partition)"
-      + (address.keyPrefix.isEmpty ? "" : ", key prefix \(address.keyPrefix)") + "\n")
-  let reader = try session.read(address)
-  defer { reader.close() }
   let form = ViewForm(reply)
   let printer = EventPrinter(output, form)
-  do {
-    if !invocation.has("from-start") {
-      let present = try readPresent(reader)
-      // An immediate stream tells changes only.
-      if form.mode != .immediate { try printer.show(present) }
+  while true {
+    subscription.tellPlace(address, as: reply["role"]?.string ?? "active")
+    let reader = try session.read(address)
+    defer { reader.close() }
+    do {
+      if !invocation.has("from-start") {
+        let present = try readPresent(reader)
+        // An immediate stream tells changes only.
+        if form.mode != .immediate { try printer.show(present) }
+      }
+      guard let next = try subscription.follow(reader, printer, at: address) else {
+        return try subscription.leave(at: reader.position)
+      }
+      address = next
+    } catch let error as OutputError {
+      try subscription.leave(at: reader.position)
+      throw error
     }
-    try subscription.follow(reader, printer)
-  } catch let error as OutputError {
-    try subscription.leave(at: reader.position)
-    throw error
   }
-  try subscription.leave(at: reader.position)
 }
 
 /// The view as it is now: the stream folded up to its present end, behind what was found to be missing in it.
@@ -82,6 +83,9 @@ private func checkStoring(_ invocation: Invocation) throws {
 
 /// A request that lives for as long as its client follows the stream, or longer.
 private struct Subscription {
+  /// How long a renewal may hold the display up. One that was not acknowledged is sent again.
+  private static let sendTimeout = Duration.seconds(3)
+
   let request: JSON
   private let session: Session
   private let client: String
@@ -107,28 +111,77 @@ private struct Subscription {
     ])
   }
 
-  /// Until a signal comes. The lease is renewed by sending the same record again.
-  func follow(_ reader: HistoryReader, _ printer: EventPrinter) throws {
-    let renewal = lease / 3
+  func tellPlace(_ address: StreamAddress, as role: String) {
+    tell(
+      "belfry: \(visible(client))/\(visible(name)) is \(role) on stream \(address.id):"
+        + " topic \(address.topic), partition \(address.partition)"
+        + (address.keyPrefix.isEmpty ? "" : ", key prefix \(address.keyPrefix)") + "\n")
+  }
+
+  /// Until a signal comes: nil; or until the request's stream is another one, since its lease ran out while brokers
+  /// were away, or this process stood still. The lease is renewed by sending the same record again.
+  func follow(_ reader: HistoryReader, _ printer: EventPrinter, at address: StreamAddress) throws
+    -> StreamAddress?
+  {
     var renewed = session.clock.elapsed()
-    while true {
-      try printer.show(again { () throws(BusError) in try reader.poll(timeout: .milliseconds(200)) } ?? [])
-      if Signals.wait(atMost: .zero) != nil { return }
-      if renewal > .zero, session.clock.elapsed() - renewed >= renewal {
-        try session.send(topic: session.topics.requests, key: key, value: request.text)
-        renewed = session.clock.elapsed()
+    var outage = Outage(session.bus)
+    // A member may not have read yet what was sent when it is first looked.
+    var looks = 0
+    while Signals.wait(atMost: .zero) == nil {
+      let events = try again { () throws(BusError) in try reader.poll(timeout: .milliseconds(200)) } ?? []
+      try printer.show(events)
+      outage.look(hasNews: !events.isEmpty)
+      let passed = session.clock.elapsed() - renewed
+      guard lease > .zero, passed >= lease / 3 else { continue }
+      if passed >= lease { looks = 2 }
+      guard try again({ () throws(BusError) in try send(request) }) != nil else { continue }
+      outage.look(hasNews: true)
+      renewed = session.clock.elapsed()
+      if looks > 0, let now = try session.address(ofRequest: key) {
+        looks -= 1
+        if now != address { return now }
       }
     }
+    return nil
+  }
+
+  private func send(_ request: JSON?) throws(BusError) {
+    try session.send(
+      topic: session.topics.requests, key: key, value: request?.text, within: Self.sendTimeout)
   }
 
   /// Ends the request, or says how to come back to it.
   func leave(at position: StreamPosition?) throws {
-    if !isStored { return try session.send(topic: session.topics.requests, key: key, value: nil) }
     let (client, name) = (visible(client), visible(name))
+    if !isStored {
+      if try again({ () throws(BusError) in try send(nil) }) == nil {
+        tell("belfry: Kafka does not answer: \(client)/\(name) ends with its lease\n")
+      }
+      return
+    }
     tell(
       "belfry: \(client)/\(name) stands, and its stream stores what comes: the same command takes it up again,"
         + " 'belfry history \(client)/\(name) --from \((position?.point.seq ?? 0) + 1)' shows what was missed,"
         + " 'belfry unsubscribe \(client)/\(name)' ends it\n")
+  }
+}
+
+/// Says once that brokers are away, and once that they are back.
+private struct Outage {
+  private let bus: any Bus
+  private var isTold = false
+
+  init(_ bus: any Bus) { self.bus = bus }
+
+  /// To be called a few times a second. `hasNews`: a broker has answered just now.
+  mutating func look(hasNews: Bool) {
+    if hasNews {
+      if isTold { tell("belfry: Kafka answers again\n") }
+      isTold = false
+    } else if !isTold, let complaint = bus.complaint(), complaint.ago < .seconds(1) {
+      tell("belfry: Kafka does not answer, it is waited for: \(complaint.words)\n")
+      isTold = true
+    }
   }
 }
 
