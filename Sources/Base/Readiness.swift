@@ -15,9 +15,14 @@ public final class Readiness: Sendable {
   }
 
   private let clock: any Clock
+  private let explain: @Sendable (Duration) -> String?
   private let parts = Mutex<[String: Part]>([:])
 
-  public init(clock: any Clock) { self.clock = clock }
+  /// `explain`: why a part may hang that has finished no turn for so long; asked where it has not said so itself.
+  public init(clock: any Clock, explain: @escaping @Sendable (Duration) -> String? = { _ in nil }) {
+    self.clock = clock
+    self.explain = explain
+  }
 
   /// The part is not ready for this reason; nil: it is.
   public func set(_ part: String, _ reason: String?) { parts.withLock { $0[part] = Part(reason: reason) } }
@@ -41,16 +46,16 @@ public final class Readiness: Sendable {
     let now = clock.elapsed()
     let reasons = parts.withLock { parts in
       parts.compactMap { name, part in
-        isAsked(name) ? Self.reason(part, now).map { "\(name): \($0)" } : nil
+        isAsked(name) ? reason(part, now).map { "\(name): \($0)" } : nil
       }
     }
     return reasons.sorted()
   }
 
-  private static func reason(_ part: Part, _ now: Duration) -> String? {
+  private func reason(_ part: Part, _ now: Duration) -> String? {
     if let reason = part.reason { return reason }
-    guard let last = part.lastTurn, now - last > turnLimit else { return nil }
-    let fault = part.fault.map { ": \($0)" } ?? ""
+    guard let last = part.lastTurn, now - last > Self.turnLimit else { return nil }
+    let fault = (part.fault ?? explain(now - last)).map { ": \($0)" } ?? ""
     return "its last turn ended \((now - last).milliseconds / 1000) s ago" + fault
   }
 }

@@ -161,7 +161,16 @@ public protocol Bus: AnyObject, Sendable {
   func members(ofGroup group: String) throws(BusError) -> [String]
   /// The latest statistics of each client, as librdkafka writes them (JSON), by the client's name.
   func statistics() -> [String: String]
+  /// What any client last said of its brokers; nil: nothing yet.
+  func complaint() -> BusComplaint?
   func close()
+}
+
+/// Why a broker cannot be reached, or lets nobody in. Clients go on trying by themselves, so it may be over.
+public struct BusComplaint: Sendable {
+  public let ago: Duration
+  /// The client's own words and code.
+  public let words: String
 }
 
 /// Begin at the first record that is there.
@@ -181,15 +190,7 @@ extension Bus {
   /// they must; throws `.refuse` naming the first that has not.
   public func ensureTopics(_ specs: [TopicSpec]) throws(BusError) {
     for _ in 0..<3 {
-      let counts = try partitionCounts(specs.map(\.name))
-      for spec in specs {
-        if let count = counts[spec.name], count != spec.partitions {
-          throw BusError(
-            .refuse, code: "PARTITIONS",
-            "topic \(spec.name) has \(count) partitions, the configuration says \(spec.partitions)")
-        }
-      }
-      let missing = specs.filter { counts[$0.name] == nil }
+      let missing = try missing(of: specs)
       if missing.isEmpty { return }
       do {
         return try createTopics(missing)
@@ -201,6 +202,20 @@ extension Bus {
       .retry, code: "TOPIC_ALREADY_EXISTS",
       "topics of \(specs.map(\.name).joined(separator: ", ")) are there, but the brokers do not show them yet"
     )
+  }
+
+  /// Those that are not there. Throws `.refuse` naming the first that has not as many partitions as it must: they can
+  /// grow, but where a key belongs depends on how many there are.
+  public func missing(of specs: [TopicSpec]) throws(BusError) -> [TopicSpec] {
+    let counts = try partitionCounts(specs.map(\.name))
+    for spec in specs {
+      if let count = counts[spec.name], count != spec.partitions {
+        throw BusError(
+          .refuse, code: "PARTITIONS",
+          "topic \(spec.name) has \(count) partitions, the configuration says \(spec.partitions)")
+      }
+    }
+    return specs.filter { counts[$0.name] == nil }
   }
 
   /// Where topics that are there have other properties than they must (`TopicSpec.faults(in:)`), in words.

@@ -13,6 +13,10 @@ extension Publisher {
   func remedy(forDeleted gone: [String]) throws(BusError) -> BusError {
     let names = gone.joined(separator: ", ")
     guard gone == [settings.topics.viewLanes] else {
+      telemetry.topicsLost(gone.count)
+      log.error(
+        "topics of the cluster were deleted, and what was on them is lost: they are made again, and read as they are",
+        ("topics", names))
       return BusError(.recreate, code: Self.topicGone, "deleted: \(names)")
     }
     log.error("streams' lanes were deleted: they are made again", ("topic", names))

@@ -23,8 +23,8 @@ public final class Publisher {
     public var requestGather = Duration.milliseconds(200)
     /// Streams that end in one epoch and are remembered; past it the next epoch is claimed.
     public var endedPerEpochMax = 10_000
-    /// Topics that must be there, and how often they are looked for.
-    public var neededTopics: [String] = []
+    /// Topics that must be there, with as many partitions, and how often they are looked at.
+    public var neededTopics: [TopicSpec] = []
     public var topicsInterval = Duration.seconds(10)
     /// How often the brokers are asked where the requests end: an idle publisher would not see them go.
     public var lookInterval = Duration.seconds(1)
@@ -195,9 +195,8 @@ public final class Publisher {
 
   func lookForTopics() throws(BusError) {
     guard clock.elapsed() >= nextTopics else { return }
-    let found = try bus.partitionCounts(settings.neededTopics)
-    let gone = settings.neededTopics.filter { found[$0] == nil }
-    if !gone.isEmpty { throw try remedy(forDeleted: gone) }
+    let gone = try bus.missing(of: settings.neededTopics)
+    if !gone.isEmpty { throw try remedy(forDeleted: gone.map(\.name)) }
     nextTopics = clock.elapsed() + settings.topicsInterval
   }
 

@@ -12,6 +12,7 @@ struct PublisherTelemetry {
   private let restoreErrors: Metric
   private let flushes: Metric
   private let madeAgain: Metric
+  private let topicsLost: Metric
   private let unanswered: [UnansweredRecord.Source: Metric]
   private let steps: (up: Metric, down: Metric)
   private let floor: Metric
@@ -35,6 +36,8 @@ struct PublisherTelemetry {
     madeAgain = metrics.counter(
       "belfry_stream_topics_made_again_total",
       "Topics of streams that somebody deleted, and that were made again")
+    topicsLost = metrics.counter(
+      "belfry_topics_deleted_total", "Topics of the cluster itself, no stream's, that somebody deleted")
     unanswered = Dictionary(
       uniqueKeysWithValues: UnansweredRecord.Source.allCases.map { source in
         let metric = metrics.counter(
@@ -67,6 +70,7 @@ struct PublisherTelemetry {
 
   func failed() { overLimit.add() }
   func madeAgain(_ count: Int) { madeAgain.add(count) }
+  func topicsLost(_ count: Int) { topicsLost.add(count) }
 
   func stepped(isUp: Bool) { (isUp ? steps.up : steps.down).add() }
 

@@ -45,7 +45,10 @@ public final class Member: Sendable {
     self.settings = settings
     self.bus = bus
     self.clock = clock
-    readiness = Readiness(clock: clock)
+    readiness = Readiness(clock: clock) { hanging in
+      // What was said before it hung is no reason.
+      bus.complaint().flatMap { $0.ago <= hanging + Readiness.turnLimit ? $0.words : nil }
+    }
     self.log = log.named("member")
     self.metrics = metrics
     restarts = metrics.counter("belfry_member_restarts_total", "Times that a member's roles were made anew")

@@ -42,7 +42,7 @@ public final class MemberLife {
       settings, clock: clock, leader: leader, letters: letters, definitions: definitions,
       readiness: readiness, log: log, metrics: metrics)
     var publishing = Publisher.Settings(topics: settings.topics, registry: settings.registry)
-    publishing.neededTopics = settings.topicSpecs.map(\.name)
+    publishing.neededTopics = settings.topicSpecs
     publishing.throttle = settings.throttle
     let changeLetters = Mailbox<ChangeLetter>(capacity: settings.lettersMax)
     var changing = ChangePublisher.Settings(

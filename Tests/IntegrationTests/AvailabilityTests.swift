@@ -23,6 +23,66 @@ extension Integration {
       #expect(try town.metric("belfry_member_restarts_total") == 0, "\(town.member!.errors.suffix(2000))")
     }
 
+    @Test func `a broker that is gone is named in readyz, and a subscription says so and goes on behind it`()
+      throws
+    {
+      let kafka = try OwnKafka()
+      let town = try Town(kafka: kafka)
+      try town.start()
+      let child = try town.belfryChild("subscribe", "SELECT Severity FROM alerts", "--client", "wall")
+      try town.send([Samples.event("before")])
+      try eventually("the row: \(child.output)\(child.errors)") { child.output.contains("before") }
+      try kafka.kill()
+      var reasons = ""
+      try eventually(within: .seconds(60), "the reason in readyz: \(reasons)") {
+        reasons = try town.get("/readyz").body
+        return reasons.contains("_TRANSPORT")
+      }
+      try eventually("a word: \(child.errors)") { child.errors.contains("Kafka does not answer") }
+      try kafka.start()
+      try town.waitUntilReady()
+      try town.send([Samples.event("after")])
+      try eventually(within: .seconds(60), "the next row: \(child.output)\(child.errors)") {
+        child.output.contains("after")
+      }
+      #expect(child.errors.contains("Kafka answers again"))
+      child.signal(SIGINT)
+      #expect(try child.end() == 0, "\(child.errors)")
+    }
+
+    @Test func `a subscription that stood still for longer than its lease takes its request up again`() throws
+    {
+      let town = try Town(sweep: "interval_ms: 200, drain_ms: 50, grace_ms: 500")
+      try town.start()
+      let child = try town.belfryChild(
+        "subscribe", "SELECT Severity FROM alerts", "--client", "wall", "--name", "w", "--lease", "3s")
+      try town.send([Samples.event("before")])
+      try eventually("the row: \(child.output)\(child.errors)") { child.output.contains("before") }
+      let topic = try #require(try town.replies()["wall/w"]?["stream"]?["topic"]?.string)
+      child.signal(SIGSTOP)
+      try eventually("the end of its stream") { try town.bus.partitionCounts([topic]).isEmpty }
+      child.signal(SIGCONT)
+      try eventually(within: .seconds(60), "another stream: \(child.errors)") {
+        child.errors.split(separator: "\n").count { $0.contains("wall/w is") } == 2
+      }
+      try town.send([Samples.event("after")])
+      try eventually("the next row: \(child.output)\(child.errors)") { child.output.contains("after") }
+      child.signal(SIGINT)
+      #expect(try child.end() == 0, "\(child.errors)")
+    }
+
+    @Test func `partitions that the events topic gets meanwhile end the member, with both numbers`() throws {
+      let town = try Town()
+      try town.start()
+      _ = try Broker.run(
+        "kafka-topics.sh",
+        ["--bootstrap-server", town.bootstrap, "--alter", "--topic", town.topics.events, "--partitions", "5"])
+      let member = town.member!
+      #expect(try member.end(within: .seconds(60)) == 1)
+      let words = "topic \(town.topics.events) has 5 partitions, the configuration says 3"
+      #expect(member.errors.contains(words), "\(member.errors.suffix(2000))")
+    }
+
     @Test func `a first start succeeds at once`() throws {
       for _ in 0..<5 {
         let town = try Town()

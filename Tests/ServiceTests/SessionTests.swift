@@ -163,6 +163,7 @@ private final class TurningBus: Bus, @unchecked Sendable {
   }
   func members(ofGroup group: String) throws(BusError) -> [String] { try bus.members(ofGroup: group) }
   func statistics() -> [String: String] { bus.statistics() }
+  func complaint() -> BusComplaint? { bus.complaint() }
   func close() { bus.close() }
 }
 

@@ -12,6 +12,7 @@ final class KafkaCallbacks: @unchecked Sendable {
     let failures: Metric
     let left: Metric
     private let latest = Mutex<[String: String]>([:])
+    private let latestComplaint = Mutex<(at: ContinuousClock.Instant, words: String)?>(nil)
 
     init(log: Log, metrics: Metrics) {
       self.log = log
@@ -19,6 +20,11 @@ final class KafkaCallbacks: @unchecked Sendable {
       left = metrics.counter(
         "belfry_bus_clients_left_total", "Kafka clients that did not end and were left to themselves")
     }
+
+    func keep(complaint: BusError) {
+      latestComplaint.withLock { $0 = (.now, complaint.description) }
+    }
+    var complaint: (at: ContinuousClock.Instant, words: String)? { latestComplaint.withLock { $0 } }
 
     func keep(statistics: String, of client: String) { latest.withLock { $0[client] = statistics } }
     func forget(_ client: String) { latest.withLock { $0[client] = nil } }
@@ -70,7 +76,9 @@ final class KafkaCallbacks: @unchecked Sendable {
       callbacks.reports.log.warning(words, ("code", String(cString: rd_kafka_err2name(code))))
       // That all brokers are down follows when each has said why.
       if code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN {
-        callbacks.complaint.withLock { $0 = BusError(code, words: words) }
+        let complaint = BusError(code, words: words)
+        callbacks.complaint.withLock { $0 = complaint }
+        callbacks.reports.keep(complaint: complaint)
       }
     }
     rd_kafka_conf_set_stats_cb(conf) { handle, json, count, opaque in

@@ -129,6 +129,8 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
   }
 
   public func statistics() -> [String: String] { ["simulated": "{\"calls\":\(calls)}"] }
+
+  public func complaint() -> BusComplaint? { nil }
 }
 
 // MARK: - Faults
