@@ -52,6 +52,8 @@ public final class Leader: AssignmentHandler {
   private var isOpen = false
   /// The last transaction was aborted, and none was committed since.
   private var isFailing = false
+  /// A topic was found made again: what the group has of it is moved at once, or it might come true again.
+  private var isReset = false
   private let commits: Metric
   private let aborts: Metric
   private let resets: Metric
@@ -110,7 +112,7 @@ public final class Leader: AssignmentHandler {
       table.applyPendingClears { eventsEnd($0) }
       table.runTimers(now: clock.now())
       try pauseInbox(consumer)
-      if table.hasOpenWork { try orLearnWhy(consumer, commit) }
+      if table.hasOpenWork || isReset { try orLearnWhy(consumer, commit) }
       nextCommit = clock.elapsed() + settings.commitInterval
     } else if !table.unsent.isEmpty {
       try orLearnWhy(consumer, sendAhead)
@@ -211,6 +213,7 @@ public final class Leader: AssignmentHandler {
       try producer.commit(attemptsMax: settings.commitAttemptsMax)
       isOpen = false
       table.committed()
+      isReset = false
       commits.add()
       backoff.reset()
       isFailing = false
@@ -286,8 +289,13 @@ public final class Leader: AssignmentHandler {
       let events = TopicPartition(topics.events, shard)
       let inbox = TopicPartition(topics.inbox, shard)
       let consumed = table.consumedByChangelog(shard)
-      start[events] = try position(events, [committed[events], consumed?.events]).next
-      let read = try position(inbox, [committed[inbox], consumed?.inbox])
+      // A transaction moves both.
+      let isServed = committed[events] != nil || committed[inbox] != nil
+      start[events] = try position(
+        events, Known(group: committed[events], changelog: consumed?.events, isServed: isServed)
+      ).next
+      let read = try position(
+        inbox, Known(group: committed[inbox], changelog: consumed?.inbox, isServed: isServed))
       start[inbox] = read.next
       isInboxCut = isInboxCut || read.isCut
       table.startServing(shard, events: start[events]!, inbox: start[inbox]!)
@@ -297,7 +305,10 @@ public final class Leader: AssignmentHandler {
       let hasServed =
         committed[TopicPartition(topics.events, 0)] != nil || table.consumedByChangelog(0) != nil
       start[commands] = try commandsStart(
-        commands, [committed[commands], table.commandsConsumedByChangelog], hasServed: hasServed)
+        commands,
+        Known(
+          group: committed[commands], changelog: table.commandsConsumedByChangelog,
+          isServed: committed[TopicPartition(topics.events, 0)] != nil), hasServed: hasServed)
       table.startCommands(at: start[commands]!, isNew: committed[commands] == nil)
       try restoreReplies()
       if isInboxCut { table.loseInbox() }
@@ -309,24 +320,39 @@ public final class Leader: AssignmentHandler {
     return start
   }
 
-  /// Where to read on. A group's offsets expire, and the changelog says, too, what was consumed: the larger
-  /// is true. One beyond the partition's end is of a log that is gone, since the topic was made again: then
-  /// all of what is there is new. What retention has removed unread is lost. Both are said, and it goes on; `isCut`: by
-  /// the first that is known, the group's, where there is one.
-  private func position(_ partition: TopicPartition, _ known: [Int64?]) throws(BusError)
+  /// What is known of where a partition was to be read on.
+  private struct Known {
+    /// What the group has committed, and what the changelog says was consumed; nil: it says nothing.
+    let group: Int64?
+    let changelog: Int64?
+    /// The group has a position of another partition that the same transactions move.
+    let isServed: Bool
+
+    /// The group's, as the changelog is told only with a change: what it says may be of a log that is gone. A
+    /// group's offsets expire when nobody is there for a week, all at once; then the changelog tells. One offset
+    /// alone goes with its topic.
+    var position: Int64? { group ?? (isServed ? nil : changelog) }
+    var isAny: Bool { group != nil || changelog != nil }
+  }
+
+  /// Where to read on. A position beyond the partition's end is of a log that is gone, since the topic was made
+  /// again: then all of what is there is new. What retention has removed unread is lost. Both are said, and it goes
+  /// on; `isCut`: by the first that is known.
+  private func position(_ partition: TopicPartition, _ known: Known) throws(BusError)
     -> (next: Int64, isCut: Bool)
   {
-    let known = known.compactMap { $0 }
     let end = try bus.endOffset(partition, isolation: .uncommitted)
-    if let gone = known.max(), gone > end {
+    let isGone = known.isAny && (known.position ?? .max) > end
+    if isGone {
       resets.add()
+      isReset = true
       log.error(
         "the topic was made again: it is read from its start", ("partition", "\(partition)"),
-        ("position", "\(gone)"), ("end", "\(end)"))
+        ("position", "\(known.group ?? known.changelog!)"), ("end", "\(end)"))
     }
-    let position = known.filter { $0 <= end }.max() ?? 0
+    let position = isGone ? 0 : known.position ?? 0
     let first = try bus.startOffset(partition)
-    if !known.isEmpty, position < first {
+    if known.isAny, position < first {
       lost.add(Int(clamping: first - position))
       log.error(
         "records were removed before they were read", ("partition", "\(partition)"),
@@ -334,16 +360,16 @@ public final class Leader: AssignmentHandler {
     }
     // Also where nothing was lost but what was read before: else a partition to which nothing comes would be cut at
     // each start.
-    let isCut = known.first.map { $0 < first || $0 > end } ?? false
+    let isCut = isGone || known.position.map { $0 < first } ?? false
     return (max(position, first), isCut)
   }
 
   /// Every transaction with shard 0's positions has the commands' too. A shard 0 that was served without is of a
   /// version that knew no commands of this kind and refused them: what was refused is not done now.
-  private func commandsStart(_ commands: TopicPartition, _ known: [Int64?], hasServed: Bool)
+  private func commandsStart(_ commands: TopicPartition, _ known: Known, hasServed: Bool)
     throws(BusError) -> Int64
   {
-    let isOld = hasServed && known.allSatisfy { $0 == nil }
+    let isOld = hasServed && !known.isAny
     return isOld ? try bus.endOffset(commands, isolation: .uncommitted) : try position(commands, known).next
   }
 

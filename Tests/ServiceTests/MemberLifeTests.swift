@@ -280,6 +280,36 @@ import Testing
     #expect(house.rows["new"]?["Tally"]?.int == 1, "read once")
   }
 
+  /// What the changelog says was consumed is of the log before. `between`: what came while a member served the new
+  /// one, none of which changes a row; nil: none did.
+  @Test(arguments: [nil, [], ["{"]] as [[String]?])
+  func `of an events topic that was made again and has grown past all positions nothing is passed over`(
+    between: [String]?
+  ) throws {
+    let house = try House()
+    for n in 0..<30 { house.send("e\(n)", severity: 5) }
+    try house.run()
+    let spec = try #require(house.cluster.spec(house.topics.events))
+    let bus = house.cluster.connect(member: "operator")
+    try bus.deleteTopics([spec.name])
+    try bus.createTopics([spec])
+    if let between {
+      house.restart()
+      for n in 0..<9 {
+        for value in between { house.cluster.append(topic: spec.name, key: "\(n)", value: value) }
+      }
+      try house.run()
+    }
+    house.bus.close()
+    for n in 0..<90 { house.send("new\(n)", severity: 5) }
+    house.restart()
+    try house.run()
+    #expect(house.rows.count == 120)
+    #expect(house.rows.allSatisfy { $0.value["Tally"]?.int == 1 })
+    #expect(house.metrics.value("belfry_input_resets_total") == 3)
+    #expect(house.cluster.records(house.topics.deadLetters, 0, .committed).count == 9 * (between?.count ?? 0))
+  }
+
   @Test func `a topic that is made again while it is read is noticed`() throws {
     let house = try House()
     for n in 0..<30 { house.send("e\(n)", severity: 5) }
