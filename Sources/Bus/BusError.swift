@@ -27,6 +27,10 @@ public struct BusError: Error, Sendable, Equatable, CustomStringConvertible {
     self.message = message
   }
 
+  /// The group refuses this consumer though nobody else has its seat.
+  public static let sessionOver = BusError(
+    .recreate, code: "SESSION_OVER", "the group heard nothing for a session; nobody else has the seat")
+
   public static let closed = BusError(.closed, code: "CLOSED", "the bus is closed")
 
   public var description: String { "\(code): \(message)" }

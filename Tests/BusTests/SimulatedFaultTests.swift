@@ -244,6 +244,27 @@ private final class Stage {
     #expect(lost == [true, false])
   }
 
+  @Test func `a consumer that fences itself is of no more use; who takes its seat fences it`() throws {
+    let stage = try Stage()
+    let handler = Positions()
+    func consumer() throws -> any GroupConsumer {
+      try stage.bus.makeConsumer(group: "g", instanceID: "i", topics: ["t"], handler: handler)
+    }
+    let first = try consumer()
+    try first.poll(into: RecordBatch(), max: 1, timeout: .zero)
+    stage.bus.faults.selfFence = 1
+    for _ in 0..<2 {
+      #expect(failure { try first.poll(into: RecordBatch(), max: 1, timeout: .zero) } == .sessionOver)
+    }
+    #expect(try stage.bus.members(ofGroup: "g") == ["i"])
+    stage.bus.faults.selfFence = 0
+    let second = try consumer()
+    try second.poll(into: RecordBatch(), max: 1, timeout: .zero)
+    #expect(handler.partitions == [stage.place])
+    #expect(
+      failure { try first.poll(into: RecordBatch(), max: 1, timeout: .zero) }?.code == "FENCED_INSTANCE_ID")
+  }
+
   @Test func `a program that polls on after its handler has thrown is told so`() throws {
     let stage = try Stage()
     let handler = Positions()

@@ -3,6 +3,7 @@ import Bus
 import BusConformance
 import Events
 import Foundation
+import Synchronization
 import Testing
 
 extension Integration {
@@ -160,6 +161,47 @@ extension Integration {
       producer.close()
     }
 
+    /// librdkafka 2.0.2 sends heartbeats without a member id then, as one that a commit keeps from polling.
+    @Test func `a consumer that fences itself is told apart from one whose seat another has taken`() throws {
+      let kafka = try OwnKafka()
+      let lines = Lines()
+      let log = Log(Log.Sink(clock: SystemClock(), least: .warning) { lines.append($0) }, "bus")
+      // Long enough for a broker that starts on a busy machine.
+      let bus = try KafkaBus(
+        bootstrap: kafka.bootstrap, properties: ["session.timeout.ms": "15000"], log: log)
+      let place = try makeTopic(bus, "t")
+      let polled = RecordBatch()
+      func join(_ bus: KafkaBus) throws -> (consumer: any GroupConsumer, handler: Positions) {
+        let handler = Positions()
+        let consumer = try bus.makeConsumer(
+          group: "\(prefix).group", instanceID: "\(prefix).seat", topics: [place.topic], handler: handler)
+        try eventually(within: .seconds(60), "the partition") {
+          try consumer.poll(into: polled, max: 1, timeout: .milliseconds(100))
+          return handler.partitions == [place]
+        }
+        return (consumer, handler)
+      }
+      func end(of member: (consumer: any GroupConsumer, handler: Positions)) throws -> BusError? {
+        var error: BusError?
+        try eventually("an end that is no hiccup: \(String(describing: error))") {
+          error = failure { try member.consumer.poll(into: polled, max: 1, timeout: .milliseconds(100)) }
+          return error != nil && error?.remedy != .retry
+        }
+        return error
+      }
+      let first = try join(bus)
+      try kafka.kill()
+      try eventually("the end of its session") { lines.text.contains("session timed out") }
+      try kafka.start()
+      try eventually("the fence") { lines.text.contains("Static consumer fenced") }
+      #expect(try end(of: first) == .sessionOver)
+
+      let second = try join(bus)
+      let third = try join(try KafkaBus(bootstrap: kafka.bootstrap))
+      #expect(try end(of: second)?.code == "FENCED_INSTANCE_ID")
+      #expect(third.handler.revocations == [])
+    }
+
     @Test func `the topics of a cluster are made as the contract says`() throws {
       let town = try Town()
       try town.start()
@@ -210,6 +252,13 @@ extension Integration {
       #expect(try town.bus.topicProperties([changelog])[changelog]?["cleanup.policy"] == "delete")
     }
   }
+}
+
+/// Keeps what is logged.
+private final class Lines: Sendable {
+  private let lines = Mutex("")
+  func append(_ line: String) { lines.withLock { $0 += line } }
+  var text: String { lines.withLock { $0 } }
 }
 
 extension KafkaBus {

@@ -128,8 +128,11 @@ struct Administration {
     return found
   }
 
-  /// The instance ids of a group's static members, sorted; none of a group that is not there.
-  func members(ofGroup group: String) throws(BusError) -> [String] {
+  /// A static member of a group: its instance id, and the id that the group gave it when it joined last.
+  typealias Member = (instanceID: String, id: String)
+
+  /// A group's static members; none of a group that is not there.
+  func members(ofGroup group: String) throws(BusError) -> [Member] {
     var names: [UnsafePointer<CChar>?] = [UnsafePointer(strdup(group))]
     defer { free(UnsafeMutablePointer(mutating: names[0])) }
     let found = try call(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS) { options, queue in
@@ -144,17 +147,19 @@ struct Administration {
     return found.members
   }
 
-  private static func members(_ group: OpaquePointer?) -> (members: [String], error: BusError?) {
+  private static func members(_ group: OpaquePointer?) -> (members: [Member], error: BusError?) {
     if let error = rd_kafka_ConsumerGroupDescription_error(group) {
       let code = rd_kafka_error_code(error)
       if code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { return ([], nil) }
       if code != RD_KAFKA_RESP_ERR_NO_ERROR { return ([], BusError(code, "the group's members")) }
     }
-    let ids = (0..<rd_kafka_ConsumerGroupDescription_member_count(group)).compactMap { index in
-      rd_kafka_MemberDescription_group_instance_id(rd_kafka_ConsumerGroupDescription_member(group, index))
-        .map { String(cString: $0) }
+    let members = (0..<rd_kafka_ConsumerGroupDescription_member_count(group)).compactMap { index -> Member? in
+      let member = rd_kafka_ConsumerGroupDescription_member(group, index)
+      return rd_kafka_MemberDescription_group_instance_id(member).map {
+        (String(cString: $0), String(cString: rd_kafka_MemberDescription_consumer_id(member)))
+      }
     }
-    return (ids.sorted(), nil)
+    return (members, nil)
   }
 
   /// Makes the call, waits for its event, and takes the results out of it.

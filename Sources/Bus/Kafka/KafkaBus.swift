@@ -119,7 +119,10 @@ public final class KafkaBus: Bus, @unchecked Sendable {
           "max.poll.interval.ms": "3600000", "queued.max.messages.kbytes": "65536",
           "queued.min.messages": "100000", "fetch.message.max.bytes": "4194304",
         ]),
-      topics: topics, handler: handler)
+      topics: topics, handler: handler
+    ) { [self] () throws(BusError) in
+      try describe(group).first { $0.instanceID == instanceID }?.id
+    }
   }
 
   public func makeReader(_ start: [TopicPartition: Int64], isolation: Isolation, gather: Duration)
@@ -220,6 +223,10 @@ public final class KafkaBus: Bus, @unchecked Sendable {
   }
 
   public func members(ofGroup group: String) throws(BusError) -> [String] {
+    try describe(group).map(\.instanceID).sorted()
+  }
+
+  private func describe(_ group: String) throws(BusError) -> [Administration.Member] {
     // The embedded broker cannot tell; it has no members but this process's.
     if embedded != nil { return [] }
     return try Administration(try asker()).members(ofGroup: group)

@@ -112,6 +112,13 @@ final class KafkaClient: @unchecked Sendable {
 
   func answered() { callbacks.answered() }
 
+  /// The id that the group gave this member; nil while it has none.
+  var memberID: String? {
+    guard let text = rd_kafka_memberid(handle) else { return nil }
+    defer { rd_kafka_mem_free(handle, text) }
+    return text.pointee == 0 ? nil : String(cString: text)
+  }
+
   /// The error that ended this client for good, if there is one.
   var fatalError: BusError? {
     let text = UnsafeMutablePointer<CChar>.allocate(capacity: 512)

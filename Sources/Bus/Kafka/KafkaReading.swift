@@ -148,11 +148,19 @@ final class KafkaConsumer: GroupConsumer {
   /// What the handler threw inside the last rebalance callback.
   private var failure: BusError?
   private var ends: [TopicPartition: Int64] = [:]
+  /// The id that the group gave this member for the assignment that it has.
+  private var memberID: String?
+  /// The id of the member that has the seat now; nil: nobody has it.
+  private let holder: () throws(BusError) -> String?
 
-  init(_ client: KafkaClient, topics: [String], handler: any AssignmentHandler) throws(BusError) {
+  init(
+    _ client: KafkaClient, topics: [String], handler: any AssignmentHandler,
+    holder: @escaping () throws(BusError) -> String?
+  ) throws(BusError) {
     self.client = client
     pump = MessagePump(client)
     self.handler = handler
+    self.holder = holder
     client.rebalance = { [unowned self] assign, partitions in self.rebalance(assign, partitions) }
     let list = PartitionList(topics.map { TopicPartition($0, -1) }, offset: 0)
     try check(list.with { rd_kafka_subscribe(client.handle, $0) }, "subscribe to \(topics)")
@@ -164,6 +172,7 @@ final class KafkaConsumer: GroupConsumer {
     ends = [:]
     do throws(BusError) {
       if assign {
+        memberID = client.memberID
         let given = PartitionList.entries(partitions).map(\.partition)
         let metadata = KafkaGroupMetadata(rd_kafka_consumer_group_metadata(client.handle))
         let start = try handler.assigned(given, group: metadata)
@@ -180,14 +189,29 @@ final class KafkaConsumer: GroupConsumer {
   }
 
   func poll(into batch: RecordBatch, max: Int, timeout: Duration) throws(BusError) {
-    if let fatal = client.fatalError { throw fatal }
-    try pump.poll(into: batch, max: max, timeout: timeout) { topic, partition, offset in
-      ends[TopicPartition(topic, partition)] = offset
+    if let fatal = client.fatalError { throw try cause(fatal) }
+    do throws(BusError) {
+      try pump.poll(into: batch, max: max, timeout: timeout) { topic, partition, offset in
+        ends[TopicPartition(topic, partition)] = offset
+      }
+    } catch {
+      throw try cause(error)
     }
     if let failure {
       self.failure = nil
       throw failure
     }
+  }
+
+  /// librdkafka 2.0.2 fences itself: when it has heard nothing from the group for a session, it forgets its member
+  /// id, and as long as its owner does not poll (a commit waits for the same broker) it sends heartbeats without
+  /// one, which the group refuses as those of a stranger at the seat. So who is fenced asks who has the seat.
+  /// (The client id of a static member does not tell: the group keeps that of who joined first.)
+  private func cause(_ error: BusError) throws(BusError) -> BusError {
+    guard error.remedy == .fenced else { return error }
+    let holder = try holder()
+    let own = client.memberID ?? memberID
+    return holder == nil || holder == own ? .sessionOver : error
   }
 
   func takeEnds() -> [TopicPartition: Int64] {

@@ -11,6 +11,7 @@ final class SimulatedConsumer: GroupConsumer {
   private unowned let handler: any AssignmentHandler
   private var isAssigned = false
   private var handlerFailed = false
+  private var hasFencedItself = false
   private var isClosed = false
 
   private var cluster: SimulatedCluster { bus.cluster }
@@ -33,6 +34,11 @@ final class SimulatedConsumer: GroupConsumer {
     try check()
     try bus.call("poll \(group)", [.retriable]) { _ throws(BusError) in
       if handlerFailed { throw cluster.misused("\(group): poll after the handler's assigned has thrown") }
+      if isAssigned, cluster.random.happens(bus.faults.selfFence) { hasFencedItself = true }
+      if hasFencedItself {
+        _ = try cluster.holds(group, instanceID, holder)  // another's seat is told as that
+        throw .sessionOver
+      }
       if isAssigned, cluster.random.happens(bus.faults.rebalance) { upset() }
       try heedGroup()
       try bus.checkAlive()

@@ -69,6 +69,8 @@ public struct SimulatedFaults: Sendable {
   public var rebalance = 0.0
   /// A consumer that was taken over hears nothing of it at this poll, and gets records as before.
   public var lateFence = 0.0
+  /// A consumer fences itself at a poll, as librdkafka's does that heard nothing for a session.
+  public var selfFence = 0.0
   /// Faults at exact call numbers of the connection (the first call is 1). One that the call cannot meet
   /// traps: the list was made for another run.
   public var scripted: [Int: SimulatedFault] = [:]
@@ -95,6 +97,7 @@ public struct SimulatedFaults: Sendable {
     faults.late = 0.05
     faults.rebalance = crash
     faults.lateFence = 0.5
+    faults.selfFence = crash
     return faults
   }
 
