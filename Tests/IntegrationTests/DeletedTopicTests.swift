@@ -90,6 +90,27 @@ extension Integration {
       #expect(try child.end() == 0, "\(child.errors)")
     }
 
+    /// Kafka removes a group's positions with their topic; the changelog still has those of the former one.
+    @Test func `an events topic that was made again while nobody was there is read from its start`() throws {
+      let town = try Town()
+      try town.start()
+      try town.send((0..<30).map { Samples.event("before \($0)") })
+      try eventually("the first rows") { try town.count("Tally = 1") == 30 }
+      try town.stop()
+      let events = town.topics.events
+      let partitions = (0..<town.partitions).map { TopicPartition(events, Int32($0)) }
+      try town.bus.deleteTopics([events])
+      try eventually("the end of the positions") {
+        try town.bus.committedOffsets(group: town.topics.tableGroup, partitions).isEmpty
+      }
+      let specs = town.topics.specs(table: "alerts", partitions: town.partitions)
+      try town.bus.createTopics(specs.filter { $0.name == events })
+      try town.send((0..<90).map { Samples.event("after \($0)") })
+      try town.start()
+      try eventually("all rows") { try town.count("Tally = 1") == 120 }
+      try town.expect("belfry_input_resets_total", 3)
+    }
+
     @Test func `deleted lanes are made again with all their streams`() throws {
       let town = try Town()
       try town.start()
