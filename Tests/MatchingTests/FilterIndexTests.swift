@@ -73,6 +73,20 @@ struct FilterIndexTests {
     #expect(town.index.counts.elements.allSatisfy { $0 == 0 })
     #expect(town.index.candidates == 0)
   }
+
+  @Test func `a jump over intervals of all widths enters those that its end is in`() throws {
+    let town = IndexTown(seed: 0)
+    for low in 0..<1_000 {
+      _ = town.add(try town.filter("a BETWEEN \(low * 100) AND \(low * 100 + 50 << (low % 16)) AND t <> 'x'"))
+    }
+    let (before, after) = (town.row([.string("k"), .int(60)]), town.row([.string("k"), .int(99_960)]))
+    town.index.apply(before: nil, after: before, changed: ColumnSet()) { _ in }
+    town.index.apply(before: before, after: after, changed: ColumnSet([1])) { _ in }
+    let numbers = town.index.counts.indices.filter { low in
+      99_960 >= low * 100 && 99_960 <= low * 100 + 50 << (low % 16)
+    }
+    #expect(town.index.counts.indices.filter { town.index.counts[$0] == 1 } == numbers)
+  }
 }
 
 /// An index, a plain scan, and rows for both.

@@ -50,9 +50,9 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
 
   var isEmpty: Bool { count == 0 }
 
-  /// Calls for each entry whose key is within the bounds, ascending.
+  /// Calls for each key within the bounds and its entry, ascending.
   @inline(__always)
-  func forEach(from low: Int64, through high: Int64, _ body: (Range) -> Void) {
+  func forEach(from low: Int64, through high: Int64, _ body: (Int64, Range) -> Void) {
     if count == 0 || low > high { return }
     var at = block(of: low)
     var index = Self.first(blocks[at].keys, notBelow: low)
@@ -61,7 +61,7 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
       let keys = block.pointee.keys
       while index < Int(keys.count) {
         if keys[index] > high { return }
-        body(block.pointee.entries[index])
+        body(keys[index], block.pointee.entries[index])
         index += 1
       }
       (at, index) = (at + 1, 0)
@@ -171,15 +171,19 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
   private var widths = Run<UnsafeMutablePointer<Width>>()
   private(set) var count = 0
 
-  /// Intervals that are alike wide. Those without an upper end are only in `byLow`, those without a lower
-  /// end only in `byHigh`.
+  /// Intervals that are alike wide, within a factor of 16: each class is one more search for a change, and one
+  /// that is wider has more intervals that are looked at for nothing.
   private struct Width: BitwiseCopyable {
-    /// The interval's `high - low` has so many bits; 65: no upper end; 66: no lower end.
-    let bits: Int
-    var byLow = SortedBlocks<Range>()
-    var byHigh = SortedBlocks<Range>()
+    let name: Int
+    /// The most by which an upper end is above its lower end, or was.
+    var reach: UInt64
+    /// Each interval by its ends: under `low`, and under what follows `high`. It changes its answer there. Those
+    /// without a lower end have one, those without an upper end too.
+    var ends = SortedBlocks<Range>()
   }
 
+  private static var bitsOfClass: Int { 4 }
+  /// No upper end; no lower end.
   private static var rising: Int { 65 }
   private static var falling: Int { 66 }
 
@@ -199,10 +203,14 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
     }
   }
 
-  private static func bits(_ low: Int64, _ high: Int64) -> Int {
+  private static func width(_ low: Int64, _ high: Int64) -> UInt64 {
+    UInt64(bitPattern: high) &- UInt64(bitPattern: low)
+  }
+
+  private static func name(_ low: Int64, _ high: Int64) -> Int {
     if high == .max { return rising }
     if low == .min { return falling }
-    return 64 - (UInt64(bitPattern: high) &- UInt64(bitPattern: low)).leadingZeroBitCount
+    return (UInt64.bitWidth - width(low, high).leadingZeroBitCount) / bitsOfClass
   }
 
   // MARK: Questions
@@ -217,14 +225,15 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
   private static func forEach(
     _ width: UnsafeMutablePointer<Width>, around value: Int64, _ body: (Range) -> Void
   ) {
-    switch width.pointee.bits {
-    case rising: width.pointee.byLow.forEach(from: .min, through: value, body)
-    case falling: width.pointee.byHigh.forEach(from: value, through: .max, body)
-    case let bits:
-      let reach = bits >= 63 ? Int64.max : (1 << Int64(bits)) - 1
-      let (least, overflow) = value.subtractingReportingOverflow(reach)
-      width.pointee.byLow.forEach(from: overflow || bits >= 63 ? .min : least, through: value) {
-        if $0.high >= value { body($0) }
+    let ends = width.pointee.ends
+    switch width.pointee.name {
+    case rising: ends.forEach(from: .min, through: value) { _, range in body(range) }
+    case falling: if value < .max { ends.forEach(from: value + 1, through: .max) { _, range in body(range) } }
+    default:
+      let below = Self.width(.min, value)
+      let least = width.pointee.reach < below ? value &- Int64(bitPattern: width.pointee.reach) : .min
+      ends.forEach(from: least, through: value) { end, range in
+        if end == range.low && range.high >= value { body(range) }
       }
     }
   }
@@ -233,12 +242,13 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
   @inline(__always)
   func forEach(between a: Int64, _ b: Int64, _ body: (Range, Bool) -> Void) {
     let (low, high, isUp) = a < b ? (a, b, true) : (b, a, false)
-    let apart = 64 - (UInt64(bitPattern: high) &- UInt64(bitPattern: low)).leadingZeroBitCount
+    let apart = Self.width(low, high)
     for i in widths.indices {
       let width = widths[i]
-      if width.pointee.bits > apart || width.pointee.bits >= Self.rising {
-        width.pointee.byLow.forEach(from: low + 1, through: high) { if $0.high >= high { body($0, isUp) } }
-        width.pointee.byHigh.forEach(from: low, through: high - 1) { if $0.low <= low { body($0, !isUp) } }
+      if apart <= width.pointee.reach {
+        width.pointee.ends.forEach(from: low + 1, through: high) { end, range in
+          if range.contains(low) != range.contains(high) { body(range, isUp == (end == range.low)) }
+        }
       } else {
         Self.forEach(width, around: a) { if !$0.contains(b) { body($0, false) } }
         Self.forEach(width, around: b) { if !$0.contains(a) { body($0, true) } }
@@ -250,27 +260,28 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
 
   mutating func insert(_ entry: Range) {
     count += 1
-    let bits = Self.bits(entry.low, entry.high)
-    let width = widths.elements.first { $0.pointee.bits == bits } ?? make(bits)
-    if bits != Self.falling { width.pointee.byLow.insert(entry.low, entry) }
-    if bits != Self.rising { width.pointee.byHigh.insert(entry.high, entry) }
+    let name = Self.name(entry.low, entry.high)
+    let width = widths.elements.first { $0.pointee.name == name } ?? make(name)
+    width.pointee.reach = max(width.pointee.reach, Self.width(entry.low, entry.high))
+    if name != Self.falling { width.pointee.ends.insert(entry.low, entry) }
+    if name != Self.rising { width.pointee.ends.insert(entry.high + 1, entry) }
   }
 
-  private mutating func make(_ bits: Int) -> UnsafeMutablePointer<Width> {
+  private mutating func make(_ name: Int) -> UnsafeMutablePointer<Width> {
     let width = UnsafeMutablePointer<Width>.allocate(capacity: 1)
-    width.initialize(to: Width(bits: bits))
+    width.initialize(to: Width(name: name, reach: name >= Self.rising ? .max : 0))
     widths.append(width)
     return width
   }
 
   mutating func remove(_ low: Int64, _ high: Int64, filter: Int32, path: UInt16) {
     count -= 1
-    let bits = Self.bits(low, high)
-    let at = widths.elements.firstIndex { $0.pointee.bits == bits }!
+    let name = Self.name(low, high)
+    let at = widths.elements.firstIndex { $0.pointee.name == name }!
     let width = widths[at]
-    if bits != Self.falling { width.pointee.byLow.remove(low, filter: filter, path: path) }
-    if bits != Self.rising { width.pointee.byHigh.remove(high, filter: filter, path: path) }
-    if !width.pointee.byLow.isEmpty || !width.pointee.byHigh.isEmpty { return }
+    if name != Self.falling { width.pointee.ends.remove(low, filter: filter, path: path) }
+    if name != Self.rising { width.pointee.ends.remove(high + 1, filter: filter, path: path) }
+    if !width.pointee.ends.isEmpty { return }
     width.deallocate()
     widths.remove(at: at)
   }
@@ -279,20 +290,14 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
   func contains(_ filter: Int32) -> Bool {
     var isThere = false
     for width in widths.elements {
-      width.pointee.byLow.forEach(from: .min, through: .max) {
-        isThere = isThere || $0.filter == filter
-      }
-      width.pointee.byHigh.forEach(from: .min, through: .max) {
-        isThere = isThere || $0.filter == filter
-      }
+      width.pointee.ends.forEach(from: .min, through: .max) { isThere = isThere || $1.filter == filter }
     }
     return isThere
   }
 
   mutating func free() {
     for width in widths.elements {
-      width.pointee.byLow.free()
-      width.pointee.byHigh.free()
+      width.pointee.ends.free()
       width.deallocate()
     }
     widths.free()
