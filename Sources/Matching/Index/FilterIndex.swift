@@ -33,21 +33,15 @@ final class FilterIndex {
   /// By a filter's number, the rows that are in it.
   private(set) var counts = Run<Int64>()
 
-  var context: MatchContext { MatchContext(strings: rows.strings, now: now) }
+  var context: MatchContext { MatchContext(strings: .passUnretained(rows.strings), now: now) }
 
   // Of the change under way:
   var change: UInt64 = 0
   var changed = ColumnSet()
-  var moves = Run<Move>()
-  /// Children that are looked for at one node, and those found, a stack of them over all levels.
-  var wanted = Run<Walk.Wanted>()
-  var found = Run<Walk.Found>()
-
-  /// A child whose gram turned out to be common.
-  var commonChild: NodePointer?
+  let trail: UnsafeMutablePointer<Walk.Trail>
 
   /// Filters whose tests were evaluated for a change, since they could not be told by the index alone.
-  var candidates = 0
+  var candidates: Int { trail.pointee.candidates }
   private(set) var filterCount = 0
   var nodeCount = 1
   var homeCount = 0
@@ -61,6 +55,8 @@ final class FilterIndex {
     computed = ComputedColumns(rows: rows)
     conjunctions = Conjunctions(rows: rows, computed: computed, pathsMax: Self.pathsMax)
     root = IndexNode.make(IndexNode())
+    trail = .allocate(capacity: 1)
+    trail.initialize(to: Walk.Trail())
   }
 
   deinit {
@@ -69,9 +65,8 @@ final class FilterIndex {
     root.deallocate()
     records.free()
     counts.free()
-    moves.free()
-    wanted.free()
-    found.free()
+    trail.pointee.free()
+    trail.deallocate()
   }
 
   /// An estimate of the memory that it takes.
@@ -167,7 +162,7 @@ final class FilterIndex {
   private func walk(_ before: Row?, _ after: Row?, _ changed: ColumnSet, _ body: (Move) -> Void) {
     change += 1
     self.changed = changed
-    moves.truncate(to: 0)
+    trail.pointee.moves.truncate(to: 0)
     let walk = Walk(index: self, before: before, after: after)
     switch (before, after) {
     case (let before?, let after?): walk.both(root, before, after)
@@ -175,11 +170,11 @@ final class FilterIndex {
     case (nil, let after?): walk.one(root, after, .entering)
     case (nil, nil): break
     }
-    if let child = commonChild {
-      commonChild = nil
+    if let child = trail.pointee.commonChild {
+      trail.pointee.commonChild = nil
       leaveCommon(child)
     }
-    for move in moves.elements { body(move) }
+    for move in trail.pointee.moves.elements { body(move) }
   }
 
   /// The same for a row that stays as it is while NOW() goes on to `next`: as if the columns that filters

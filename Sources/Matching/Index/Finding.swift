@@ -70,13 +70,13 @@ extension Walk {
     switch partition.pointee.name.kind {
     case .points: want(partition, partition.pointee.key(of: a), partition.pointee.key(of: b))
     case .pieces:
-      let (first, last) = (context.strings.bytes(a.code), context.strings.bytes(b.code))
+      let (first, last) = (context.bytes(a.code), context.bytes(b.code))
       let offset = Int(partition.pointee.name.offset)
       for size in 1...TextKey.pieceMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
         want(partition, piece(first, offset, size), piece(last, offset, size))
       }
-    case .grams where a == b: wantGrams(partition, context.strings.bytes(a.code), .both)
-    case .grams: wantGrams(partition, context.strings.bytes(a.code), context.strings.bytes(b.code))
+    case .grams where a == b: wantGrams(partition, context.bytes(a.code), .both)
+    case .grams: wantGrams(partition, context.bytes(a.code), context.bytes(b.code))
     }
   }
 
@@ -85,12 +85,12 @@ extension Walk {
     switch partition.pointee.name.kind {
     case .points: want(partition, partition.pointee.key(of: cell), images)
     case .pieces:
-      let text = context.strings.bytes(cell.code)
+      let text = context.bytes(cell.code)
       let offset = Int(partition.pointee.name.offset)
       for size in 1...TextKey.pieceMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
         want(partition, piece(text, offset, size), images)
       }
-    case .grams: wantGrams(partition, context.strings.bytes(cell.code), images)
+    case .grams: wantGrams(partition, context.bytes(cell.code), images)
     }
   }
 
@@ -152,38 +152,38 @@ extension Walk {
   @inline(__always)
   private func want(_ partition: UnsafeMutablePointer<Partition>, _ key: UInt64, _ images: Images) {
     if let place = partition.pointee.children.place(of: key) { prefetch(place) }
-    index.wanted.append(Wanted(partition: partition, key: key, images: images))
+    trail.pointee.wanted.append(Wanted(partition: partition, key: key, images: images))
   }
 
   // MARK: What is found
 
   private func take() {
-    for i in index.wanted.indices {
-      let wanted = index.wanted[i]
+    for i in trail.pointee.wanted.indices {
+      let wanted = trail.pointee.wanted[i]
       guard let child = wanted.partition.pointee.children.find(wanted.key) else { continue }
       prefetch(child)
       let isByGram = wanted.partition.pointee.name.kind == .grams
-      index.found.append(
+      trail.pointee.found.append(
         Found(node: child, partition: isByGram ? wanted.partition : nil, images: wanted.images))
     }
-    index.wanted.truncate(to: 0)
+    trail.pointee.wanted.truncate(to: 0)
   }
 
   /// Fetches what those found hold; each is there once afterwards, with the images of all its grams.
   func fetch(from first: Int32) {
     var end = Int(first)
-    for i in Int(first)..<Int(index.found.count) {
-      let found = index.found[i]
+    for i in Int(first)..<Int(trail.pointee.found.count) {
+      let found = trail.pointee.found[i]
       if let partition = found.partition, !mark(found, partition) { continue }
-      index.found[end] = found
+      trail.pointee.found[end] = found
       end += 1
       fetchAhead(found.node.pointee.entries)
       if let partitions = found.node.pointee.partitions.base { prefetch(partitions) }
       if let ranges = found.node.pointee.ranges { prefetch(ranges) }
     }
-    index.found.truncate(to: end)
-    for i in Int(first)..<end where index.found[i].partition != nil {
-      index.found[i].images = Images(rawValue: index.found[i].node.pointee.mark & 3)
+    trail.pointee.found.truncate(to: end)
+    for i in Int(first)..<end where trail.pointee.found[i].partition != nil {
+      trail.pointee.found[i].images = Images(rawValue: trail.pointee.found[i].node.pointee.mark & 3)
     }
   }
 
@@ -207,7 +207,7 @@ extension Walk {
     let found = child.pointee.found
     if found < Partition.commonLeast || found & (found - 1) != 0 || child.pointee.entries.isEmpty { return }
     let seen = partition.pointee.seen &- child.pointee.seenBefore
-    if found > seen / Partition.commonShare { index.commonChild = child }
+    if found > seen / Partition.commonShare { trail.pointee.commonChild = child }
   }
 
   // MARK: Caches

@@ -198,7 +198,7 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
     let cell = row[Int(column)]
     switch kind {
     case .reals: return RowTest.key(ofReal: cell)
-    case .texts: return RowTest.key(ofText: context.strings.bytes(cell.code))
+    case .texts: return RowTest.key(ofText: context.bytes(cell.code))
     default: return cell.int
     }
   }

@@ -34,9 +34,14 @@ struct RowTest: BitwiseCopyable {
   var high: Int64 = 0
 
   /// A filter that is no comparison of one cell.
-  final class Box {
-    let filter: CompiledFilter
+  private final class Box {
+    private let filter: CompiledFilter
     init(_ filter: CompiledFilter) { self.filter = filter }
+
+    @inline(never)  // Its arrays would be counted wherever a test is evaluated.
+    func accepts(_ row: Row, _ context: MatchContext) -> Bool {
+      context.strings._withUnsafeGuaranteedRef { filter.matches(row, $0, context.now) }
+    }
   }
 
   @inline(__always)
@@ -44,19 +49,20 @@ struct RowTest: BitwiseCopyable {
     switch kind {
     case .integers: holds(integer: row[Int(column)].int)
     case .reals: holds(integer: Self.key(ofReal: row[Int(column)]))
-    case .program: box.filter.matches(row, context.strings, context.now) != isNegated
+    case .program: accepts(row, context) != isNegated
     default: holds(cell: row[Int(column)], context)
     }
   }
 
   /// Of a column's cell that is no real.
+  @inline(never)
   func holds(cell: Cell, _ context: MatchContext) -> Bool {
     switch kind {
     case .integers: holds(integer: cell.int)
-    case .texts: holds(integer: Self.key(ofText: context.strings.bytes(cell.code)))
+    case .texts: holds(integer: Self.key(ofText: context.bytes(cell.code)))
     case .bits: isBit(cell) != isNegated
     case .elements: isElement(cell) != isNegated
-    case .prefix, .contains, .like: fits(context.strings.bytes(cell.code)) != isNegated
+    case .prefix, .contains, .like: fits(context.bytes(cell.code)) != isNegated
     case .reals, .program: preconditionFailure("no test of one plain cell")
     }
   }
@@ -113,8 +119,10 @@ struct RowTest: BitwiseCopyable {
   var bytes: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: address), count: Int(high))
   }
-  private var box: Box {
-    Unmanaged<Box>.fromOpaque(UnsafeRawPointer(bitPattern: address)!)._withUnsafeGuaranteedRef { $0 }
+  @inline(__always)
+  private func accepts(_ row: Row, _ context: MatchContext) -> Bool {
+    let box = Unmanaged<Box>.fromOpaque(UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped)
+    return box._withUnsafeGuaranteedRef { $0.accepts(row, context) }
   }
 
   static func elements(_ cells: [Cell], _ column: Int, isNegated: Bool) -> RowTest {
@@ -235,9 +243,14 @@ struct RowTest: BitwiseCopyable {
 }
 
 /// What tests need besides the row.
-struct MatchContext {
-  /// The index's, which outlives it.
-  unowned(unsafe) let strings: StringTable
+struct MatchContext: BitwiseCopyable {
+  /// The index's, which outlives it: to count it would cost more than most tests.
+  let strings: Unmanaged<StringTable>
   /// NOW(), in ms since 1970.
   let now: Int64
+
+  @inline(__always)
+  func bytes(_ code: StringTable.Code) -> UnsafeRawBufferPointer {
+    strings._withUnsafeGuaranteedRef { $0.bytes(code) }
+  }
 }

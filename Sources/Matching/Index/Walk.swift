@@ -4,6 +4,7 @@ import Events
 struct Walk {
   /// It outlives the walk, and is not counted for it.
   unowned(unsafe) let index: FilterIndex
+  let trail: UnsafeMutablePointer<Trail>
   /// For the image before and for the one after: NOW() may be another.
   let past: MatchContext
   let context: MatchContext
@@ -17,10 +18,31 @@ struct Walk {
   private let counts: Run<Int64>
   private let records: Run<RecordPointer?>
 
+  /// What walks leave behind, and their stacks: behind a pointer, since to touch an object's property from here costs
+  /// a retain and a release, which is more than to evaluate an entry.
+  struct Trail: BitwiseCopyable {
+    /// Filters whose tests were evaluated, since they could not be told by the index alone.
+    var candidates = 0
+    /// Of the last change.
+    var moves = Run<FilterIndex.Move>()
+    /// Children that are looked for at one node, and those found, a stack of them over all levels.
+    var wanted = Run<Wanted>()
+    var found = Run<Found>()
+    /// A child whose gram turned out to be common.
+    var commonChild: NodePointer?
+
+    mutating func free() {
+      moves.free()
+      wanted.free()
+      found.free()
+    }
+  }
+
   init(index: FilterIndex, before: Row?, after: Row?) {
     self.index = index
-    past = MatchContext(strings: index.rows.strings, now: index.past)
+    trail = index.trail
     context = index.context
+    past = MatchContext(strings: context.strings, now: index.past)
     (self.before, self.after) = (before, after)
     (changed, change) = (index.changed, index.change)
     signature = changed.signature
@@ -44,30 +66,30 @@ struct Walk {
     for i in entries.indices where entries[i].mayConcern(half) {
       weigh(entries[i], before, after, wasHere: true, isHere: true)
     }
-    let first = index.found.count
+    let first = trail.pointee.found.count
     if !node.pointee.partitions.isEmpty { find(below: node, before, after) }
     if let ranges = node.pointee.ranges {
       bare(ranges.pointee.bare, before, after)
       both(ranges.pointee.mixed, before, after)
     }
-    if index.found.count == first { return }
+    if trail.pointee.found.count == first { return }
     fetch(from: first)
-    for i in Int(first)..<Int(index.found.count) {
-      let found = index.found[i]
+    for i in Int(first)..<Int(trail.pointee.found.count) {
+      let found = trail.pointee.found[i]
       switch found.images {
       case .both: both(found.node, before, after)
       case .before: one(found.node, before, .leaving)
       default: one(found.node, after, .entering)
       }
     }
-    index.found.truncate(to: Int(first))
+    trail.pointee.found.truncate(to: Int(first))
   }
 
   /// An entry to which one of the images came, or both.
   @inline(__always)
   private func weigh(_ entry: Entry, _ before: Row, _ after: Row, wasHere: Bool, isHere: Bool) {
     let test = entry.test
-    index.candidates += 1
+    trail.pointee.candidates &+= 1
     let was = wasHere && test.holds(before, past)
     let isNow = isHere && test.holds(after, context)
     switch entry.rest {
@@ -89,13 +111,13 @@ struct Walk {
   func one(_ node: NodePointer, _ row: Row, _ side: Side) {
     let entries = node.pointee.entries
     for i in entries.indices { one(entries[i], row, side) }
-    let first = index.found.count
+    let first = trail.pointee.found.count
     if !node.pointee.partitions.isEmpty { find(below: node, row, side == .leaving ? .before : .after) }
     if let ranges = node.pointee.ranges { one(ranges, row, side) }
-    if index.found.count == first { return }
+    if trail.pointee.found.count == first { return }
     fetch(from: first)
-    for i in Int(first)..<Int(index.found.count) { one(index.found[i].node, row, side) }
-    index.found.truncate(to: Int(first))
+    for i in Int(first)..<Int(trail.pointee.found.count) { one(trail.pointee.found[i].node, row, side) }
+    trail.pointee.found.truncate(to: Int(first))
   }
 
   private func one(_ ranges: UnsafeMutablePointer<NodeRanges>, _ row: Row, _ side: Side) {
@@ -115,7 +137,7 @@ struct Walk {
 
   @inline(__always)
   private func one(_ entry: Entry, _ row: Row, _ side: Side) {
-    index.candidates += 1
+    trail.pointee.candidates &+= 1
     if !entry.test.holds(row, context) { return }
     switch entry.rest {
     case .test: counts[Int(entry.filter)] += side.step
@@ -197,7 +219,7 @@ struct Walk {
   private func settle(_ filter: Int32, _ record: RecordPointer, _ was: Bool, _ isNow: Bool) {
     counts[Int(filter)] += (isNow ? 1 : 0) - (was ? 1 : 0)
     if record.pointee.isObserved && (was || isNow) {
-      index.moves.append(FilterIndex.Move(filter: filter, wasIn: was, isIn: isNow))
+      trail.pointee.moves.append(FilterIndex.Move(filter: filter, wasIn: was, isIn: isNow))
     }
   }
 }
