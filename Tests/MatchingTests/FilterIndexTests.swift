@@ -87,6 +87,22 @@ struct FilterIndexTests {
     }
     #expect(town.index.counts.indices.filter { town.index.counts[$0] == 1 } == numbers)
   }
+
+  @Test(arguments: 0..<UInt64(4))
+  func `a text is found wherever it is, and nowhere else`(_ seed: UInt64) {
+    var generator = Generator(seed: seed)
+    let (store, strings) = (RowStore(schema: samples, strings: StringTable()), StringTable())
+    let context = MatchContext(strings: .passUnretained(strings), now: 0)
+    func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in [0, 1, 97, 255][generator.below(4)] } }
+    for _ in 0..<5_000 {
+      let (text, wanted) = (bytes(generator.below(40)), bytes(1 + generator.below(4)))
+      let test = RowTest.text(.contains, wanted, 0, isNegated: false)
+      let code = text.withUnsafeBytes { strings.intern($0) }
+      let isThere = text.indices.contains { text[$0...].starts(with: wanted) }
+      #expect(test.holds(cell: Cell(code), context) == isThere, "\(wanted) in \(text)")
+      test.free(store, ComputedColumns(rows: store))
+    }
+  }
 }
 
 /// An index, a plain scan, and rows for both.
