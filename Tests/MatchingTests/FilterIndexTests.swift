@@ -88,6 +88,26 @@ struct FilterIndexTests {
     #expect(town.index.counts.indices.filter { town.index.counts[$0] == 1 } == numbers)
   }
 
+  @Test func `a gram that many texts have at one node is left at another at once`() throws {
+    let town = IndexTown(seed: 0)
+    for other in 0..<20 { _ = town.add(try town.filter("t = 'other-\(other)' AND s LIKE '%abc%'")) }
+    for crowd in ["a", "b"] {
+      for value in 10..<40 { _ = town.add(try town.filter("t = '\(crowd)' AND s LIKE '%value \(value)00%'")) }
+    }
+    _ = town.add(try town.filter("t = 'a' AND s LIKE '%is over 17%'"))
+    let number = town.add(try town.filter("t = 'b' AND s LIKE '%is over 17%'"))
+    func insert(_ t: String) {
+      let row = town.row(
+        [.string("k"), .int(0), .int(0), .real(0), .real(0), .string("value 5 is over 99"), .string(t)])
+      town.index.apply(before: nil, after: row, changed: ColumnSet()) { _ in }
+    }
+    #expect(town.index.accessPath(of: number) == "t = 'b' (hash), then s LIKE '%is o%' (gram)")
+    for _ in 0..<200 { insert("a") }
+    #expect(town.index.accessPath(of: number) == "t = 'b' (hash), then s LIKE '%is o%' (gram)")
+    insert("b")
+    #expect(town.index.accessPath(of: number) == "t = 'b' (hash), then s LIKE '%er 1%' (gram)")
+  }
+
   @Test(arguments: 0..<UInt64(4))
   func `a text is found wherever it is, and nowhere else`(_ seed: UInt64) {
     var generator = Generator(seed: seed)

@@ -40,6 +40,9 @@ final class FilterIndex {
   var changed = ColumnSet()
   let trail: UnsafeMutablePointer<Walk.Trail>
 
+  /// By column.
+  let commonGrams: UnsafeMutablePointer<CommonGrams>
+
   /// Filters whose tests were evaluated for a change, since they could not be told by the index alone.
   var candidates: Int { trail.pointee.candidates }
   private(set) var filterCount = 0
@@ -57,6 +60,8 @@ final class FilterIndex {
     root = IndexNode.make(IndexNode())
     trail = .allocate(capacity: 1)
     trail.initialize(to: Walk.Trail())
+    commonGrams = .allocate(capacity: computed.widthMax)
+    commonGrams.initialize(repeating: CommonGrams(), count: computed.widthMax)
   }
 
   deinit {
@@ -67,6 +72,8 @@ final class FilterIndex {
     counts.free()
     trail.pointee.free()
     trail.deallocate()
+    for column in 0..<computed.widthMax { commonGrams[column].free() }
+    commonGrams.deallocate()
   }
 
   /// An estimate of the memory that it takes.
@@ -170,10 +177,7 @@ final class FilterIndex {
     case (nil, let after?): walk.one(root, after, .entering)
     case (nil, nil): break
     }
-    if let child = trail.pointee.commonChild {
-      trail.pointee.commonChild = nil
-      leaveCommon(child)
-    }
+    if !trail.pointee.commonChildren.isEmpty { leaveCommonChildren() }
     for move in trail.pointee.moves.elements { body(move) }
   }
 

@@ -200,14 +200,19 @@ extension Walk {
     return true
   }
 
-  /// A gram that many texts have is noticed when it was found 32 times, 64 times and so on.
+  /// A gram that many texts have, here or at another node, is noticed when it was found once, twice, four times
+  /// and so on.
   @inline(__always)
   private func noteFound(_ child: NodePointer, _ partition: UnsafeMutablePointer<Partition>) {
     child.pointee.found &+= 1
     let found = child.pointee.found
-    if found < Partition.commonLeast || found & (found - 1) != 0 || child.pointee.entries.isEmpty { return }
+    if found & (found &- 1) != 0 || child.pointee.entries.isEmpty { return }
     let seen = partition.pointee.seen &- child.pointee.seenBefore
-    if found > seen / Partition.commonShare { trail.pointee.commonChild = child }
+    let isCommon = found >= CommonGrams.foundLeast && found > seen / CommonGrams.share
+    let column = Int(partition.pointee.name.column)
+    guard isCommon || commonGrams[column].contains(child.pointee.key) else { return }
+    if trail.pointee.commonChildren.count == CommonGrams.leftAtOnce { return }
+    trail.pointee.commonChildren.append(child)
   }
 
   // MARK: Caches

@@ -135,9 +135,8 @@ struct Partition: BitwiseCopyable {
   var sieve = Sieve()
   /// The last change that came here.
   var mark: UInt64 = 0
-  /// Texts that were looked through, and grams that many of them had: poor ways to a filter that has others.
+  /// Of grams: texts that were looked through.
   var seen: UInt32 = 0
-  var common = Sieve()
   /// Its column, and what anything below reads.
   private(set) var columns = ColumnSet()
 
@@ -150,12 +149,6 @@ struct Partition: BitwiseCopyable {
     columns.formUnion(more)
     signature = columns.signature
   }
-
-  /// A gram is common that so many texts had, and more than one of so many.
-  static let commonLeast: UInt32 = 32
-  static let commonShare: UInt32 = 8
-  /// Common grams that are kept apart; more of them may be taken for common.
-  static let commonMax = 1024
 
   @inline(__always)
   func key(of cell: Cell) -> UInt64 {

@@ -72,7 +72,7 @@ extension FilterIndex {
       var way = way
       way.crowd = way.toll
       for key in way.keys { way.crowd += Int(partition.pointee.children.find(key)?.pointee.homes ?? 0) }
-      way.isCommon = isCommon(way, node)
+      way.isCommon = isCommon(way)
       if best.map({ way.isBetter(than: $0) }) ?? true { best = way }
     }
     guard let best, best.crowd <= max(Int(IndexNode.entriesMax), Int(node.pointee.homes) / 2) else {
@@ -87,38 +87,23 @@ extension FilterIndex {
     return hasNone
   }
 
-  /// Filters that are found by a gram which many texts have go elsewhere, if they can: another of their
-  /// grams, or another test. A few at once.
-  func leaveCommon(_ child: NodePointer) {
-    guard let node = child.pointee.parent, let partition = node.pointee.partition(child.pointee.partition)
-    else { return }
-    if partition.pointee.common.capacity == 0 {
-      partition.pointee.common.reset(capacity: Partition.commonMax)
+  /// Takes an entry from a child of a node to where another way leads, if there is one that few texts go.
+  func move(_ entry: Entry, from child: NodePointer, below node: NodePointer) {
+    let record = records[Int(entry.filter)]!
+    guard let way = bestWay(record, entry.path, in: node), !way.isCommon else { return }
+    let at = record.pointee.homes.elements.firstIndex { $0.node == child && $0.path == entry.path }!
+    displace(entry.filter, record.pointee.homes[at])
+    record.pointee.homes.remove(at: at)
+    var above: NodePointer? = node
+    while let ancestor = above {
+      ancestor.pointee.homes += 1
+      above = ancestor.pointee.parent
     }
-    partition.pointee.common.insert(child.pointee.key)
-    for entry in child.pointee.entries.elements.prefix(Int(IndexNode.entriesMax)).map({ $0 }) {
-      let record = records[Int(entry.filter)]!
-      // The node must not go with the last that is taken out.
-      guard node.pointee.homes > 1, let way = bestWay(record, entry.path, in: node), !isCommon(way, node)
-      else {
-        continue
-      }
-      let at = record.pointee.homes.elements.firstIndex { $0.node == child && $0.path == entry.path }!
-      displace(entry.filter, record.pointee.homes[at])
-      record.pointee.homes.remove(at: at)
-      var above = node.pointee.parent
-      while let ancestor = above {
-        ancestor.pointee.homes += 1
-        above = ancestor.pointee.parent
-      }
-      node.pointee.homes += 1
-      descend(entry.filter, entry.path, way, from: node)
-    }
+    descend(entry.filter, entry.path, way, from: node)
   }
 
-  private func isCommon(_ way: Way, _ node: NodePointer) -> Bool {
-    guard way.name.kind == .grams, let partition = node.pointee.partition(way.name) else { return false }
-    return partition.pointee.common.mayContain(way.keys[0])
+  private func isCommon(_ way: Way) -> Bool {
+    way.name.kind == .grams && commonGrams[Int(way.name.column)].contains(way.keys[0])
   }
 
   /// All ways that a path's tests offer which did not lead to the node already.
@@ -197,7 +182,7 @@ extension FilterIndex {
       var best: Way?
       for var way in ways {
         way.crowd = way.keys.reduce(way.toll) { $0 + crowds[IndexNode.Link(name: way.name, key: $1)]! }
-        way.isCommon = isCommon(way, node)
+        way.isCommon = isCommon(way)
         if best.map({ way.isBetter(than: $0) }) ?? true { best = way }
       }
       return best.flatMap { $0.crowd <= entries.count / 2 ? $0 : nil }
@@ -378,7 +363,12 @@ extension FilterIndex {
   private func sift(_ key: UInt64, _ partition: UnsafeMutablePointer<Partition>) {
     let count = partition.pointee.children.count
     if count <= partition.pointee.sieve.capacity { return partition.pointee.sieve.insert(key) }
-    partition.pointee.sieve.reset(capacity: max(64, partition.pointee.sieve.capacity * 2))
+    sift(partition, capacity: max(64, partition.pointee.sieve.capacity * 2))
+  }
+
+  /// Makes a sieve anew, of the grams that are there.
+  func sift(_ partition: UnsafeMutablePointer<Partition>, capacity: Int) {
+    partition.pointee.sieve.reset(capacity: capacity)
     let sieve = partition.pointee.sieve
     partition.pointee.children.visit { sieve.insert($0.pointee.key) }
   }
@@ -457,7 +447,6 @@ extension FilterIndex {
     if partition.pointee.children.count == 0 {
       partition.pointee.children.free()
       partition.pointee.sieve.free()
-      partition.pointee.common.free()
       partition.deallocate()
       parent.pointee.partitions.remove(at: at)
       forgetReaders(parent)

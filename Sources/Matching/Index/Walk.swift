@@ -5,6 +5,7 @@ struct Walk {
   /// It outlives the walk, and is not counted for it.
   unowned(unsafe) let index: FilterIndex
   let trail: UnsafeMutablePointer<Trail>
+  let commonGrams: UnsafeMutablePointer<CommonGrams>
   /// For the image before and for the one after: NOW() may be another.
   let past: MatchContext
   let context: MatchContext
@@ -28,19 +29,20 @@ struct Walk {
     /// Children that are looked for at one node, and those found, a stack of them over all levels.
     var wanted = Run<Wanted>()
     var found = Run<Found>()
-    /// A child whose gram turned out to be common.
-    var commonChild: NodePointer?
+    /// Children whose grams turned out to be common.
+    var commonChildren = Run<NodePointer>()
 
     mutating func free() {
       moves.free()
       wanted.free()
       found.free()
+      commonChildren.free()
     }
   }
 
   init(index: FilterIndex, before: Row?, after: Row?) {
     self.index = index
-    trail = index.trail
+    (trail, commonGrams) = (index.trail, index.commonGrams)
     context = index.context
     past = MatchContext(strings: context.strings, now: index.past)
     (self.before, self.after) = (before, after)
