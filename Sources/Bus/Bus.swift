@@ -247,8 +247,10 @@ extension Bus {
       if !batch.isEmpty {
         deadline = clock.elapsed() + timeout
         try body(batch)
-      } else if clock.elapsed() > deadline {
-        let behind = ends.keys.sorted().first { reader.position($0) < ends[$0]! }!
+      } else if clock.elapsed() > deadline,
+        // The last poll may have passed what nobody sees, and have reached the end.
+        let behind = ends.keys.sorted().first(where: { reader.position($0) < ends[$0]! })
+      {
         throw BusError(
           .retry, code: "NOT_AT_END", "\(behind) is read up to \(reader.position(behind)) of \(ends[behind]!)"
         )

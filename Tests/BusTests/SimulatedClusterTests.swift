@@ -31,6 +31,23 @@ import Testing
     #expect(cluster.endOffset("t", 0, .committed) == 4)
   }
 
+  @Test func `reading to the end ends there, though nothing was to be seen and the time is over`() throws {
+    let cluster = try cluster()
+    let bus = cluster.connect()
+    let producer = try bus.makeProducer(transactionalID: "seat")
+    try producer.initialise()
+    try producer.begin()
+    let batch = RecordBatch()
+    batch.append(topic: "t", partition: 0, timestamp: cluster.clock.now(), key: "k", value: "aborted")
+    try producer.send(batch)
+    try producer.abort()
+    var count = 0
+    try bus.readToEnd([TopicPartition("t", 0): earliestOffset], clock: cluster.clock, timeout: .zero) {
+      count += $0.count
+    }
+    #expect(count == 0)
+  }
+
   @Test func `compaction keeps the last of each key where it was`() throws {
     let cluster = try cluster()
     for (key, value) in [("a", "1"), ("b", "1"), ("a", "2"), ("c", "1"), ("c", nil), ("b", "2"), ("a", "3")] {
