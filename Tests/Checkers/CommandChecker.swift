@@ -22,9 +22,11 @@ struct CommandChecker {
       case .insert(let row):
         try demand(status == "done" && rows == 1, "command \(id), an INSERT: \(reply.text)")
         tallies[row, default: 0] += 1
+        try checkPositions(id, row, reply, table)
       case .update(let row):
         try demand(status == "done" && (0...1).contains(rows), "command \(id), an UPDATE: \(reply.text)")
         grades[row, default: 0] += rows
+        if rows > 0 { try checkPositions(id, row, reply, table) }
       case .malformed: try demand(status == "rejected", "command \(id) is nonsense: \(reply.text)")
       }
     }
@@ -37,5 +39,17 @@ struct CommandChecker {
         grade == grades[key, default: 0],
         "\(key) was counted up to \(grade), by the answers \(grades[key, default: 0])")
     }
+  }
+
+  /// The answer tells where the change is: behind the change of this number in the row's shard it is made.
+  private func checkPositions(_ id: String, _ row: String, _ reply: JSON, _ table: TableChecker) throws(Fault)
+  {
+    let positions = reply["positions"]?.members ?? []
+    guard positions.count == 1, let shard = Int(positions[0].name), let number = positions[0].value.int,
+      table.changes.indices.contains(shard), number > 0, number <= table.changes[shard].count
+    else { throw Fault("command \(id): its positions are none: \(reply.text)") }
+    let change = table.changes[shard].prefix(Int(number)).last { $0.row?.text("Summary") == id }
+    try demand(
+      change?.key == row, "command \(id) is not among the first \(number) changes of shard \(shard)")
   }
 }

@@ -7,12 +7,14 @@ public struct Crowd {
   public var clients: Clients
   public var gateways: Gateways
   public var operators: Operators
+  public var screen: Screen
 
   public init(_ world: any World, _ random: inout SeededRandom) {
     events = Traffic(world, seed: random.next())
     clients = Clients(world, seed: random.next())
     gateways = Gateways(world, seed: random.next())
     operators = Operators(world, seed: random.next())
+    screen = Screen(world, seed: random.next())
   }
 }
 

@@ -30,6 +30,8 @@ struct RequestChecker {
   private var gateways: Set<String> = []
   private var changeStreams: Set<String> = []
   private(set) var streams: [String: LivingStream] = [:]
+  /// The streams of requests that live, by the requests' keys.
+  private(set) var streamOf: [String: String] = [:]
 
   /// `isRestarted`: no topic of a stream that ended may be left.
   init(_ world: any World, isRestarted: Bool) throws(Fault) {
@@ -54,7 +56,7 @@ struct RequestChecker {
     }
     guard let value else { return try expect("ended") }
     guard let request = try? JSON(parsing: value), let sql = request["sql"]?.string,
-      let view = viewPool.firstIndex(where: { $0.spellings.contains(sql) })
+      let view = knownViews.firstIndex(where: { $0.spellings.contains(sql) })
     else { return try expect("rejected") }
     if request["lease_ms"] != nil, !key.hasSuffix(Clients.kept) { return try expect("ended") }
     try expect("active")
@@ -66,7 +68,7 @@ struct RequestChecker {
     living.append(
       Living(
         key: key, view: view,
-        placement: request["placement"]?.string ?? (viewPool[view].isList ? "own" : "lane"),
+        placement: request["placement"]?.string ?? (knownViews[view].isList ? "own" : "lane"),
         interval: request["interval_ms"]?.int ?? world.pace.intervalDefault.milliseconds,
         link: request["link"]?.string.map { "\(request["client"]!.string!)/\($0)" }, reply: reply))
   }
@@ -74,7 +76,7 @@ struct RequestChecker {
   /// The same view in the same place is the same stream, the same filter the same set; others are others.
   private mutating func checkSharing() throws(Fault) {
     let there = Set(world.topicNames)
-    var streamOf: [String: String] = [:]
+    var idOf: [String: String] = [:]
     var setOf: [String: String] = [:]
     for request in living {
       guard let stream = request.reply["stream"], let id = stream["id"]?.string,
@@ -82,13 +84,14 @@ struct RequestChecker {
         let prefix = stream["key_prefix"]?.string, let set = request.reply["set"]?.string
       else { throw Fault("\(request.key): a reply without its stream: \(request.reply.text)") }
       let form = "\(request.view) \(request.placement)"
-      let view = viewPool[request.view]
-      try demand(streamOf[form, default: id] == id, "\(request.key): \(form) has two streams")
+      let view = knownViews[request.view]
+      try demand(idOf[form, default: id] == id, "\(request.key): \(form) has two streams")
       try demand(setOf[view.filter, default: set] == set, "\(request.key): the filter has two sets")
       try demand(there.contains(topic), "\(request.key): there is no topic \(topic)")
       try demand(
         (prefix.isEmpty ? "own" : "lane") == request.placement, "\(request.key): placed elsewhere: \(topic)")
-      streamOf[form] = id
+      idOf[form] = id
+      streamOf[request.key] = id
       setOf[view.filter] = set
       if let known = streams[id] {
         try demand(known.topic == topic && known.prefix == prefix, "\(request.key): \(id) is in two places")
@@ -96,7 +99,7 @@ struct RequestChecker {
       streams[id] = LivingStream(
         id: id, set: set, topic: topic, partition: Int32(partition), prefix: prefix, view: view)
     }
-    try demand(Set(streamOf.values).count == streamOf.count, "two views share a stream")
+    try demand(Set(idOf.values).count == idOf.count, "two views share a stream")
     try demand(Set(setOf.values).count == setOf.count, "two filters share a set")
   }
 

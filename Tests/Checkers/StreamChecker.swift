@@ -36,14 +36,16 @@ struct StreamChecker {
   /// Sweeps of a stream that were compared with its view.
   private(set) var compared = 0
 
-  init(_ world: any World, _ table: TableChecker, _ requests: RequestChecker) throws(Fault) {
+  init(_ world: any World, _ table: TableChecker, _ requests: RequestChecker, _ flushes: FlushChecker)
+    throws(Fault)
+  {
     self.world = world
     topics = world.topics
     self.table = table
     streams = requests.streams
     try readProgress()
     try readStreams()
-    try checkSweeps()
+    try checkSweeps(flushes.promises)
     try checkEnd()
   }
 
@@ -179,7 +181,10 @@ struct StreamChecker {
     }
   }
 
-  private mutating func checkSweeps() throws(Fault) {
+  private mutating func checkSweeps(_ promises: [Int64: [FlushChecker.Promise]]) throws(Fault) {
+    if let missing = promises.keys.first(where: { $0 > sweeps.count }) {
+      throw Fault("flush \(promises[missing]![0].id): there is no sweep \(missing)")
+    }
     var folds = streams.values.sorted { $0.id < $1.id }.map { Fold($0, runs[$0.id] ?? []) }
     var rows: [String: AlertRow] = [:]
     var applied: [Int: Int] = [:]
@@ -201,7 +206,29 @@ struct StreamChecker {
         compared += 1
       }
       try checkCounters(folds, sweep.number)
+      for promise in promises[sweep.number] ?? [] { try keep(promise, sweep, folds, rows) }
     }
+  }
+
+  /// What a flush's answer says is so in its sweep, for all that is linked with it.
+  private func keep(
+    _ promise: FlushChecker.Promise, _ sweep: Sweep, _ folds: [Fold], _ rows: [String: AlertRow]
+  ) throws(Fault) {
+    let place = "flush \(promise.id), sweep \(sweep.number)"
+    for (shard, change) in promise.changes.sorted(by: { $0.key < $1.key }) {
+      try demand(
+        Int64(sweep.positions[shard] ?? 0) >= change,
+        "\(place): at change \(sweep.positions[shard] ?? 0) of shard \(shard), \(change) was answered before")
+    }
+    for id in promise.streams {
+      guard let fold = folds.first(where: { $0.stream.id == id }) else { throw Fault("\(place): no \(id)") }
+      try demand(sweep.sets.contains(fold.stream.set), "\(place): \(id) is linked, and not in the sweep")
+      try compare(fold, rows, place)
+    }
+    let last = counts[promise.stream, default: [:]].filter { $0.key <= sweep.number }.max { $0.key < $1.key }
+    try demand(
+      promise.seq == last?.value.seq ?? 0,
+      "\(place): its seq is \(promise.seq), by the stream's progress \(last?.value.seq ?? 0)")
   }
 
   private func compare(_ fold: Fold, _ rows: [String: AlertRow], _ place: String) throws(Fault) {

@@ -1,14 +1,15 @@
 /// What there is to see in a cluster that has nothing left to do, and that all of it is as it must be: the table is the
 /// fold of the events, replies are what was asked for, each stream is its view at each sweep, histories have each
-/// change once, and each command was done once.
+/// change once, each command was done once, and each flush has shown what it promised.
 public struct Verdict {
   /// Records on net streams; and sweeps of a stream that were compared with its view.
   public let published: Int
   public let compared: Int
   /// Changes on histories and immediate streams that were compared with the table's.
   public let told: Int
-  /// Commands, each compared with its answer.
+  /// Commands, each compared with its answer; and flushes that were answered with a sweep.
   public let answered: Int
+  public let flushed: Int
 
   /// Throws the first thing that is not as it must be. `deletions`: numbers of events after which all that was cleared
   /// has been deleted. `isRestarted`: no topic of a stream that ended may be left.
@@ -17,10 +18,12 @@ public struct Verdict {
   {
     let table = try TableChecker(world, deletions)
     let requests = try RequestChecker(world, isRestarted: isRestarted)
-    let streams = try StreamChecker(world, table, requests)
+    let flushes = try FlushChecker(world, crowd.screen.sent, requests)
+    let streams = try StreamChecker(world, table, requests, flushes)
     published = streams.published
     compared = streams.compared
     told = try ChangeChecker(world, table).compared
     answered = try CommandChecker(world, table, crowd.operators.sent).answered
+    flushed = flushes.flushed
   }
 }

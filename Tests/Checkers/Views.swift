@@ -73,7 +73,37 @@ private let mean: @Sendable ([AlertRow]) -> JSON = { rows in
   return rows.isEmpty ? .null : .real(Double(sum) / Double(rows.count))
 }
 
-/// All that clients ask for.
+private let grades: @Sendable ([AlertRow]) -> JSON = { rows in
+  .int(rows.reduce(0) { $0 + $1.number("Grade") })
+}
+
+@Sendable private func isLedger(_ row: AlertRow) -> Bool {
+  row.text("Identifier").hasPrefix(Operators.rows)
+}
+
+/// Of the rows that operators change: a list and its counter; another filter's list; and groups.
+let screenViews: [ViewCase] = [
+  ViewCase(
+    spellings: [
+      "SELECT Grade, Severity, Summary FROM alerts WHERE Identifier LIKE 'ledger/%' AND Severity > 2"
+    ], kind: .list(["Grade", "Severity", "Summary"]), matches: { isLedger($0) && $0.number("Severity") > 2 },
+    filter: "ledger, high"),
+  ViewCase(
+    spellings: [
+      "SELECT COUNT(*) AS n, SUM(Grade) AS g FROM alerts WHERE Severity >= 3 AND Identifier LIKE 'ledger/%'"
+    ], kind: .summary([], [("n", count), ("g", grades)]),
+    matches: { isLedger($0) && $0.number("Severity") > 2 }, filter: "ledger, high"),
+  ViewCase(
+    spellings: ["SELECT Summary, Tally FROM alerts WHERE Severity < 3 AND Identifier LIKE 'ledger/%'"],
+    kind: .list(["Summary", "Tally"]), matches: { isLedger($0) && $0.number("Severity") < 3 },
+    filter: "ledger, low"),
+  ViewCase(
+    spellings: [
+      "SELECT COUNT(*) AS n, SUM(Tally) AS t FROM alerts WHERE Identifier LIKE 'ledger/%' GROUP BY Severity"
+    ], kind: .summary(["Severity"], [("n", count), ("t", tallies)]), matches: isLedger, filter: "ledger"),
+]
+
+/// All that clients ask for, each client what it likes.
 let viewPool: [ViewCase] = [
   ViewCase(
     spellings: [
@@ -127,6 +157,9 @@ let viewPool: [ViewCase] = [
     kind: .summary([], [("n", count), ("t", tallies)]), matches: { [1, 2].contains($0.number("Severity")) },
     filter: "slight"),
 ]
+
+/// All views that anyone asks for.
+let knownViews = viewPool + screenViews
 
 /// What is rejected.
 let badRequests = [

@@ -20,6 +20,10 @@ public protocol World: AnyObject {
   func beginTransaction(_ batch: RecordBatch) -> Bool
   func endTransaction(committed: Bool)
 
+  /// What a reader of committed records finds from an offset on, at any time, in a topic with one partition. None
+  /// where nobody can tell now.
+  func found(_ topic: String, from offset: Int64) -> [SeenRecord]
+
   /// All that are there.
   var topicNames: [String] { get }
   /// All records of a partition that a reader of committed ones could ever see, in order, though they may have been

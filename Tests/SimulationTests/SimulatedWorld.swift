@@ -56,6 +56,10 @@ final class SimulatedWorld: World {
     foreign = nil
   }
 
+  func found(_ topic: String, from offset: Int64) -> [SeenRecord] {
+    cluster.records(topic, 0, .committed, from: offset)
+  }
+
   var topicNames: [String] { cluster.topicNames }
 
   func history(_ topic: String, _ partition: Int32) -> [SeenRecord] {

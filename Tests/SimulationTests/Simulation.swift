@@ -112,6 +112,7 @@ struct Simulation {
     }
     deletions.append(crowd.events.sent)
     crowd.operators.forget()
+    crowd.screen.forget()
     try settle()
   }
 
@@ -123,18 +124,19 @@ struct Simulation {
 
   private mutating func step() {
     tidy()
-    switch Int.random(in: 0..<44, using: &random) {
+    switch Int.random(in: 0..<48, using: &random) {
     case 0..<9: for _ in 0..<Int.random(in: 1...4, using: &random) { crowd.events.send() }
     case 9..<12: for _ in 0..<Int.random(in: 1...4, using: &random) { crowd.clients.send() }
     case 12: crowd.gateways.send()
-    case 13: crowd.operators.send()
-    case 14..<20: turn(.table)
-    case 20..<25: turn(.publisher)
-    case 25..<28: turn(.changes)
-    case 28..<31: for _ in 0..<6 { turnAll() }
-    case 31..<38: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...250, using: &random)))
-    case 38: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...15_000, using: &random)))
-    case 39: compact()
+    case 13..<15: crowd.operators.send()
+    case 15..<18: crowd.screen.send()
+    case 18..<24: turn(.table)
+    case 24..<29: turn(.publisher)
+    case 29..<32: turn(.changes)
+    case 32..<35: for _ in 0..<6 { turnAll() }
+    case 35..<42: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...250, using: &random)))
+    case 42: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...15_000, using: &random)))
+    case 43: compact()
     default: disturb()
     }
   }
@@ -237,6 +239,7 @@ struct Simulation {
     var before = ends
     for _ in 0..<Self.settlingMax {
       crowd.clients.renewKept()
+      crowd.screen.settle()
       cluster.clock.advance(by: .seconds(3))
       for _ in 0..<2 {
         tidy()
@@ -250,9 +253,9 @@ struct Simulation {
       let now = ends
       still = now == before ? still + 1 : 0
       before = now
-      if still > 3 && cluster.clock.elapsed() > until && unconsumed.isEmpty { return }
+      if still > 3 && cluster.clock.elapsed() > until && undone.isEmpty { return }
     }
-    throw Fault("it does not settle: \(unconsumed)")
+    throw Fault("it does not settle: \(undone)")
   }
 
   /// The ends of what says that something was done. Sweeps go on for ever.
@@ -265,6 +268,8 @@ struct Simulation {
       (0..<Int32(cluster.spec(topic)!.partitions)).map { cluster.endOffset(topic, $0, .uncommitted) }
     }
   }
+
+  private var undone: [String] { unconsumed + (crowd.screen.awaited.map { [$0] } ?? []) }
 
   /// Partitions with records that the group has not consumed.
   private var unconsumed: [String] {

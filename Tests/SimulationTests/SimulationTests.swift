@@ -11,9 +11,10 @@ struct Outcome {
   /// Records on streams; and sweeps of a stream that were compared with its view.
   private(set) var published = 0
   private(set) var compared = 0
-  /// Changes on histories and immediate streams that were compared with the table's; commands that were answered.
+  /// Changes on histories and immediate streams that were compared with the table's; commands and flushes that were answered.
   private(set) var told = 0
   private(set) var answered = 0
+  private(set) var flushed = 0
 
   init(seed: UInt64, isTraced: Bool = false, fencesDown: Set<SimulatedCluster.Fence> = []) throws {
     var simulation = try Simulation(seed: seed, isTraced: isTraced, fencesDown: fencesDown)
@@ -47,6 +48,7 @@ struct Outcome {
     compared += verdict.compared
     told += verdict.told
     answered += verdict.answered
+    flushed += verdict.flushed
     return verdict.published
   }
 }
@@ -62,7 +64,7 @@ struct Outcome {
   @Test(arguments: 0..<shares)
   func `table and streams are the fold of the events, whatever befalls the processes`(_ share: Int) throws {
     let seeds = Array(Self.seeds.share(share, of: Self.shares))
-    var (failed, published, compared, told, answered) = (0, 0, 0, 0, 0)
+    var (failed, published, compared, told, answered, flushed) = (0, 0, 0, 0, 0, 0)
     var met = Simulation.Met()
     for seed in seeds {
       let outcome = try SeedAtWork.run(seed, Self.command) { try Outcome(seed: seed) }
@@ -71,6 +73,7 @@ struct Outcome {
       compared += outcome.compared
       told += outcome.told
       answered += outcome.answered
+      flushed += outcome.flushed
       guard let fault = outcome.fault else { continue }
       failed += 1
       if failed == 1 { try report(seed, fault) } else { Issue.record("seed \(seed): \(fault)") }
@@ -87,6 +90,7 @@ struct Outcome {
     #expect(compared > 8 * seeds.count)
     #expect(told > seeds.count)
     #expect(answered > seeds.count)
+    #expect(flushed > 2 * seeds.count)
   }
 
   /// Runs the seed once more, with the bus's trace.

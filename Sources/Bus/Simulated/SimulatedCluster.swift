@@ -82,12 +82,14 @@ extension SimulatedCluster {
 
   public func spec(_ topic: String) -> TopicSpec? { topics[topic]?.spec }
 
-  /// All records of a partition that a reader of that isolation can see, in order; none where there is no
-  /// such partition.
-  public func records(_ topic: String, _ partition: Int32, _ isolation: Isolation) -> [SimulatedRecord] {
+  /// All records of a partition, from an offset on, that a reader of that isolation can see, in order; none where
+  /// there is no such partition.
+  public func records(_ topic: String, _ partition: Int32, _ isolation: Isolation, from offset: Int64 = 0)
+    -> [SimulatedRecord]
+  {
     var found: [SimulatedRecord] = []
     guard let log = try? log(TopicPartition(topic, partition)) else { return [] }
-    _ = log.read(from: 0, isolation) { record in
+    _ = log.read(from: offset, isolation) { record in
       found.append(record)
       return true
     }

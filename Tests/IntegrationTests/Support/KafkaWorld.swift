@@ -39,6 +39,8 @@ final class KafkaWorld: World {
   /// Another program's, and whether it is there.
   private var foreign: (any TransactionalProducer)?
   private var seen: [TopicPartition: [SeenRecord]] = [:]
+  /// Of topics that are followed while traffic goes on.
+  private var followers: [String: any Reader] = [:]
 
   init(_ town: Town) throws {
     topics = town.topics
@@ -110,6 +112,21 @@ final class KafkaWorld: World {
   }
 
   // MARK: Reading
+
+  func found(_ topic: String, from offset: Int64) -> [SeenRecord] {
+    let place = TopicPartition(topic, 0)
+    do throws(BusError) {
+      if followers[topic] == nil {
+        followers[topic] = try bus.makeReader([place: offset], isolation: .committed)
+      }
+      let batch = RecordBatch()
+      try followers[topic]!.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: .milliseconds(10))
+      return batch.records.map { SeenRecord(copyOf: $0, in: batch) }
+    } catch {
+      followers[topic] = nil
+      return []
+    }
+  }
 
   private(set) var topicNames: [String] = []
 

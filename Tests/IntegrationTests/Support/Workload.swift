@@ -7,7 +7,7 @@ import Glibc
 import Synchronization
 import Testing
 
-/// Traffic of every kind (events, requests, gateways, operators) on a thread of its own; and at its end the checker of
+/// Traffic of every kind (events, requests, gateways, operators, flushes) on a thread of its own; and at its end the checker of
 /// the simulation, which reads all topics of the town.
 final class Workload: Sender, @unchecked Sendable {
   // @unchecked: world and crowd are the thread's until it has ended.
@@ -58,6 +58,7 @@ final class Workload: Sender, @unchecked Sendable {
       if chance(8) { crowd.clients.send() }
       if chance(30) { crowd.gateways.send() }
       if chance(8) { crowd.operators.send() }
+      if chance(8) { crowd.screen.send() }
       world.flush()
       count.store(Int(crowd.events.sent), ordering: .relaxed)
       usleep(20_000)
@@ -88,7 +89,7 @@ final class Workload: Sender, @unchecked Sendable {
     let after = try verdict(after: .seconds(2), isRestarted: true)
     #expect(before.published == after.published, "a restart publishes nothing", sourceLocation: at)
     // It must have had something to compare.
-    let found = [before.published, before.compared, before.told, before.answered]
+    let found = [before.published, before.compared, before.told, before.answered, before.flushed]
     #expect(found.allSatisfy { $0 > 0 }, "\(before)", sourceLocation: at)
   }
 
@@ -123,6 +124,7 @@ final class Workload: Sender, @unchecked Sendable {
     var left: [String] = []
     while clock.elapsed() - start < Self.settledWithin {
       crowd.clients.renewKept()
+      crowd.screen.settle()
       world.flush()
       if let failure = world.failure { throw failure }
       sleep(1)
@@ -131,7 +133,7 @@ final class Workload: Sender, @unchecked Sendable {
       defer { ends = now }
       guard clock.elapsed() - start >= quiet, now != nil, now == ends else { continue }
       try world.read()
-      left = try world.unconsumed() + world.unpublished()
+      left = try world.unconsumed() + world.unpublished() + (crowd.screen.awaited.map { [$0] } ?? [])
       if left.isEmpty { return }
     }
     throw Fault("it does not settle within \(Self.settledWithin): \(left)")
