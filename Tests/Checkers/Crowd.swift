@@ -1,13 +1,14 @@
 import Base
 import Bus
 
-/// All who send something to a cluster.
+/// All who do something to a cluster.
 public struct Crowd {
   public var events: Traffic
   public var clients: Clients
   public var gateways: Gateways
   public var operators: Operators
   public var screen: Screen
+  public var vandal: Vandal
 
   public init(_ world: any World, _ random: inout SeededRandom) {
     events = Traffic(world, seed: random.next())
@@ -15,6 +16,7 @@ public struct Crowd {
     gateways = Gateways(world, seed: random.next())
     operators = Operators(world, seed: random.next())
     screen = Screen(world, seed: random.next())
+    vandal = Vandal(world, seed: random.next())
   }
 }
 

@@ -19,10 +19,10 @@ public struct Verdict {
     let table = try TableChecker(world, deletions)
     let requests = try RequestChecker(world, isRestarted: isRestarted)
     let flushes = try FlushChecker(world, crowd.screen.sent, requests)
-    let streams = try StreamChecker(world, table, requests, flushes)
+    let streams = try StreamChecker(world, table, requests, flushes, deleted: crowd.vandal.deleted)
     published = streams.published
     compared = streams.compared
-    told = try ChangeChecker(world, table).compared
+    told = try ChangeChecker(world, table, deleted: crowd.vandal.deleted).compared
     answered = try CommandChecker(world, table, crowd.operators.sent).answered
     flushed = flushes.flushed
   }

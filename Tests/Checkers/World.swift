@@ -24,6 +24,11 @@ public protocol World: AnyObject {
   /// where nobody can tell now.
   func found(_ topic: String, from offset: Int64) -> [SeenRecord]
 
+  /// The topics of single streams that are there now, sorted. None where nobody can tell.
+  func streamTopics() -> [String]
+  /// Deletes a topic, where that is possible now.
+  func delete(_ topic: String)
+
   /// All that are there.
   var topicNames: [String] { get }
   /// All records of a partition that a reader of committed ones could ever see, in order, though they may have been

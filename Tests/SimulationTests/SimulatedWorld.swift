@@ -60,6 +60,19 @@ final class SimulatedWorld: World {
     cluster.records(topic, 0, .committed, from: offset)
   }
 
+  func streamTopics() -> [String] {
+    let prefixes = [topics.viewPrefix, topics.historyPrefix, topics.livePrefix]
+    return cluster.topicNames.filter { name in prefixes.contains(where: name.hasPrefix) }
+  }
+
+  func delete(_ topic: String) {
+    do throws(BusError) {
+      try foreignBus.deleteTopics([topic])
+    } catch {
+      precondition(error.remedy == .retry, "a bus without faults failed: \(error)")
+    }
+  }
+
   var topicNames: [String] { cluster.topicNames }
 
   func history(_ topic: String, _ partition: Int32) -> [SeenRecord] {

@@ -29,6 +29,8 @@ struct Simulation {
   /// Numbers of events after which all that was cleared has been deleted.
   private(set) var deletions: [Int64] = []
   private var roundStart = Duration.zero
+  /// Somebody deletes streams' topics in this run.
+  private let deletesTopics: Bool
 
   /// Of a run's parts, those that a seed's run has are drawn, so that many seeds see them all at a low price.
   mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &random) == 0 }
@@ -75,6 +77,7 @@ struct Simulation {
     self.settings = settings
     crowd = Crowd(world, &random)
     plan = Plan(&random)
+    deletesTopics = Int.random(in: 0..<3, using: &random) == 0
     try cluster.connect(member: "setup").createTopics(settings.topicSpecs)
   }
 
@@ -137,6 +140,7 @@ struct Simulation {
     case 35..<42: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...250, using: &random)))
     case 42: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...15_000, using: &random)))
     case 43: compact()
+    case 44 where deletesTopics: crowd.vandal.strike()
     default: disturb()
     }
   }

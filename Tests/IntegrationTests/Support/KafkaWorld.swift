@@ -9,12 +9,14 @@ import Testing
 /// - Nobody reads along: `read` reads all topics from their beginnings, when all is quiet. So nothing may have been
 ///   removed from them by then. Belfry's topics keep records for a day at least, and Kafka compacts no segment that is
 ///   still written to, which one is for a week or up to 1 GiB; that each partition begins at 0 is checked. (A stream's
-///   topic that was deleted with it cannot be read, here as there.)
+///   topic that was deleted cannot be read, here as there.)
 /// - Time is the clock's, and reading takes some. Rows that are to go by time, and leases that are to end, are short
 ///   here and waited for; leases that are renewed last for longer than a check. Cleared rows are kept for as long as
 ///   a test takes (`settings`), and deleted by a member that is started with another setting.
 /// - What is sent is there when the brokers say so: `flush` waits for it, through a broker's absence. One idempotent
 ///   producer sends all, so within a partition the order is that in which it was sent.
+/// - Nobody deletes streams' topics under the traffic (`Vandal`): `DeletedTopicTests` does. What is stored for clients
+///   that are away never reaches its limit, which is days.
 /// - Another program's transaction may end as nobody knows, where brokers are away. It counts as what readers see, and
 ///   its program's next transaction ends what it left open.
 final class KafkaWorld: World {
@@ -127,6 +129,13 @@ final class KafkaWorld: World {
       return []
     }
   }
+
+  func streamTopics() -> [String] {
+    let prefixes = [topics.viewPrefix, topics.historyPrefix, topics.livePrefix]
+    return prefixes.flatMap { (try? bus.topics(prefix: $0)) ?? [] }.sorted()
+  }
+
+  func delete(_ topic: String) { try? bus.deleteTopics([topic]) }
 
   private(set) var topicNames: [String] = []
 
