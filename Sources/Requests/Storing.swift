@@ -33,6 +33,8 @@ extension Registry {
         draft.effects.stored.append(entry.stream.id)
       } else {
         draft.effects.takenUp.append(entry.stream.id)
+        // Others that are away may have been told that it is full.
+        for request in entry.requests where request.awaySince != nil { draft.reply(request) }
         // Also where it is not known any more since a restart that the entity says `full`.
         write(entry, &draft)
       }

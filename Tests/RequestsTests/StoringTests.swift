@@ -46,6 +46,19 @@ import Testing
     #expect(desk.registry.fill(id, reason: "late", now: desk.now).isEmpty)
   }
 
+  @Test func `who is away still hears that a full stream collects again, since another client is back`() {
+    let desk = Desk()
+    desk.ask("gw/h", core, storing)
+    desk.ask("other/h", core, storing)
+    let id = desk.streamID("gw/h")
+    desk.wait(.seconds(11))
+    desk.commit(desk.registry.fill(id, reason: "enough", now: desk.now))
+    #expect(desk[reply: "other/h"]["status"]?.string == "full")
+    #expect(desk.ask("gw/h", core, storing).takenUp == [id])
+    #expect(desk[reply: "other/h"]["status"]?.string == "away")
+    #expect(desk[reply: "other/h"]["error"] == nil)
+  }
+
   @Test func `a stream with a client that is there does not count as stored`() {
     let desk = Desk()
     desk.ask("gw/h", core, storing)
