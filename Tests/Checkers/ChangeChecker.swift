@@ -13,6 +13,8 @@ struct ChangeChecker {
   /// Transitions that were compared; snapshots that were interrupted.
   private(set) var compared = 0
   private(set) var interrupted = 0
+  /// Times that a stream for clients that were away had reached its limit.
+  private(set) var filled = 0
 
   /// `deleted`: topics that somebody deleted. In one that was made again a history begins anew and says so, an
   /// immediate stream goes on; what was there before is gone.
@@ -44,9 +46,11 @@ struct ChangeChecker {
     let prefix = stream["key_prefix"]!.string!
     let place = "stream \(id) (\(mode))"
     guard let view = view(request) else { throw Fault("\(place): no view has the SQL of \(request)") }
+    let isFull = reply["status"]?.string == "full"
     try demand(
-      progress.number("creation") == creation && progress.text("phase") == "following",
-      "\(place): its progress is \(progress)")
+      progress.number("creation") == creation
+        && progress.text("phase") == (isFull ? "full" : "following"),
+      "\(place): its progress is \(progress), by the reply it is full: \(isFull)")
     let records = world.history(stream["topic"]!.string!, Int32(stream["partition"]!.int!))
     let all = try records.filter { $0.keyText!.hasPrefix(prefix) }.map { record throws(Fault) in
       try ToldRecord(
@@ -65,7 +69,7 @@ struct ChangeChecker {
     var positions: [Int64] = []
     for shard in 0..<partitions { positions.append(progress["positions"]?[String(shard)]?.int ?? 0) }
     if mode == "all" {
-      try checkHistory(told, view, positions, place)
+      try checkHistory(told, view, positions, isFull: isFull, place)
     } else {
       try checkImmediate(told, view, positions, progress.number("seq"), place)
     }
@@ -88,9 +92,7 @@ struct ChangeChecker {
       "\(place): its topic was deleted, and \(told.count) records go on there without a word")
   }
 
-  private static func isNewBeginning(_ record: ToldRecord) -> Bool {
-    record.value?.text("op") == "m" && record.value?["notice"]?["kind"]?.string == "snapshot"
-  }
+  private static func isNewBeginning(_ record: ToldRecord) -> Bool { notice(record) == "snapshot" }
 
   private func checkCounts(_ told: [ToldRecord], _ progress: AlertRow, _ place: String) throws(Fault) {
     let before = (told.first?.seq ?? 1) - 1
@@ -117,21 +119,77 @@ struct ChangeChecker {
   // MARK: Histories
 
   private mutating func checkHistory(
-    _ told: [ToldRecord], _ view: ViewCase, _ positions: [Int64], _ place: String
+    _ told: [ToldRecord], _ view: ViewCase, _ positions: [Int64], isFull: Bool, _ place: String
   ) throws(Fault) {
-    let begun = told.lastIndex { $0.value?.text("op") == "m" }.map { $0 + 1 } ?? 0
-    for record in told[..<begun] {
-      let op = record.value?.text("op") ?? ""
-      try demand(op == "r" || op == "m", "\(place): \(op) at seq \(record.seq) before its snapshot was whole")
-      if op == "m" {
-        interrupted += 1
-        try demand(record.value?["notice"]?["kind"]?.string == "snapshot", "\(place): \(record.value!)")
-      }
+    var told = told
+    if isFull {
+      let last = told.popLast()
+      try demand(
+        last.flatMap(Self.notice) == "limit",
+        "\(place): it stores no more, and ends with \(last?.value ?? [:])")
+      filled += 1
     }
+    let begun = told.lastIndex(where: Self.isNewBeginning).map { $0 + 1 } ?? 0
+    try checkFormer(told[..<begun], view, place)
     let rows = told[begun...].prefix { $0.value?.text("op") == "r" }
     try checkSnapshot(Array(rows), view, positions, place)
+    // What is stored up to the limit is there without gap; behind it comes nothing.
+    let found = try transitionsFound(told[(begun + rows.count)...], place)
+    for shard in 0..<partitions {
+      let expected = transitions(view, shard, behind: positions[shard])
+      let wanted = isFull ? Array(expected.prefix(found[shard].count)) : expected
+      try compare(found[shard], wanted, "\(place), shard \(shard), behind change \(positions[shard])")
+      compared += wanted.count
+    }
+  }
+
+  /// What a stream told before it began anew for the last time: of snapshots that were interrupted a part; or a
+  /// snapshot, and the changes behind it without gap up to the notice that the limit is reached.
+  private mutating func checkFormer(_ told: ArraySlice<ToldRecord>, _ view: ViewCase, _ place: String)
+    throws(Fault)
+  {
+    var part: [ToldRecord] = []
+    var isFull = false
+    for record in told {
+      switch Self.notice(record) {
+      case nil:
+        try demand(!isFull, "\(place): seq \(record.seq) comes behind the limit, without a new beginning")
+        part.append(record)
+      case "snapshot":
+        let other = part.first { $0.value?.text("op") != "r" }
+        try demand(other == nil, "\(place): it begins anew behind seq \(other?.seq ?? 0), a change")
+        interrupted += 1
+        (part, isFull) = ([], false)
+      case "limit":
+        filled += 1
+        let changes = part.drop { $0.value?.text("op") == "r" }
+        try checkStored(try transitionsFound(changes, place), view, place)
+        (part, isFull) = ([], true)
+      case let kind?: throw Fault("\(place): a notice of the kind \(kind) at seq \(record.seq)")
+      }
+    }
+  }
+
+  /// From the first change on they are without gap.
+  private mutating func checkStored(_ found: [[AlertRow]], _ view: ViewCase, _ place: String) throws(Fault) {
+    for shard in 0..<partitions {
+      guard let first = found[shard].first else { continue }
+      let expected = transitions(view, shard, behind: first.number("change") - 1).prefix(found[shard].count)
+      try compare(found[shard], Array(expected), "\(place), shard \(shard), stored")
+      compared += expected.count
+    }
+  }
+
+  /// What kind of notice a record is; nil: none.
+  private static func notice(_ record: ToldRecord) -> String? {
+    record.value?.text("op") == "m" ? record.value?["notice"]?["kind"]?.string ?? "none" : nil
+  }
+
+  private func transitionsFound(_ told: ArraySlice<ToldRecord>, _ place: String) throws(Fault)
+    -> [[AlertRow]]
+  {
     var found: [[AlertRow]] = Array(repeating: [], count: partitions)
-    for record in told[(begun + rows.count)...] {
+    for record in told {
       guard let value = record.value, let shard = value["source"]?["shard"]?.int else {
         throw Fault("\(place): seq \(record.seq) has no shard")
       }
@@ -145,11 +203,7 @@ struct ChangeChecker {
           "before": value["before"]!, "after": value["after"]!,
         ])
     }
-    for shard in 0..<partitions {
-      let expected = transitions(view, shard, behind: positions[shard])
-      try compare(found[shard], expected, "\(place), shard \(shard), behind change \(positions[shard])")
-      compared += expected.count
-    }
+    return found
   }
 
   private func checkSnapshot(_ told: [ToldRecord], _ view: ViewCase, _ positions: [Int64], _ place: String)

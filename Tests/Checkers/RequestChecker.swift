@@ -58,8 +58,13 @@ struct RequestChecker {
     guard let request = try? JSON(parsing: value), let sql = request["sql"]?.string,
       let view = knownViews.firstIndex(where: { $0.spellings.contains(sql) })
     else { return try expect("rejected") }
-    if request["lease_ms"] != nil, !key.hasSuffix(Clients.kept) { return try expect("ended") }
-    try expect("active")
+    if request["store_and_forward"] != nil {
+      try demand(["away", "full"].contains(status), "\(key) is \(status), its client is away: \(value)")
+    } else if request["lease_ms"] != nil, !key.hasSuffix(Clients.kept) {
+      return try expect("ended")
+    } else {
+      try expect("active")
+    }
     if Gateways.isOne(key) {
       gateways.insert(key)
       changeStreams.insert(reply["stream"]?["id"]?.string ?? "none")

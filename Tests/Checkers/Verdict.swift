@@ -5,8 +5,10 @@ public struct Verdict {
   /// Records on net streams; and sweeps of a stream that were compared with its view.
   public let published: Int
   public let compared: Int
-  /// Changes on histories and immediate streams that were compared with the table's.
+  /// Changes on histories and immediate streams that were compared with the table's; and times that one which was
+  /// stored for clients that were away has reached its limit.
   public let told: Int
+  public let filled: Int
   /// Commands, each compared with its answer; and flushes that were answered with a sweep.
   public let answered: Int
   public let flushed: Int
@@ -22,7 +24,9 @@ public struct Verdict {
     let streams = try StreamChecker(world, table, requests, flushes, deleted: crowd.vandal.deleted)
     published = streams.published
     compared = streams.compared
-    told = try ChangeChecker(world, table, deleted: crowd.vandal.deleted).compared
+    let changes = try ChangeChecker(world, table, deleted: crowd.vandal.deleted)
+    told = changes.compared
+    filled = changes.filled
     answered = try CommandChecker(world, table, crowd.operators.sent).answered
     flushed = flushes.flushed
   }

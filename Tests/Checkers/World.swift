@@ -42,6 +42,8 @@ public protocol World: AnyObject {
 public struct Pace: Sendable {
   /// Of requests that have one.
   public var lease: Duration
+  /// The same of clients that are away now and then, and have their stream stored meanwhile.
+  public var shortLease: Duration { lease / 3 }
   /// The same of those that are renewed.
   public var keptLease: Duration
   /// Rows that are to go by time do so at the latest so long after their events, or in days.

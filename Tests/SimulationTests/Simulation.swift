@@ -127,7 +127,7 @@ struct Simulation {
 
   private mutating func step() {
     tidy()
-    switch Int.random(in: 0..<48, using: &random) {
+    switch Int.random(in: 0..<49, using: &random) {
     case 0..<9: for _ in 0..<Int.random(in: 1...4, using: &random) { crowd.events.send() }
     case 9..<12: for _ in 0..<Int.random(in: 1...4, using: &random) { crowd.clients.send() }
     case 12: crowd.gateways.send()
@@ -141,6 +141,7 @@ struct Simulation {
     case 42: cluster.clock.advance(by: .milliseconds(Int64.random(in: 0...15_000, using: &random)))
     case 43: compact()
     case 44 where deletesTopics: crowd.vandal.strike()
+    case 45: crowd.gateways.send()
     default: disturb()
     }
   }
