@@ -16,7 +16,7 @@ extension ChangePublisher {
     for stream in streams { add(stream, found: progress.streams[stream.id], &running) }
     assignment.counts.set(
       running.ordered.map { ($0.id, StreamProgress(seq: $0.seq, epoch: assignment.epoch)) })
-    try beginEmptyAnew(&running)
+    try beginDeletedAnew(&running)
     if running.ordered.contains(where: \.isFollowing) { try goOn(&running) }
     log.info(
       "publishing changes", ("epoch", "\(assignment.epoch)"), ("streams", "\(streams.count)"),

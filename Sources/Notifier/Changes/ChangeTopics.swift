@@ -22,14 +22,29 @@ extension ChangePublisher {
     }
     log.error("streams' topics were deleted: they are made again", ("topics", "\(gone)"))
     telemetry.madeAgain(gone.count)
+    let begun = streams.filter { $0.isHistory && $0.isAlive }
+    for stream in streams { stream.stored?.bytes = 0 }
+    for stream in begun { beginAnew(stream, Self.wasDeleted) }
     do throws(BusError) {
+      try putDown(begun, &running!.progress)
       try bus.ensureTopics(streams.map(\.place.topicSpec))
-    } catch  where error.remedy == .retry {
+    } catch  where error.remedy == .retry || error.remedy == .abort {
       throw BusError(.recreate, code: error.code, error.message)
     }
-    for stream in streams { stream.stored?.bytes = 0 }
-    for stream in streams where stream.isHistory && stream.isAlive {
-      beginAnew(stream, "its topic was deleted")
+  }
+
+  private static let wasDeleted = "its topic was deleted"
+
+  /// Puts down that histories begin anew, before their topics are there again: whoever finds such a topic and is told
+  /// that its stream follows would go on in it without a word.
+  private func putDown(_ streams: [ChangeStream], _ progress: inout ChangeProgress) throws(BusError) {
+    if streams.isEmpty { return }
+    let (number, time) = progress.next(now: clock.now())
+    let out = RecordBatch()
+    for stream in streams { append(stream, number, time, to: out) }
+    let gone = try seat.transact(out, in: assignment!.epoch)
+    if !gone.isEmpty {
+      throw BusError(.recreate, code: Publisher.topicGone, "deleted: \(gone.joined(separator: ", "))")
     }
   }
 
@@ -44,21 +59,24 @@ extension ChangePublisher {
     stream.again = reason
   }
 
-  /// Streams whose topics were made again while nobody published: those that are empty though they have counted.
-  /// Topics that are missing still are made.
-  func beginEmptyAnew(_ running: inout Running) throws(BusError) {
+  /// Streams whose topics were deleted while nobody published. Those that are missing still are made; one that somebody
+  /// has made already is empty, though its stream has counted.
+  func beginDeletedAnew(_ running: inout Running) throws(BusError) {
     let own = running.ordered.filter { $0.place.placement == .own && $0.isAlive }
     let gone = Set(bus.missing(of: own.map(\.place.topic)))
-    if !gone.isEmpty { try bus.ensureTopics(own.map(\.place.topicSpec).filter { gone.contains($0.name) }) }
+    var begun: [ChangeStream] = []
     for stream in running.ordered where stream.isHistory && stream.isFollowing && stream.seq > 0 {
-      let partition = TopicPartition(stream.place.topic, stream.place.partition)
-      guard try bus.endOffset(partition, isolation: .uncommitted) == 0 else { continue }
-      log.error("a stream's topic was made again", ("stream", stream.id), ("topic", stream.place.topic))
+      let place = TopicPartition(stream.place.topic, stream.place.partition)
+      if !gone.contains(place.topic), try bus.endOffset(place, isolation: .uncommitted) > 0 { continue }
+      log.error("a stream's topic was deleted", ("stream", stream.id), ("topic", place.topic))
       telemetry.madeAgain(1)
       stream.stored?.bytes = 0
       stream.phase = .waiting
-      stream.again = "its topic was deleted"
-      running.beginning.append(stream)
+      stream.again = Self.wasDeleted
+      begun.append(stream)
     }
+    running.beginning += begun
+    try putDown(begun, &running.progress)
+    if !gone.isEmpty { try bus.ensureTopics(own.map(\.place.topicSpec).filter { gone.contains($0.name) }) }
   }
 }

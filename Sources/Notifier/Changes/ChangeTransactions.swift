@@ -68,7 +68,7 @@ extension ChangePublisher {
     return changed
   }
 
-  private func append(_ stream: ChangeStream, _ number: Int64, _ time: Timestamp, to out: RecordBatch) {
+  func append(_ stream: ChangeStream, _ number: Int64, _ time: Timestamp, to out: RecordBatch) {
     let state = stream.state(epoch: assignment!.epoch)
     append(ChangeProgress.record(state, number: number, time: time).text, key: stream.id, time, to: out)
   }
