@@ -82,7 +82,7 @@ private func checkStoring(_ invocation: Invocation) throws {
 }
 
 /// A request that lives for as long as its client follows the stream, or longer.
-private struct Subscription {
+private final class Subscription {
   /// How long a renewal may hold the display up. One that was not acknowledged is sent again.
   private static let sendTimeout = Duration.seconds(3)
 
@@ -92,6 +92,8 @@ private struct Subscription {
   private let name: String
   private let lease: Duration
   private let isStored: Bool
+  /// When the request was sent last; its first sending is about to come.
+  private var renewed: Duration
 
   private var key: String { "\(client)/\(name)" }
 
@@ -101,6 +103,7 @@ private struct Subscription {
     self.name = name
     lease = invocation.duration("lease") ?? Session.lease
     isStored = invocation.has("store-and-forward")
+    renewed = session.clock.elapsed()
     request = JSON.object(of: [
       "client": .string(client), "name": .string(name), "sql": .string(invocation.argument(0)!),
       "mode": invocation.text("mode").map { .string($0) },
@@ -123,7 +126,6 @@ private struct Subscription {
   func follow(_ reader: HistoryReader, _ printer: EventPrinter, at address: StreamAddress) throws
     -> StreamAddress?
   {
-    var renewed = session.clock.elapsed()
     var outage = Outage(session.bus)
     // A member may not have read yet what was sent when it is first looked.
     var looks = 0
@@ -133,7 +135,8 @@ private struct Subscription {
       outage.look(hasNews: !events.isEmpty)
       let passed = session.clock.elapsed() - renewed
       guard lease > .zero, passed >= lease / 3 else { continue }
-      if passed >= lease { looks = 2 }
+      // So late that the member may have ended it.
+      if passed >= lease / 2 { looks = 2 }
       guard try again({ () throws(BusError) in try send(request) }) != nil else { continue }
       outage.look(hasNews: true)
       renewed = session.clock.elapsed()

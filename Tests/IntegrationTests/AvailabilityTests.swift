@@ -55,12 +55,14 @@ extension Integration {
       let town = try Town(sweep: "interval_ms: 200, drain_ms: 50, grace_ms: 500")
       try town.start()
       let child = try town.belfryChild(
-        "subscribe", "SELECT Severity FROM alerts", "--client", "wall", "--name", "w", "--lease", "3s")
+        "subscribe", "SELECT Severity FROM alerts", "--client", "wall", "--name", "w", "--lease", "15s")
       try town.send([Samples.event("before")])
       try eventually("the row: \(child.output)\(child.errors)") { child.output.contains("before") }
       let topic = try #require(try town.replies()["wall/w"]?["stream"]?["topic"]?.string)
       child.signal(SIGSTOP)
-      try eventually("the end of its stream") { try town.bus.partitionCounts([topic]).isEmpty }
+      try eventually(within: .seconds(90), "the end of its stream") {
+        try town.bus.partitionCounts([topic]).isEmpty
+      }
       child.signal(SIGCONT)
       try eventually(within: .seconds(60), "another stream: \(child.errors)") {
         child.errors.split(separator: "\n").count { $0.contains("wall/w is") } == 2

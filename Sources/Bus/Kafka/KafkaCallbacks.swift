@@ -49,6 +49,12 @@ final class KafkaCallbacks: @unchecked Sendable {
     self.scramHint = scramHint
   }
 
+  /// What keeps a client from a broker. Others are told by brokers that answer.
+  private static let ofConnections = [
+    RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__RESOLVE, RD_KAFKA_RESP_ERR__TIMED_OUT,
+    RD_KAFKA_RESP_ERR__SSL, RD_KAFKA_RESP_ERR__AUTHENTICATION,
+  ]
+
   private static func of(_ opaque: UnsafeMutableRawPointer?) -> KafkaCallbacks {
     Unmanaged<KafkaCallbacks>.fromOpaque(opaque!).takeUnretainedValue()
   }
@@ -78,7 +84,7 @@ final class KafkaCallbacks: @unchecked Sendable {
       if code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN {
         let complaint = BusError(code, words: words)
         callbacks.complaint.withLock { $0 = complaint }
-        callbacks.reports.keep(complaint: complaint)
+        if KafkaCallbacks.ofConnections.contains(code) { callbacks.reports.keep(complaint: complaint) }
       }
     }
     rd_kafka_conf_set_stats_cb(conf) { handle, json, count, opaque in
