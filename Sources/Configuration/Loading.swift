@@ -143,6 +143,11 @@ private struct Reading {
     for (path, reason) in Self.withoutEffect.sorted(by: { $0.key < $1.key }) {
       if let place = places[path] { problems.warning(place, "\(path) has no effect: \(reason)") }
     }
+    if configuration.members > 1 {
+      problems.error(
+        places["members"] ?? Place(source: "members"),
+        "members: a cluster has one member for now, not \(configuration.members)")
+    }
     let sweep = configuration.sweep
     atMost("sweep.interval_ms", sweep.interval, "sweep.interval_max_ms", sweep.intervalMax)
     atMost("sweep.drain_ms", sweep.drain, "sweep.interval_ms", sweep.interval)

@@ -10,7 +10,9 @@ extension Setting {
     .integer(
       "member.priority", \.member.priority, 0...1000,
       "The highest stands for master first. Without effect while a cluster has one member."),
-    .integer("members", \.members, 1...64, "Members that the cluster is meant to have, for the quorum."),
+    .integer(
+      "members", \.members, 1...64,
+      "Members that the cluster is meant to have, for the quorum. Only 1 is served for now."),
     .scalar(
       "kafka.bootstrap", \.kafka.bootstrap, type: "`host:port`, several with commas, or `embedded`",
       expected: "host:port[,host:port …] or embedded",

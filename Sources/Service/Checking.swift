@@ -8,15 +8,7 @@ import Events
 extension Configuration {
   /// All of it: librdkafka's properties, what this version cannot serve, and the pipelines.
   public var faults: [Diagnostic] {
-    var faults = kafka.properties.compactMap { property in
-      KafkaBus.fault(ofProperty: property.name, property.value).map { words in
-        // librdkafka's words have the value in them.
-        Diagnostic(
-          property.place,
-          "kafka.properties: " + (property.isSecret ? "\(property.name) has no value that it takes" : words))
-      }
-    }
-    if let memberFault { faults.append(memberFault) }
+    var faults = kafka.propertyFaults
     do throws(Diagnostic) { _ = try Schema.of(self) } catch { faults.append(error) }
     return faults + Pipelines.faults(pipelines)
   }

@@ -66,7 +66,11 @@ public final class MemberLife {
   /// group tells the first for certain: a producer is fenced, too, when the broker ended a transaction of
   /// ours that took too long, and whoever takes the seat from us joins the group under our instance id.
   public static func isFinal(_ error: BusError) -> Bool {
-    let codes = ["FENCED_INSTANCE_ID", "_FENCED_INSTANCE_ID", "PARTITIONS", "CONFIGURATION", Member.notAlone]
+    let codes = [
+      "FENCED_INSTANCE_ID", "_FENCED_INSTANCE_ID", "PARTITIONS", "CONFIGURATION", Member.notAlone,
+      // A property is not within what the brokers allow.
+      "INVALID_TRANSACTION_TIMEOUT", "INVALID_SESSION_TIMEOUT",
+    ]
     return codes.contains(error.code) || error.remedy == .closed
   }
 

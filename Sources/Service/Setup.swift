@@ -7,7 +7,7 @@ import Requests
 import Table
 
 extension Configuration {
-  /// What this version cannot serve yet.
+  /// What this version cannot serve yet. Reading a configuration finds it, too, and its place.
   var memberFault: Diagnostic? {
     members > 1
       ? Diagnostic(Place(source: "members"), "a cluster has one member for now, not \(members)") : nil
@@ -80,8 +80,6 @@ extension MemberSettings {
 extension KafkaBus {
   /// The bus that the configuration names: brokers, or the embedded one.
   public convenience init(_ configuration: Configuration, log: Log, metrics: Metrics) throws(BusError) {
-    var properties: [String: String] = [:]
-    for property in configuration.kafka.properties { properties[property.name] = property.value }
     var bootstrap = ""
     var embedded = false
     switch configuration.kafka.bootstrap {
@@ -90,6 +88,6 @@ extension KafkaBus {
     }
     try self.init(
       bootstrap: bootstrap, embedded: embedded, replication: configuration.kafka.replication,
-      properties: properties, log: log, metrics: metrics)
+      properties: configuration.kafka.librdkafka, log: log, metrics: metrics)
   }
 }

@@ -50,9 +50,8 @@ func openSession(_ configuration: Configuration) throws -> Session {
     throw CommandFailure(
       "the embedded broker lives inside `belfry demo`: give the address that it prints with --bootstrap")
   }
-  var properties: [String: String] = [:]
-  for property in configuration.kafka.properties { properties[property.name] = property.value }
-  let bus = try KafkaBus(bootstrap: bootstrap, properties: properties, log: quietLog())
+  let bus = try KafkaBus(
+    bootstrap: bootstrap, properties: configuration.kafka.librdkafka, log: quietLog())
   return Session(
     bus: bus, topics: ClusterTopics(cluster: configuration.cluster), clock: SystemClock())
 }

@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test func `a number may come from a variable`() throws {
-    #expect(try load("members: ${N}", ["N": "5"]).configuration.members == 5)
+    #expect(try load("commit_ms: ${N}", ["N": "5"]).configuration.commit == .milliseconds(5))
   }
 
   @Test(arguments: [

@@ -15,7 +15,7 @@ import Testing
       """
       cluster: town.a
       member: { id: noc-a, priority: 20 }
-      members: 3
+      members: 1
       kafka:
         bootstrap: k1:9092, k2:9093
         properties: { security.protocol: ssl, socket.nagle.disable: true }
@@ -34,7 +34,6 @@ import Testing
     expected.cluster = "town.a"
     expected.member.id = "noc-a"
     expected.member.priority = 20
-    expected.members = 3
     expected.kafka.bootstrap = .servers("k1:9092,k2:9093")
     expected.kafka.properties = [
       .init(name: "security.protocol", value: "ssl"), .init(name: "socket.nagle.disable", value: "true"),
@@ -86,6 +85,7 @@ import Testing
     ),
     ("members: 0", "b.yaml:1:10: members: expected a whole number from 1 to 64, found '0'"),
     ("members: many", "b.yaml:1:10: members: expected a whole number from 1 to 64, found 'many'"),
+    ("members: 3", "b.yaml:1:10: members: a cluster has one member for now, not 3"),
     (
       "members: 99999999999999999999999",
       "b.yaml:1:10: members: expected a whole number from 1 to 64, found '99999999999999999999999'"
@@ -125,7 +125,7 @@ import Testing
       "sweep: { interval_ms: 50 }",
       "b.yaml:1:23: sweep.drain_ms (100) must not be larger than sweep.interval_ms (50)"
     ),
-    ("members: 2\nmembers: 3", "b.yaml:2:1: the key 'members' is there already, in line 1"),
+    ("members: 1\nmembers: 1", "b.yaml:2:1: the key 'members' is there already, in line 1"),
     ("member: !!map {}", "b.yaml:1:9: the tag tag:yaml.org,2002:map is not understood"),
     ("? [a]\n: b", "b.yaml:1:3: a key must be a text, found a list"),
     (

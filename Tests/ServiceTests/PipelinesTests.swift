@@ -104,19 +104,38 @@ import Testing
   @Test func `librdkafka is asked about its properties, and a secret is not shown`() throws {
     let faults = try configuration(
       """
-      members: 3
+      cluster: town
       kafka: { properties: { foo.bar: 1, linger.ms: soon, ssl.key.password: x, security.protocol: ssl } }
       """
     ).faults.map(\.description)
-    #expect(faults.count == 3, "\(faults)")
+    #expect(faults.count == 2, "\(faults)")
     #expect(faults[0].hasPrefix("b.yaml:2:33: kafka.properties: ") && faults[0].contains("foo.bar"))
     #expect(
       faults[1].hasPrefix("b.yaml:2:47: kafka.properties: ") && faults[1].contains("queue.buffering.max.ms"))
-    #expect(faults[2].hasPrefix("members: "))
     let secret = Configuration.Property(name: "security.protocol", value: "hush", isSecret: true)
     var hidden = Configuration()
     hidden.kafka.properties = [secret]
     #expect(hidden.faults.count == 1 && !hidden.faults[0].description.contains("hush"))
+  }
+
+  @Test(arguments: [
+    ("{ linger.ms: 5, acks: '0' }", "44", "`acks` must be set to `all`"),
+    ("{ message.timeout.ms: 70000 }", "44", "`message.timeout.ms` must be set <= `transaction.timeout.ms`"),
+    ("{ max.poll.interval.ms: 5000 }", "46", "`max.poll.interval.ms`must be >= `session.timeout.ms`"),
+    ("{ security.protocol: ssl, ssl.ca.location: /nowhere.pem }", "65", "ssl.ca.location failed"),
+  ])
+  func `properties that librdkafka takes one by one, but not in a client, have a place`(
+    properties: String, column: String, words: String
+  ) throws {
+    let faults = try configuration("kafka: { properties: \(properties) }").faults.map(\.description)
+    #expect(faults.count == 1, "\(faults)")
+    #expect(faults.first?.hasPrefix("b.yaml:1:\(column): kafka.properties: ") == true, "\(faults)")
+    #expect(faults.first?.contains(words) == true, "\(faults)")
+  }
+
+  @Test func `properties that hold together have no fault`() throws {
+    let good = "{ acks: all, session.timeout.ms: 10000, fetch.min.bytes: 5, compression.type: lz4 }"
+    #expect(try configuration("kafka: { properties: \(good) }").faults == [])
   }
 
   @Test func `what a probe took before the stop is on the events topic`() throws {

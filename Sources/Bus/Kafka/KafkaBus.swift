@@ -45,17 +45,6 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     }
   }
 
-  /// What librdkafka says against a property, as far as it can without a client; nil: nothing. Its words may
-  /// have the value in them.
-  public static func fault(ofProperty name: String, _ value: String) -> String? {
-    let conf = rd_kafka_conf_new()!
-    defer { rd_kafka_conf_destroy(conf) }
-    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { text in
-      rd_kafka_conf_set(conf, name, value, text.baseAddress, text.count) == RD_KAFKA_CONF_OK
-        ? nil : String(cString: text.baseAddress!)
-    }
-  }
-
   /// librdkafka's version, a byte each for major, minor, revision and pre-release (ff: none).
   public static var libraryVersion: Int32 { rd_kafka_version() }
 
