@@ -86,7 +86,8 @@ public final class EventDecoder {
   }
 
   private func parse(_ bytes: UnsafeRawBufferPointer?) -> Outcome {
-    guard let bytes, bytes.count > 0 else { return .refused(Refusal(.empty, "the record has no value")) }
+    guard let bytes else { return .refused(Refusal(.empty, "the record has no value")) }
+    if bytes.count == 0 { return .refused(Refusal(.empty, "the record's value has no bytes")) }
     if bytes.count > bytesMax {
       return .refused(Refusal(.oversize, "\(bytes.count) bytes, at most \(bytesMax) are taken"))
     }
@@ -94,7 +95,9 @@ public final class EventDecoder {
     case .object: break
     case .notObject(let kind): return .refused(Refusal(.notObject, "an object expected, \(kind) found"))
     case .malformed(let cause):
-      return .refused(Refusal(.json, JSONError(in: bytes)?.description ?? cause))
+      let error = JSONError(in: bytes)
+      let code = error?.isNumberOutOfRange == true ? Refusal.Code.range : .json
+      return .refused(Refusal(code, error?.description ?? cause))
     }
     if let refusal = checkTypes() ?? takeOthers() ?? checkKey() { return .refused(refusal) }
     return .event

@@ -7,6 +7,8 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
   /// From 1; 0 where the place is unknown.
   public let line: Int
   public let column: Int
+  /// It is JSON but for a number that is larger than what JSON's numbers are kept in here.
+  public let isNumberOutOfRange: Bool
 
   public var description: String { "\(line):\(column): \(message)" }
 }
@@ -170,10 +172,25 @@ extension JSONError {
 
   init(_ error: json_error_t) {
     var error = error
-    message = withUnsafeBytes(of: &error.text) { bytes in
+    let text = withUnsafeBytes(of: &error.text) { bytes in
       String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
     }
+    let code = json_error_code(&error)
+    isNumberOutOfRange = code == json_error_numeric_overflow
+    let near = text.firstRange(of: " near ").map { text[$0.lowerBound...] } ?? ""
+    message = Self.limit(code, text).map { $0 + near } ?? text
     line = Int(max(error.line, 0))
     column = Int(max(error.column, 0))
+  }
+
+  /// What is JSON and not taken, in our words: jansson's are about its own options.
+  private static func limit(_ code: json_error_code, _ text: String) -> String? {
+    switch code {
+    case json_error_null_character, json_error_null_byte_in_key: "a string with U+0000, which is not taken"
+    case json_error_stack_overflow: "nested deeper than \(ObjectParser.depthMax) levels"
+    case json_error_numeric_overflow:
+      text.hasPrefix("real") ? "a number beyond the range of a double" : "an integer beyond 64 bits"
+    default: nil
+    }
   }
 }

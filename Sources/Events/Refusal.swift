@@ -6,13 +6,13 @@ public struct Refusal: Error, Sendable, Equatable, CustomStringConvertible {
     case empty
     /// More bytes than the limit.
     case oversize
-    /// Not a JSON text; the message begins with line and column.
+    /// No JSON text, or one with U+0000 in a string or too many levels; the message has its place first.
     case json
     /// A JSON text, but no object.
     case notObject = "not_object"
     /// A field's value is not of its column's type.
     case type
-    /// A number that its column cannot hold exactly.
+    /// A number that its column cannot hold exactly, or that no column can: it has its line and column.
     case range
     /// A field that is no column, where these are refused.
     case unknownField = "unknown_field"

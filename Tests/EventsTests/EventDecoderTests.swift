@@ -45,7 +45,7 @@ import Testing
 
   @Test(
     arguments: [
-      ("", "empty: the record has no value"),
+      ("", "empty: the record's value has no bytes"),
       ("{", "json: 1:1: string or '}' expected near end of file"),
       ("{\"Id\":\"a\",\n \"N\":}", "json: 2:6: unexpected token near '}'"),
       ("{\"Id\":\"a\"} x", "json: 1:12: end of file expected near 'x'"),
@@ -61,10 +61,27 @@ import Testing
       (#"{"N":1}"#, "key_missing: Id, of the row's key, is missing"),
       (#"{"Id":null}"#, "key_missing: Id, of the row's key, is missing"),
       (#"{"Id":""}"#, "key_missing: the row's key is empty"),
-      (#"{"Id":"a","N":99999999999999999999}"#, "json: 1:34: too big integer near '99999999999999999999'"),
+      (
+        #"{"Id":"a","N":9223372036854775808}"#,
+        "range: 1:33: an integer beyond 64 bits near '9223372036854775808'"
+      ),
+      (
+        #"{"Id":"a","N":99999999999999999999}"#,
+        "range: 1:34: an integer beyond 64 bits near '99999999999999999999'"
+      ),
+      (#"{"Id":"a","q":[1e999]}"#, "range: 1:20: a number beyond the range of a double near '1e999'"),
+      (#"{"Id":"a\u0000"}"#, #"json: 1:15: a string with U+0000, which is not taken near '"a\u0000"'"#),
+      (#"{"Id":"a","\u0000":1}"#, #"json: 1:18: a string with U+0000, which is not taken near '"\u0000"'"#),
     ])
   func `what cannot be used is refused with its place and cause`(text: String, expected: String) {
     #expect(Self.read(text) == expected)
+  }
+
+  @Test func `a record without a value is told from one whose value has no bytes`() {
+    let decoder = EventDecoder(Self.schema, bytesMax: 1000, unknownFields: .keep)
+    var told = ""
+    if case .refused(let refusal) = decoder.decode(nil) { told = refusal.description }
+    #expect(told == "empty: the record has no value")
   }
 
   @Test func `an event larger than the limit is not even parsed`() {
@@ -146,6 +163,7 @@ import Testing
     }
     let kept = event(2047)
     #expect(Self.read(kept.text, bytesMax: 100_000) == #"Id=a ExtendedAttr={"q":\#(kept.value)}"#)
-    #expect(Self.read(event(2048).text, bytesMax: 100_000).hasPrefix("json: 1:2062: maximum parsing depth"))
+    let refused = Self.read(event(2048).text, bytesMax: 100_000)
+    #expect(refused.hasPrefix("json: 1:2062: nested deeper than 2048 levels"))
   }
 }

@@ -13,7 +13,7 @@ struct JanssonDecoder {
   let unknown: EventDecoder.UnknownFields
 
   func decode(_ bytes: UnsafeRawBufferPointer) -> Answer {
-    if bytes.isEmpty { return .refused(Refusal(.empty, "the record has no value")) }
+    if bytes.isEmpty { return .refused(Refusal(.empty, "the record's value has no bytes")) }
     do {
       let tree = try JSON(parsing: bytes)
       // jansson passes over a zero byte behind a number or a word, which RFC 8259 does not.
@@ -21,6 +21,8 @@ struct JanssonDecoder {
       return try decode(tree)
     } catch let refusal as Refusal {
       return .refused(refusal)
+    } catch let error as JSONError where error.isNumberOutOfRange {
+      return .refused(Refusal(.range, "\(error)"))
     } catch {
       return .refused(Refusal(.json, "\(error)"))
     }
