@@ -27,6 +27,15 @@ import Testing
     #expect(bench.value("p3", "Severity") == .int(5))
   }
 
+  @Test(arguments: [#""Type":0,"#, #""Type":13,"#, ""])
+  func `a row that is no problem is cleared by no resolution`(type: String) {
+    let bench = Bench()
+    bench.send(#"{\#(type)"Identifier":"a","Severity":5,"Node":"n","AlertKey":"k","LastOccurrence":10}"#)
+    bench.send(Self.problem("p"), Self.resolution("r"))
+    #expect(bench.value("a", "Severity") == .int(5))
+    #expect(bench.value("p", "Severity") == .int(0))
+  }
+
   @Test func `a problem that comes again after its clear stays`() {
     let bench = Bench()
     bench.send(Self.problem("p"), Self.resolution("r"), Self.problem("p", last: 12))
