@@ -17,7 +17,8 @@ private func readDeadLetters(_ session: Session, _ body: (RecordBatch.Record, Re
   }
 }
 
-/// `belfry dlq list`.
+/// `belfry dlq list`. `topic`, `partition` and `event_offset`: where the event was refused; one that its producer
+/// put into another partition is refused in the inbox, to which it was forwarded.
 func listDeadLetters(_ invocation: Invocation, _ output: Output) throws {
   let session = try openSession(invocation)
   var rows: [[Cell]] = []
@@ -26,12 +27,13 @@ func listDeadLetters(_ invocation: Invocation, _ output: Output) throws {
     func header(_ name: StaticString) -> Cell { batch.headerText(record, name).map { .text($0) } ?? .null }
     rows.append([
       .int(record.offset), .text(iso8601(record.timestamp)), header("belfry.error.code"),
-      header("belfry.error.partition"), header("belfry.error.offset"),
+      header("belfry.error.topic"), header("belfry.error.partition"), header("belfry.error.offset"),
       .int(Int64(batch.value(record)?.count ?? 0)), header("belfry.error.message"),
     ])
     if rows.count > limit { rows.removeFirst() }
   }
-  try output.rows(["offset", "time", "code", "partition", "event_offset", "bytes", "message"], rows)
+  try output.rows(
+    ["offset", "time", "code", "topic", "partition", "event_offset", "bytes", "message"], rows)
 }
 
 /// `belfry dlq show OFFSET`: the value's bytes as they came.

@@ -36,6 +36,7 @@ extension Integration {
 
       let letters = try objects(try town.belfry("dlq", "list"))
       #expect(letters.map { $0["code"]?.string } == ["key_missing"])
+      #expect(letters.map { $0["topic"]?.string } == [town.topics.events])
       let offset = "\(try #require(letters.first?["offset"]?.int))"
       #expect(try town.belfry("dlq", "show", offset).output == bad)
       let none = try town.belfry("dlq", "show", "99999")
