@@ -105,7 +105,7 @@ public struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 /// The program was called rightly and could not do it; exit status 1. The message tells the place where
-/// there is one (`belfry.yaml:12:3: …`, `SQL 1:38: …`).
+/// there is one (`SQL 1:38: …`); it is shown behind the program's name.
 public struct CommandFailure: Error, Equatable, Sendable, CustomStringConvertible {
   public var message: String
   public var description: String { message }

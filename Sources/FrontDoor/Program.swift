@@ -74,8 +74,12 @@ public struct Program {
       let reason = String(cString: strerror(error.number))
       writeError("belfry: the results could not be written: \(reason)\n")
       return .failed
+    } catch let error as ConfigurationErrors {
+      // Each begins with its place, where editors look for it.
+      for fault in error.diagnostics { writeError("\(visible(fault.description))\n") }
+      return .failed
     } catch {
-      for line in "\(error)".split(separator: "\n") { writeError("\(visible(String(line)))\n") }
+      for line in "\(error)".split(separator: "\n") { writeError("belfry: \(visible(String(line)))\n") }
       return .failed
     }
   }

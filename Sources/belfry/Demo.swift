@@ -62,7 +62,7 @@ func demo(_ invocation: Invocation, _ output: Output) throws {
   }
   while Signals.wait(atMost: .milliseconds(500)) == nil {
     try screen.refresh()
-    if let failure = server.member.failure { throw CommandFailure("belfry: \(failure)") }
+    if let failure = server.member.failure { throw CommandFailure("\(failure)") }
   }
   try screen.leave()
 }
@@ -94,7 +94,7 @@ private func waitUntilReady(_ server: Server, _ screen: DemoScreen) throws {
   let clock = SystemClock()
   let deadline = clock.elapsed() + .seconds(60)
   while !server.member.readiness.list.isEmpty {
-    if let failure = server.member.failure { throw CommandFailure("belfry: \(failure)") }
+    if let failure = server.member.failure { throw CommandFailure("\(failure)") }
     let reasons = server.member.readiness.list.joined(separator: "; ")
     if clock.elapsed() > deadline { throw CommandFailure("the member is not ready: \(reasons)") }
     if !reasons.isEmpty { try screen.wait(for: reasons) }

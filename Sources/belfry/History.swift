@@ -18,7 +18,7 @@ func showHistory(_ invocation: Invocation, _ output: Output) throws {
   try read(
     reader, EventPrinter(output, HistoryForm()), &summary, session.clock,
     isFollowing: invocation.has("follow"))
-  if !summary.isComplete { throw CommandFailure("belfry: \(summary.text)") }
+  if !summary.isComplete { throw CommandFailure("\(summary.text)") }
   tell("belfry: \(summary.text)\n")
 }
 
@@ -38,7 +38,7 @@ private func read(
     if try again({ () throws(BusError) in try reader.isAtEnd() }) ?? false { return }
     if clock.elapsed() - progress > HistoryReader.endWithin {
       throw CommandFailure(
-        "belfry: the stream's end was not reached: nothing came in \(HistoryReader.endWithin.milliseconds / 1000) s;"
+        "the stream's end was not reached: nothing came in \(HistoryReader.endWithin.milliseconds / 1000) s;"
           + " read so far, \(summary.text)")
     }
   }

@@ -106,7 +106,7 @@ func serve(_ invocation: Invocation, _ output: Output) throws {
     case nil:
       if let failure = server.member.failure {
         server.stopInTime()
-        throw CommandFailure("belfry: \(failure)")
+        throw CommandFailure("\(failure)")
       }
     }
   }

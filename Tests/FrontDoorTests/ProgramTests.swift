@@ -52,7 +52,7 @@ final class Run: Sendable {
     #expect(run.out == "")
     #expect(
       run.errors == """
-        SQL 1:38: expected a column␛[31m
+        belfry: SQL 1:38: expected a column␛[31m
         belfry: explain: no
         Try 'belfry explain --help'.
         belfry: unknown command 'quer'; did you mean 'query'?
