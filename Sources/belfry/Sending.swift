@@ -17,6 +17,7 @@ func send(_ invocation: Invocation, _ output: Output) throws {
   guard let file = path == "-" ? fdopen(0, "r") : fopen(path, "r") else {
     throw CommandFailure("\(path): \(String(cString: strerror(errno)))")
   }
+  defer { fclose(file) }
   let producer = try session.bus.makeProducer()
   defer { producer.close() }
   let keys = EventKeys(try Schema.of(configuration))
@@ -25,9 +26,11 @@ func send(_ invocation: Invocation, _ output: Output) throws {
   var line: UnsafeMutablePointer<CChar>?
   var capacity = 0
   var count: Int64 = 0
+  var failure: String?
   defer { free(line) }
   while true {
     let length = getline(&line, &capacity, file)
+    if length < 0, ferror(file) != 0 { failure = String(cString: strerror(errno)) }
     if length < 0 || batch.count >= 10_000 || batch.byteCount > 1 << 20 {
       try producer.send(batch)
       batch.removeAll()
@@ -40,6 +43,7 @@ func send(_ invocation: Invocation, _ output: Output) throws {
     count += 1
   }
   try producer.flush(timeout: .seconds(60))
+  if let failure { throw CommandFailure("\(path): \(failure); \(count) events before that are sent") }
   try output.object(["sent", "topic"], [.int(count), .text(session.topics.events)])
 }
 

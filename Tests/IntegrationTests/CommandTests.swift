@@ -23,6 +23,10 @@ extension Integration {
       #expect(try objects(sent).first?["sent"]?.int == 3)
       try eventually("both rows") { try town.metric("belfry_rows ") == 2 }
 
+      let folder = try town.belfry("send", Scratch.folder)
+      #expect(folder.status == 1 && folder.output.isEmpty, "\(folder)")
+      #expect(folder.errors.contains("belfry: \(Scratch.folder): Is a directory; 0 events"), "\(folder)")
+
       let rows = try town.belfry("query", "SELECT Identifier, Severity FROM alerts WHERE Severity > 3")
       #expect(rows.status == 0)
       #expect(rows.output == "{\"Identifier\":\"a\",\"Severity\":4}\n")
