@@ -11,6 +11,7 @@ import Requests
 /// what comes meanwhile.
 func subscribe(_ invocation: Invocation, _ output: Output) throws {
   try checkStoring(invocation)
+  try checkInterval(invocation)
   Signals.block()
   let session = try openSession(invocation)
   let client = try clientName(invocation)
@@ -65,6 +66,17 @@ private func readPresent(_ reader: HistoryReader) throws -> [HistoryEvent] {
     // While its topic is made again, brokers may not know it.
   } while try again({ () throws(BusError) in try reader.isAtEnd(.committed) }) != true
   return remarks + rows.values.sorted { $0.position.point < $1.position.point }.map { .entry($0) }
+}
+
+/// What the registry would reject is wrong use already here.
+private func checkInterval(_ invocation: Invocation) throws {
+  let limits = RegistrySettings()
+  guard let interval = invocation.duration("interval"), let text = invocation.text("interval"),
+    !(limits.intervalMin...limits.intervalMax).contains(interval)
+  else { return }
+  throw UsageError(
+    "subscribe: --interval: expected \(limits.intervalMin.milliseconds)ms to "
+      + "\(limits.intervalMax.milliseconds / 3_600_000)h, found '\(visible(text))'")
 }
 
 private func checkStoring(_ invocation: Invocation) throws {

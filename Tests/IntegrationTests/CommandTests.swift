@@ -262,6 +262,8 @@ extension Integration {
       query SELECT --http 127.0.0.1:1 | 1 | 127.0.0.1:1
       flush list --positions 2=1,3=1,2=7 | 2 | shard 2 is there twice
       subscribe SELECT --store-and-forward --name n | 2 | --mode all
+      subscribe SELECT --interval 5ms | 2 | --interval: expected 100ms to 24h, found '5ms'
+      subscribe SELECT --interval 25h | 2 | --interval: expected 100ms to 24h, found '25h'
       subscribe SELECT --store-and-forward --name n --mode immediate | 2 | --mode all
       subscribe SELECT --store-and-forward --name n --mode all --placement lane | 2 | no lane
       subscribe SELECT --store-and-forward --mode all | 2 | --name
