@@ -119,6 +119,7 @@ let package = Package(
     tests(
       "IntegrationTests",
       ["Base", "Bus", "BusConformance", "Checkers", "Client", "ConnectorKit", "CSQLite", "Events", "belfry"]),
+    tests("BaseTests", ["Base"]),
     tests("RequestsTests", ["Requests", "Base", "Events", "Query"]),
     tests("NotifierTests", ["Base", "Bus", "Events", "Matching", "Notifier", "Query", "Requests"]),
     tests(

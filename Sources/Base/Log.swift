@@ -43,7 +43,12 @@ public struct Log: Sendable {
     /// A value with spaces, quotes or control characters is quoted, so that one line stays one line.
     private static func quoted(_ value: String) -> String {
       let plain = value.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != 0x7f }
-      return plain && !value.isEmpty ? value : String(reflecting: value)
+      return plain && !value.isEmpty ? value : "\"" + value.unicodeScalars.map(escaped).joined() + "\""
+    }
+
+    /// As Swift and JSON write it, but that an apostrophe needs nothing.
+    private static func escaped(_ scalar: Unicode.Scalar) -> String {
+      scalar == "'" ? "'" : scalar.escaped(asASCII: false)
     }
   }
 
