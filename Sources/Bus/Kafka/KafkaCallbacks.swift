@@ -11,6 +11,8 @@ final class KafkaCallbacks: @unchecked Sendable {
     let log: Log
     let failures: Metric
     let left: Metric
+    private let complaints = RepeatedWords()
+    private let clock = SystemClock()
     private let latest = Mutex<[String: String]>([:])
     private let latestComplaint = Mutex<(at: ContinuousClock.Instant, words: String)?>(nil)
 
@@ -25,6 +27,17 @@ final class KafkaCallbacks: @unchecked Sendable {
       latestComplaint.withLock { $0 = (.now, complaint.description) }
     }
     var complaint: (at: ContinuousClock.Instant, words: String)? { latestComplaint.withLock { $0 } }
+
+    /// Logs an error of a client's, once a minute in the same words. All are counted.
+    func tell(_ words: String, code: String) {
+      failures.add()
+      guard let held = complaints.take(words, at: clock.elapsed()) else { return }
+      if held == 0 {
+        log.warning(words, ("code", code))
+      } else {
+        log.warning(words, ("code", code), ("repeated", "\(held)"))
+      }
+    }
 
     func keep(statistics: String, of client: String) { latest.withLock { $0[client] = statistics } }
     func forget(_ client: String) { latest.withLock { $0[client] = nil } }
@@ -66,7 +79,9 @@ final class KafkaCallbacks: @unchecked Sendable {
       guard let handle, let opaque = rd_kafka_opaque(handle), let message else { return }
       let log = KafkaCallbacks.of(opaque).reports.log
       let text = String(cString: message)
-      let fields = ("facility", facility.map { String(cString: $0) } ?? "")
+      let facility = facility.map { String(cString: $0) } ?? ""
+      if level <= 6, KafkaCallbacks.isNoNews(text, facility) { return }
+      let fields = ("facility", facility)
       switch level {
       case ...4: log.warning(text, fields)
       case 5, 6: log.info(text, fields)
@@ -78,8 +93,7 @@ final class KafkaCallbacks: @unchecked Sendable {
       let code = ResponseCode(code)
       let hint = code == RD_KAFKA_RESP_ERR__AUTHENTICATION ? callbacks.scramHint : ""
       let words = (reason.map { String(cString: $0) } ?? "") + hint
-      callbacks.reports.failures.add()
-      callbacks.reports.log.warning(words, ("code", String(cString: rd_kafka_err2name(code))))
+      callbacks.reports.tell(words, code: String(cString: rd_kafka_err2name(code)))
       // That all brokers are down follows when each has said why.
       if code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN {
         let complaint = BusError(code, words: words)
@@ -105,6 +119,12 @@ final class KafkaCallbacks: @unchecked Sendable {
         KafkaCallbacks.of(opaque).notDelivered(message.pointee)
       }
     }
+  }
+
+  /// What the error callback says as well, with its code; and that a client has no use for a property of another
+  /// kind of client, since each gets all that the configuration has.
+  private static func isNoNews(_ text: String, _ facility: String) -> Bool {
+    facility == "FAIL" || facility == "CONFWARN" && text.contains("property and will be ignored by this")
   }
 
   private func notDelivered(_ message: rd_kafka_message_t) {

@@ -18,7 +18,8 @@ final class KafkaClient: @unchecked Sendable {
   }
 
   /// How long a client's end is waited for. librdkafka 2.0.2 may never end a consumer whose topic was deleted:
-  /// such a one is left to itself, with its threads, so that its owner can go on.
+  /// such a one is left to itself, with its threads, so that its owner can go on. Counted; whoever asked has lost
+  /// nothing by it, so it is a warning.
   private static let endLimit = Duration.seconds(5)
 
   /// Throws `.refuse` with librdkafka's own words for a property that it does not know or accept.
@@ -51,7 +52,7 @@ final class KafkaClient: @unchecked Sendable {
     guard let thread = JoinedThread({ end.carryOut() }) else { return end.carryOut() }
     if end.isOver.wait(atMost: Self.endLimit) { return thread.join() }
     reports.left.add()
-    reports.log.error("a client does not end, and is left to itself", ("client", name))
+    reports.log.warning("a client does not end, and is left to itself", ("client", name))
   }
 
   /// The end of a handle, on a thread of its own; what it calls back meanwhile lives as long as that takes.

@@ -83,8 +83,7 @@ struct MessagePump {
     let error = BusError(message.pointee.err, text)
     switch error.remedy {
     case .retry:
-      client.reports.failures.add()
-      client.reports.log.warning("consumer: \(text)", ("code", error.code))
+      client.reports.tell("consumer: \(text)", code: error.code)
     default: throw error
     }
   }
