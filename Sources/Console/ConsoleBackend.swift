@@ -32,6 +32,7 @@ extension Router {
       HTTPResponse(200, contentType: "text/plain; version=0.0.4; charset=utf-8", body: backend.metricsText())
     }
     router.on(.get, "/v1/query") { request in
+      if let unknown = unknownParameter(request, known: ["sql"]) { return unknown }
       let texts = request.query.filter { $0.name == "sql" }
       guard texts.count == 1 else {
         return .error(
@@ -40,12 +41,34 @@ extension Router {
       return answer(texts[0].value, backend)
     }
     router.on(.post, "/v1/query") { request in
+      if let unknown = unknownParameter(request, known: []) { return unknown }
       guard let sql = String(validating: request.body, as: UTF8.self) else {
         return .error(400, code: "not_utf8", message: "the body is no UTF-8 text")
+      }
+      if isForm(sql) {
+        return .error(
+          400, code: "not_sql", message: "the body is to be the SQL text by itself, SELECT…: no form, no JSON"
+        )
       }
       return answer(sql, backend)
     }
     return router
+  }
+
+  /// What a client means that is not known is not passed over: it would wait for it in vain.
+  private static func unknownParameter(_ request: HTTPRequest, known: [String]) -> HTTPResponse? {
+    guard let unknown = request.query.first(where: { !known.contains($0.name) }) else { return nil }
+    let list = known.isEmpty ? "none here; the body is the SQL text" : known.joined(separator: ", ")
+    return .error(
+      400, code: "unknown_parameter",
+      message: "unknown parameter '\(String(unknown.name.prefix(100)))'; there is \(list)")
+  }
+
+  /// `sql=SELECT…`, or JSON. SQL begins with neither.
+  private static func isForm(_ body: String) -> Bool {
+    let text = body.drop { $0.isWhitespace }
+    if let first = text.first, "{[\"".contains(first) { return true }
+    return text.prefix(3).lowercased() == "sql" && text.dropFirst(3).first { !$0.isWhitespace } == "="
   }
 
   private static func health(_ word: String, _ reasons: [String]) -> HTTPResponse {

@@ -51,6 +51,33 @@ import Testing
     #expect(answer.headers == ["Retry-After": "1"])
   }
 
+  @Test(arguments: ["sql=SELECT 1", " {\"sql\":\"SELECT\"}", "[1]", "\"SELECT\"", "SQL = x"])
+  func `a body that is no SQL text by itself is told what it is to be`(body: String) {
+    let answer = Router.console(backend).respond(
+      to: HTTPRequest(method: "POST", path: "/v1/query", body: Array(body.utf8)))
+    #expect(answer.status == 400)
+    #expect(
+      text(answer)
+        == #"{"error":{"code":"not_sql","message":"the body is to be the SQL text by itself, SELECT…: no form, no JSON"}}"#
+        + "\n")
+    #expect(backend.state.withLock { $0.asked }.isEmpty)
+  }
+
+  @Test func `a parameter that is not known is refused by its name`() {
+    let answer = get("/v1/query", [.init(name: "sql", value: "x"), .init(name: "limit", value: "1")])
+    #expect(answer.status == 400)
+    #expect(
+      text(answer)
+        == #"{"error":{"code":"unknown_parameter","message":"unknown parameter 'limit'; there is sql"}}"#
+        + "\n")
+    let posted = Router.console(backend).respond(
+      to: HTTPRequest(
+        method: "POST", path: "/v1/query", query: [.init(name: "sql", value: "x")], body: Array("SELECT".utf8)
+      ))
+    #expect(posted.status == 400)
+    #expect(backend.state.withLock { $0.asked }.isEmpty)
+  }
+
   @Test func `a query without one SQL text is refused before the backend`() {
     let bodies: [[UInt8]] = [[], Array(" \n".utf8), [0xFF]]
     let answers =
