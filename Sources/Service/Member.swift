@@ -101,7 +101,10 @@ public final class Member: Sendable {
         return
       }
       restarts.add()
-      for role in Self.roles { readiness.set(role, "to be made anew: \(end)") }
+      // Why, once: what befell the topics the bus has told already.
+      let isTold = readiness.list.contains("bus: \(end)")
+      for role in Self.roles { readiness.set(role, "to be made anew") }
+      if !isTold { readiness.set(Self.roles[0], "to be made anew: \(end)") }
       pause("roles are made anew", after: end, started, &backoff) { false }
     }
   }

@@ -2,6 +2,7 @@ import Base
 import Bus
 import Client
 import Events
+import Foundation
 import Testing
 
 extension Integration {
@@ -23,6 +24,28 @@ extension Integration {
       try town.send([Samples.event("x")])
       try town.follow(counted).wait("the row") { $0["*"]?["n"]?.int == 1 }
       #expect(!town.member!.errors.contains("made anew"))
+    }
+
+    @Test func `a member whose topics are refused says why once, and goes on trying`() throws {
+      let town = try Town()
+      try town.reconfigure("replication: 1", "replication: 3")
+      try town.launch()
+      var answer = ""
+      try eventually("the reasons: \(answer)") {
+        answer = try town.get("/readyz").body
+        return answer.contains("INVALID_REPLICATION_FACTOR") && answer.contains("table: to be made anew")
+      }
+      #expect(answer.components(separatedBy: "INVALID_REPLICATION_FACTOR").count == 2, "\(answer)")
+      #expect(town.member!.status == nil)
+      try town.stop()
+    }
+
+    @Test func `a time-out that the brokers do not take ends the member at once`() throws {
+      let town = try Town(properties: ["transaction.timeout.ms": "999999999"])
+      try town.launch()
+      #expect(try town.member!.end(within: .seconds(60)) == 1)
+      let last = town.member!.errors.split(separator: "\n").last ?? ""
+      #expect(last.hasPrefix("belfry: INVALID_TRANSACTION_TIMEOUT: "), "\(last)")
     }
 
     @Test func `a publisher that lost its seat is made anew, the table serves on`() throws {
