@@ -10,25 +10,28 @@ final class Dispatcher: Sendable {
   private let underWay = Mutex(0)
   private let isClosed = Atomic(false)
   private let oneEnded = Signal()
-  private let connections = Mutex(Connections())
+  private let connections: Mutex<Connections>
+  private let cuts: [Connections.Reason: Metric]
 
   private let clock: any Clock
   private let watchEnd = Signal()
   /// How often connections are looked at that take too long.
   private static let watchInterval = Duration.milliseconds(200)
 
-  private struct Connections {
-    /// With the time by which their request must be answered.
-    var descriptors: [Int32: Duration] = [:]
-    /// From here on no answer is given to libmicrohttpd any more.
-    var isCut = false
-  }
-
   init(router: Router, limits: HTTPLimits, metrics: Metrics, clock: any Clock) {
     self.clock = clock
     self.router = router
     self.limits = limits
     self.metrics = metrics
+    connections = Mutex(Connections(max: limits.connectionsMax, ofOneMax: limits.connectionsOfOneMax))
+    let cuts = Connections.Reason.allCases.map { reason in
+      (
+        reason,
+        metrics.counter(
+          "belfry_http_connections_cut_total", "HTTP connections cut.", [("reason", reason.rawValue)])
+      )
+    }
+    self.cuts = Dictionary(uniqueKeysWithValues: cuts)
   }
 
   static func from(_ context: UnsafeMutableRawPointer) -> Dispatcher {
@@ -46,7 +49,8 @@ final class Dispatcher: Sendable {
   }
 
   /// The answer to a request that is complete. Runs the handler on the calling thread.
-  func answer(_ exchange: Exchange) -> HTTPResponse {
+  func answer(_ exchange: Exchange, on descriptor: Int32) -> HTTPResponse {
+    connections.withLock { $0.answers(descriptor) }
     underWay.withLock { $0 += 1 }
     exchange.isUnderWay = true
     if exchange.isOversize { return counted(tooLarge, exchange) }
@@ -93,9 +97,7 @@ final class Dispatcher: Sendable {
   func watch() {
     while !isClosed.load(ordering: .acquiring) {
       let now = clock.elapsed()
-      connections.withLock {
-        for (descriptor, end) in $0.descriptors where end < now { shutDown(descriptor) }
-      }
+      connections.withLock { $0.slow(at: now).forEach(cut) }
       watchEnd.wait(atMost: Self.watchInterval)
     }
   }
@@ -103,20 +105,32 @@ final class Dispatcher: Sendable {
   /// The connection's next request begins.
   func answered(_ descriptor: Int32) {
     let end = clock.elapsed() + limits.total
-    connections.withLock { if $0.descriptors[descriptor] != nil { $0.descriptors[descriptor] = end } }
+    connections.withLock { $0.answered(descriptor, until: end) }
   }
 
   func waitForRequests(atMost limit: Duration) {
     wait(atMost: limit) { underWay.withLock { $0 } == 0 }
   }
 
-  func connection(_ descriptor: Int32, isOpen: Bool) {
+  /// A connection has come.
+  func opened(_ descriptor: Int32) {
     let end = clock.elapsed() + limits.total
+    let address = peerAddress(descriptor)
     connections.withLock {
-      $0.descriptors[descriptor] = isOpen ? end : nil
-      if isOpen, $0.isCut { shutDown(descriptor) }
+      if let one = $0.opened(descriptor, from: address, until: end) { cut(one) }
+      if $0.isClosed { shutDown(descriptor) }
     }
+  }
+
+  func closed(_ descriptor: Int32) {
+    connections.withLock { $0.closed(descriptor) }
     oneEnded.raise()
+  }
+
+  /// Under the lock: a descriptor is not closed, and given to another connection, meanwhile.
+  private func cut(_ one: Connections.Cut) {
+    cuts[one.reason]?.add()
+    shutDown(one.descriptor)
   }
 
   /// Ends all connections and waits until their threads have let go of them.
@@ -126,15 +140,15 @@ final class Dispatcher: Sendable {
   /// there must be no connection that could answer.
   func cutConnections(atMost limit: Duration) {
     connections.withLock {
-      $0.isCut = true
-      for descriptor in $0.descriptors.keys { shutDown(descriptor) }
+      $0.close()
+      for descriptor in $0.descriptors { shutDown(descriptor) }
     }
-    wait(atMost: limit) { connections.withLock { $0.descriptors.isEmpty } }
+    wait(atMost: limit) { connections.withLock { $0.isEmpty } }
   }
 
   /// Nil once the connections are cut.
   func unlessCut<Result>(_ work: () -> Result) -> Result? {
-    connections.withLock { $0.isCut ? nil : work() }
+    connections.withLock { $0.isClosed ? nil : work() }
   }
 
   /// The limit is a bound, not a clock: a slice that a signal ends early is not counted.
@@ -149,6 +163,18 @@ final class Dispatcher: Sendable {
 
 /// `shutdown(2)` of both directions: whoever waits on it wakes, the descriptor stays.
 func shutDown(_ descriptor: Int32) { _ = Glibc.shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+/// The other side's address without its port; empty where it has gone.
+private func peerAddress(_ descriptor: Int32) -> [UInt8] {
+  var storage = sockaddr_storage()
+  var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+  return withUnsafeMutableBytes(of: &storage) { bytes in
+    let address = bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self)
+    guard getpeername(descriptor, address, &length) == 0 else { return [] }
+    // Behind family and port; in IPv6 behind the flow's label, too.
+    return Int32(address.pointee.sa_family) == AF_INET6 ? Array(bytes[8..<24]) : Array(bytes[4..<8])
+  }
+}
 
 /// `close(2)`, for files that must not be confused with a type's own `close`.
 func closeDescriptor(_ file: Int32) { _ = Glibc.close(file) }

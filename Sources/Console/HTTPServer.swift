@@ -4,11 +4,13 @@ import Synchronization
 
 /// What one server takes on, at most.
 public struct HTTPLimits: Equatable, Sendable {
-  /// Each has a thread of its own; one more is closed at once.
+  /// Each has a thread of its own. With one more, the one that has waited the longest is cut.
   public var connectionsMax = 256
-  /// Of one address; one more is closed at once. Less than all, so that a peer who keeps connections open does
-  /// not shut out the health checks of others.
+  /// Of one address; with one more, its own that has waited the longest is cut. Less than all, so that a peer who
+  /// keeps connections open takes no more than a part of them.
   public var connectionsOfOneMax = 128
+  /// With those that are cut and whose threads have not ended yet; one more is closed at once, and not counted.
+  var connectionsOpenMax: Int { 2 * connectionsMax }
   /// Bytes of a request's body; more is answered with 413.
   public var bodyBytesMax = 256 << 10
   /// Bytes of a request line with its headers, and of what the connection keeps besides; more is
@@ -38,7 +40,7 @@ public final class HTTPServer: Sendable {
   /// - Parameters:
   ///   - host: a numeric address (`127.0.0.1`, `::1`, without brackets) or `localhost`.
   ///   - port: 0 for any free one.
-  ///   - metrics: gets `belfry_http_requests_total{path,status}`.
+  ///   - metrics: gets `belfry_http_requests_total{path,status}` and `belfry_http_connections_cut_total{reason}`.
   /// - Throws: when the address cannot be listened on, with the system's reason.
   public init(
     host: String, port: Int, router: Router, limits: HTTPLimits = HTTPLimits(), metrics: Metrics = Metrics(),
@@ -93,8 +95,7 @@ private struct Daemon: ~Copyable, @unchecked Sendable {
     }
     var options = [
       number(MHD_OPTION.LISTEN_SOCKET, Int(listening)),
-      number(MHD_OPTION.CONNECTION_LIMIT, limits.connectionsMax),
-      number(MHD_OPTION.PER_IP_CONNECTION_LIMIT, limits.connectionsOfOneMax),
+      number(MHD_OPTION.CONNECTION_LIMIT, limits.connectionsOpenMax),
       number(MHD_OPTION.CONNECTION_TIMEOUT, max(1, Int(limits.idle.components.seconds))),
       number(MHD_OPTION.CONNECTION_MEMORY_LIMIT, limits.headerBytesMax),
       number(MHD_OPTION.STRICT_FOR_CLIENT, 1),
@@ -148,7 +149,11 @@ private typealias Changed =
 private let changed: Changed = { context, connection, _, code in
   guard let context, let connection else { return }
   let descriptor = CMicroHTTPD_descriptor(connection)
-  Dispatcher.from(context).connection(descriptor, isOpen: code == .CONNECTION_NOTIFY_STARTED)
+  if code == .CONNECTION_NOTIFY_STARTED {
+    Dispatcher.from(context).opened(descriptor)
+  } else {
+    Dispatcher.from(context).closed(descriptor)
+  }
 }
 
 private typealias RequestLine =
@@ -193,7 +198,8 @@ private let received: MHD_AccessHandlerCallback = {
     uploadCount.pointee = 0
     return goesOn ? .YES : .NO
   }
-  return send(dispatcher.answer(exchange), on: connection, dispatcher)
+  let answer = dispatcher.answer(exchange, on: CMicroHTTPD_descriptor(connection))
+  return send(answer, on: connection, dispatcher)
 }
 
 private func readHeaders(_ connection: OpaquePointer, into exchange: Exchange) {

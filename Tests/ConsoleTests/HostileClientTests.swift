@@ -82,16 +82,25 @@ private final class HandClock: Clock {
     #expect(status(young.readUntil("alive\"}\n")) == 200)
   }
 
-  @Test func `idle connections of one address do not shut out another`() throws {
-    let server = try Self.server {
-      $0.connectionsMax = 8
-      $0.connectionsOfOneMax = 4
-      $0.idle = .seconds(60)
+  @Test func `half requests that nobody ends shut out nobody, and those that are cut are counted`() throws {
+    let metrics = Metrics()
+    var limits = HTTPLimits()
+    limits.idle = .seconds(3_600)
+    let server = try HTTPServer(
+      host: "127.0.0.1", port: 0, router: .console(Backend()), limits: limits, metrics: metrics)
+    let halves = (0..<300).compactMap { _ in
+      let client = RawClient(port: server.port)
+      client?.send("GET /livez HTTP/1.1\r\nHost: ")
+      return client
     }
-    let idle = (0..<20).compactMap { _ in RawClient(port: server.port) }
-    #expect(idle.count == 20)
-    #expect(ask(server, "/livez") == "", "the first four are still open")
-    #expect(status(ask(server, "/livez", from: "127.0.0.2")) == 200)
+    #expect(halves.count == 300)
+    // The last one's own is heard of once it has been accepted.
+    for path in ["/livez", "/readyz"] {
+      #expect(status(ask(server, path)) == 200)
+      #expect(status(ask(server, path, from: "127.0.0.2")) == 200)
+    }
+    let cut = metrics.value("belfry_http_connections_cut_total", [("reason", "crowded")])
+    #expect((170...180).contains(cut), "\(cut)")
   }
 
   @Test func `a client that goes in the middle is forgotten`() throws {
@@ -143,17 +152,21 @@ private final class HandClock: Clock {
     #expect(Self.serves(server))
   }
 
-  @Test func `connections have a limit, and one that ends makes room`() throws {
-    let server = try Self.server { $0.connectionsMax = 2 }
+  @Test func `connections have a limit, and with one more the longest idle one ends`() throws {
+    let server = try Self.server {
+      $0.connectionsMax = 2
+      $0.idle = .seconds(3_600)
+    }
     let held = try (0..<2).map { _ in
       let client = try #require(RawClient(port: server.port))
       client.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
       #expect(status(client.readUntil("alive\"}\n")) == 200)
       return client
     }
-    #expect(ask(server, "/livez") == "")
-    held[0].close()
-    while !Self.serves(server) {}
+    #expect(Self.serves(server))
+    #expect(held[0].readToEnd() == "")
+    held[1].send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    #expect(status(held[1].readUntil("alive\"}\n")) == 200)
   }
 
   @Test func `random bytes never bring it down`() throws {
