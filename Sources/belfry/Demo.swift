@@ -211,27 +211,30 @@ final class DemoScreen {
 
   // MARK: Drawing
 
+  /// Rows that are made ready to be drawn: no screen has more.
+  private static let rowsDrawnMax = 500
+
   private func draw() throws(OutputError) {
     let width = terminalColumns(of: 1) ?? 80
     var size = winsize()
     let height = ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 0 ? Int(size.ws_row) : 24
-    var lines = header
-    lines.append("")
-    lines.append("\(streams.reduce(0) { $0 + $1.clients.count }) requests share \(streams.count) streams:")
-    for stream in streams {
-      lines.append(
-        "  \(stream.id)  \(stream.isCounter ? "counters" : "rows    ")  \(stream.clients.joined(separator: ", "))"
-      )
-    }
-    lines.append("")
-    if streams.allSatisfy(\.rows.isEmpty) { lines.append("waiting: the first sweep") }
-    lines += counters(width)
-    lines.append("")
-    lines += table(width, height - lines.count - notices.all.count - 2)
-    lines += notices.all.map { fitted(visible($0), to: width) }
-    lines.append(foot)
-    let drawn = lines.prefix(height - 1).map { fitted($0, to: width) + "\u{1B}[K" }.joined(separator: "\n")
+    let waiting = streams.allSatisfy(\.rows.isEmpty) ? ["waiting: the first sweep"] : []
+    let parts = [
+      ScreenPart([header[0]]), ScreenPart(Array(header.dropFirst()), rank: 4),
+      ScreenPart([""] + sharing, rank: 3), ScreenPart([""] + waiting + counters(width), rank: 2, least: 4),
+      ScreenPart([""] + table(width), rank: 1, least: 5),
+      ScreenPart(notices.all.map(visible), rank: 2, least: 1), ScreenPart([foot]),
+    ]
+    let lines = FrontDoor.screen(parts, height: height - 1)
+    let drawn = lines.map { fitted($0, to: width) + "\u{1B}[K" }.joined(separator: "\n")
     try writeAll(1, "\u{1B}[H" + drawn + "\n\u{1B}[J")
+  }
+
+  private var sharing: [String] {
+    ["\(streams.reduce(0) { $0 + $1.clients.count }) requests share \(streams.count) streams:"]
+      + streams.map { stream in
+        "  \(stream.id)  \(stream.isCounter ? "counters" : "rows    ")  \(stream.clients.joined(separator: ", "))"
+      }
   }
 
   private var foot: String {
@@ -254,7 +257,7 @@ final class DemoScreen {
         width: width))
   }
 
-  private func table(_ width: Int, _ rowsMax: Int) -> [String] {
+  private func table(_ width: Int) -> [String] {
     let columns = ["Severity", "Node", "Tally", "Summary"]
     let rows = (streams.first { !$0.isCounter }?.rows ?? [:]).sorted { a, b in
       let (x, y) = (a.value["Severity"]?.int ?? 0, b.value["Severity"]?.int ?? 0)
@@ -262,8 +265,8 @@ final class DemoScreen {
     }
     return lines(
       textTable(
-        columns, rows.prefix(max(0, rowsMax)).map { row in columns.map { Cell(row.value[$0] ?? .null) } },
-        width: width))
+        columns, rows.prefix(Self.rowsDrawnMax).map { row in columns.map { Cell(row.value[$0] ?? .null) } },
+        width: width)) + Array(repeating: "", count: max(0, rows.count - Self.rowsDrawnMax))
   }
 
   private func lines(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }

@@ -33,6 +33,23 @@ extension Integration {
       #expect(try terminal.child.end() == 0)
     }
 
+    @Test func `on a small terminal the demo shows rows, and says how many more there are`() throws {
+      let terminal = try Terminal(Belfry.path, ["demo"], columns: 80, rows: 12)
+      try eventually(within: .seconds(60), "rows: \(terminal.written.suffix(3000))") {
+        terminal.screen.contains("Severity  Node") && terminal.screen.contains("Severity  rows  events")
+      }
+      let port = try #require(Self.number(after: "syslog 127.0.0.1:", in: terminal.written))
+      for number in 0..<9 {
+        try sendDatagram(
+          "<128>Oct 11 22:14:15 harbour\(number) crane[7]: crane \(number) stands still", port: port)
+      }
+      try eventually("what has no room: \(terminal.screen)") {
+        terminal.screen.contains("more") && terminal.screen.contains("stands still")
+      }
+      terminal.type("\u{03}")
+      #expect(try terminal.child.end() == 0)
+    }
+
     @Test func `without a terminal the demo writes lines, and SIGTERM ends it`() throws {
       let child = try Child(Belfry.path, ["demo"])
       try eventually(within: .seconds(60), "lines: \(child.output)\(child.errors)") {
