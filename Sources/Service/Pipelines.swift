@@ -65,8 +65,18 @@ public final class Pipelines: Sendable {
 
   /// Stops the probes, then sends what they left.
   public func stop() {
+    stopProbes()
+    finish()
+  }
+
+  /// No more events come, and the probes' ports are free.
+  public func stopProbes() {
     for probe in probes { probe.stop() }
     queue.close()
+  }
+
+  /// Sends what the stopped probes left, which takes a minute or so where no broker answers.
+  public func finish() {
     stopping.store(true, ordering: .relaxed)
     wake.raise()
     thread.withLock { $0?.join() }

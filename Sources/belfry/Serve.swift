@@ -18,6 +18,8 @@ final class Server {
   let backend: Backend
   let console: HTTPServer
   private var pipelines: Pipelines
+  /// Sends what the pipelines before the last reload left.
+  private var finishing: JoinedThread?
 
   /// Starts everything, or throws what stands in the way.
   init(_ configuration: Configuration, sink: Log.Sink) throws {
@@ -70,8 +72,13 @@ final class Server {
     }
     let next = try Self.makePipelines(
       fresh, ClusterTopics(cluster: configuration.cluster), schema, bus, SystemClock(), log, metrics)
-    pipelines.stop()
+    finishing?.join()
+    let former = pipelines
+    former.stopProbes()
     pipelines = next
+    // While Kafka is away this takes its time, for which the new ones do not wait.
+    finishing = JoinedThread { former.finish() }
+    if finishing == nil { former.finish() }
     try next.start()
     log.info("pipelines reloaded", ("count", "\(fresh.pipelines.count)"))
   }
@@ -79,6 +86,7 @@ final class Server {
   /// Stops everything, however long it takes.
   func stop() {
     pipelines.stop()
+    finishing?.join()
     console.stop()
     member.stop()
     bus.close()

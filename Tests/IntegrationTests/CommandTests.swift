@@ -348,6 +348,28 @@ extension Integration {
       }
     }
 
+    @Test func `SIGHUP is served while the broker is away, whatever the probes have left`() throws {
+      let file = try Scratch.file(
+        """
+        kafka: { bootstrap: "127.0.0.1:\(try freePorts(1)[0])" }
+        http: { listen: "127.0.0.1:0" }
+        pipelines: [{ name: a, source: { host_monitor: { interval: 1s } } }]
+        """)
+      let child = try Child(Belfry.path, ["serve", "-c", file])
+      try eventually("an event that waits: \(child.errors)") {
+        guard let port = Town.port(in: child.errors) else { return false }
+        let lines = try HTTPClient.get("http://127.0.0.1:\(port)/metrics").body.split(separator: "\n")
+        return lines.contains { $0.hasPrefix("belfry_connector_events_total{") && !$0.hasSuffix(" 0") }
+      }
+      child.signal(SIGHUP)
+      // Less than what the client tries to deliver them for.
+      try eventually(within: .seconds(20), "the reload: \(child.errors)") {
+        child.errors.contains("pipelines reloaded")
+      }
+      child.signal(SIGTERM)
+      try child.end()
+    }
+
     @Test func `a member without its broker lives, is not ready, and says why`() throws {
       let address = "127.0.0.1:\(try freePorts(1)[0])"
       let file = try Scratch.file("kafka: { bootstrap: \"\(address)\" }\nhttp: { listen: \"127.0.0.1:0\" }")
