@@ -66,14 +66,14 @@ public struct Output: Sendable {
   /// Text as it is. What came from outside goes through `visible` first.
   public func write(_ text: String) throws(OutputError) { try sink(text) }
 
-  /// All rows at once: whole, as a terminal of this width shows them best (`wholeText`), or one JSON object a
-  /// line. Each row has as many cells as there are columns.
+  /// All rows at once: as a terminal of this width shows them best (`bestText`), or one JSON object a line. Each row
+  /// has as many cells as there are columns.
   public func rows(_ columns: [String], _ rows: [[Cell]]) throws(OutputError) {
     guard let width = terminalWidth else {
       for row in rows { try object(columns, row) }
       return
     }
-    try sink(wholeText(columns, rows, width: width))
+    try sink(bestText(columns, rows, width: width))
   }
 
   /// One JSON object on a line of its own.
@@ -98,17 +98,54 @@ public struct OutputError: Error, Equatable, Sendable {
 /// Blanks between the columns of a table.
 private let gap = 2
 
-/// All of it, nothing cut: a table where it fits the width, but that its last column may run on over the edge
-/// when it begins well before that; else one record behind the other, a line for each column.
-public func wholeText(_ columns: [String], _ rows: [[Cell]], width: Int) -> String {
+/// A table with nothing cut where it fits the width, but that its last column may run on over the edge when it begins
+/// well before that; else a table with its widest texts cut; where these would say nothing any more, one record behind
+/// the other, a line for each column and nothing cut.
+public func bestText(_ columns: [String], _ rows: [[Cell]], width: Int) -> String {
   let lastWidthMin = 24
-  func widest(_ i: Int) -> Int {
-    max(displayWidth(visible(columns[i])), rows.map { displayWidth($0[i].shown) }.max() ?? 0)
-  }
+  let table = TableWidths(columns, rows)
   let last = columns.count - 1
-  let before = (0..<max(last, 0)).reduce(0) { $0 + widest($1) + gap }
-  let fits = last < 0 || rows.isEmpty || before + min(widest(last), lastWidthMin) <= width
-  return fits ? textTable(columns, rows, width: .max) : textRecords(columns, rows)
+  let before = table.widest.dropLast().reduce(0) { $0 + $1 + gap }
+  if last < 0 || rows.isEmpty || before + min(table.widest[last], lastWidthMin) <= width {
+    return textTable(columns, rows, width: .max)
+  }
+  let isLegible = TableWidths.total(table.legible) <= width
+  return isLegible ? textTable(columns, rows, width: width) : textRecords(columns, rows)
+}
+
+/// How wide the columns of a table are, and may be.
+private struct TableWidths {
+  /// With nothing cut.
+  let widest: [Int]
+  /// As far as they may be cut and still be told apart: a text to a few letters, a number not at all.
+  let legible: [Int]
+
+  private static let lettersMin = 8
+  private static let headerMin = 6
+
+  init(_ columns: [String], _ rows: [[Cell]]) {
+    let headers = columns.map { displayWidth(visible($0)) }
+    let cells = columns.indices.map { i in rows.map { displayWidth($0[i].shown) }.max() ?? 0 }
+    widest = columns.indices.map { max(headers[$0], cells[$0]) }
+    legible = columns.indices.map { i in
+      let cell = rows.contains { $0[i].isNumber } ? cells[i] : min(cells[i], Self.lettersMin)
+      return max(cell, min(headers[i], Self.headerMin))
+    }
+  }
+
+  static func total(_ widths: [Int]) -> Int { widths.reduce(0, +) + gap * max(0, widths.count - 1) }
+
+  /// The widest give way first, as long as they stay legible.
+  func fitting(_ width: Int) -> [Int] {
+    var widths = widest
+    while Self.total(widths) > max(width, 1) {
+      guard
+        let i = widths.indices.filter({ widths[$0] > legible[$0] }).max(by: { widths[$0] < widths[$1] })
+      else { break }
+      widths[i] -= 1
+    }
+    return widths
+  }
 }
 
 /// One record behind the other, under a line with its number.
@@ -132,14 +169,7 @@ public func textTable(_ columns: [String], _ rows: [[Cell]], width: Int) -> Stri
     precondition(row.count == columns.count)
     return row.map(\.shown)
   }
-  var widths = columns.indices.map { i in
-    ([displayWidth(header[i])] + shown.map { displayWidth($0[i]) }).max() ?? 0
-  }
-  let least = 4
-  while widths.reduce(0, +) + gap * max(0, widths.count - 1) > max(width, 1) {
-    guard let i = widths.indices.max(by: { widths[$0] < widths[$1] }), widths[i] > least else { break }
-    widths[i] -= 1
-  }
+  let widths = TableWidths(columns, rows).fitting(width)
   func line(_ cells: [String], right: [Bool]) -> String {
     let padded = cells.indices.map { i in
       let text = fitted(cells[i], to: widths[i])

@@ -212,15 +212,21 @@ func rejection(_ reply: JSON) -> String {
 
 /// A view's rows as they come, or the changes of a history.
 private struct ViewForm: EntryForm {
+  /// Without the column that is the key, where it is one.
   let columns: [String]
+  let key: String
   let mode: Mode
 
   init(_ reply: JSON) {
     mode = reply["mode"]?.string.flatMap(Mode.init(rawValue:)) ?? .net
-    columns = (reply["columns"]?.array ?? []).compactMap { $0["name"]?.string }
+    let names = (reply["columns"]?.array ?? []).compactMap { $0["name"]?.string }
+    let keys = (reply["key"]?.array ?? []).compactMap(\.string)
+    let only = keys.count == 1 ? keys.first : nil
+    key = only ?? "key"
+    columns = names.filter { $0 != only }
   }
 
-  func header(_ entries: [HistoryEntry]) -> [String] { ["", "key"] + columns }
+  func header(_ entries: [HistoryEntry]) -> [String] { ["", key] + columns }
 
   func rows(_ entries: [HistoryEntry]) -> [[Cell]] {
     entries.map { entry in

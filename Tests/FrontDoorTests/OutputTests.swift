@@ -21,18 +21,34 @@ import Testing
     }
   }
 
+  @Test func `a terminal of 80 columns shows the requests as a table, its texts cut and no number`() {
+    let columns = [
+      "client", "name", "stream", "mode", "status", "interval_ms", "lease_ms", "store_and_forward", "sql",
+    ]
+    let row: [Cell] = [
+      .text("operator@control-room"), .text("subscribe-4711-123456"), .text("3f9a0c51b7e2d014"), .text("net"),
+      .text("active"), .int(86_400_000), .int(60_000), .bool(false),
+      .text("SELECT Node, Severity, Summary FROM alerts WHERE Severity >= 4"),
+    ]
+    let lines = bestText(columns, [row], width: 80).split(separator: "\n")
+    #expect(lines.count == 2 && lines.allSatisfy { displayWidth(String($0)) <= 80 }, "\(lines)")
+    #expect(lines[1].hasPrefix("operato…  subscri…  3f9a0c5…  net"), "\(lines)")
+    #expect(lines[1].contains("86400000") && lines[1].contains(" 60000 "), "\(lines)")
+    #expect(bestText(columns, [row], width: 60).hasPrefix("-[ 1 ]"))
+  }
+
   @Test func `what does not fit becomes records, and nothing is cut`() {
     let id = "3f9a0c51b7e2d014"
     let row: [Cell] = [.text(id), .int(5), .text(String(repeating: "long ", count: 30) + "end")]
     let columns = ["stream", "clients", "sql"]
-    let running = wholeText(columns, [row, row], width: 80)
+    let running = bestText(columns, [row, row], width: 80)
     #expect(running.hasPrefix("stream            clients  sql\n\(id)        5  long "))
     #expect(running.split(separator: "\n").allSatisfy { $0.hasSuffix("end") || $0.hasSuffix("sql") })
-    let records = wholeText(columns, [row, [.text("x\u{1B}"), .null, .text("y")]], width: 40)
+    let records = bestText(columns, [row, [.text("x\u{1B}"), .null, .text("y")]], width: 25)
     #expect(records.hasPrefix("-[ 1 ]--------------------\nstream   \(id)\nclients  5\nsql      long "))
     #expect(records.hasSuffix("end\n-[ 2 ]--------------------\nstream   x␛\nclients\nsql      y\n"))
-    #expect(wholeText(columns, [], width: 5) == "stream  clients  sql\n")
-    #expect(wholeText([], [], width: 5) == "\n")
+    #expect(bestText(columns, [], width: 5) == "stream  clients  sql\n")
+    #expect(bestText([], [], width: 5) == "\n")
   }
 
   @Test(arguments: [

@@ -130,6 +130,17 @@ extension Integration {
       #expect(requests[0]["stream"] == requests[1]["stream"])
       let streams = try objects(try town.belfry("streams"))
       #expect(streams.map { $0["clients"]?.int } == [2])
+      for command in ["requests", "streams"] {
+        let terminal = try Terminal(Belfry.path, [command] + town.where, columns: 80)
+        #expect(try terminal.child.end() == 0)
+        #expect(terminal.written.split(whereSeparator: \.isNewline).count <= 3, "\(terminal.written)")
+      }
+      let table = try Terminal(
+        Belfry.path, ["subscribe", sql, "--client", "desk", "--name", "table"] + town.where, columns: 80)
+      try eventually("the table: \(table.written)") { table.written.contains("Severity  Summary") }
+      #expect(table.written.components(separatedBy: "Identifier").count == 2, "\(table.written)")
+      table.type("\u{03}")
+      #expect(try table.child.end() == 0)
       #expect(streams[0]["id"] == requests[0]["stream"] && streams[0]["state"]?.string == "active")
 
       let explained = try objects(try town.belfry("explain", sql))
