@@ -177,7 +177,14 @@ final class KafkaConsumer: GroupConsumer {
         let start = try handler.assigned(given, group: metadata)
         try check(PartitionList(start).with { rd_kafka_assign(client.handle, $0) }, "assign")
       } else {
-        handler.revoked(lost: rd_kafka_assignment_lost(client.handle) != 0)
+        let isLost = rd_kafka_assignment_lost(client.handle) != 0
+        handler.revoked(lost: isLost)
+        if isLost, isSeatTaken {
+          // Nothing is given back: librdkafka would join again at once.
+          failure = BusError(
+            .fenced, code: "FENCED_INSTANCE_ID", "another process has taken the seat meanwhile")
+          return
+        }
         try check(rd_kafka_assign(client.handle, nil), "unassign")
       }
     } catch {
@@ -200,6 +207,13 @@ final class KafkaConsumer: GroupConsumer {
       self.failure = nil
       throw failure
     }
+  }
+
+  /// Who stood still for longer than a session loses its partitions before it is told that it is fenced: it must not
+  /// come back and take the seat from its successor. Where nobody answers, nobody is known to have it.
+  private var isSeatTaken: Bool {
+    guard let memberID, let holder = try? holder() else { return false }
+    return holder != memberID
   }
 
   /// librdkafka 2.0.2 fences itself: when it has heard nothing from the group for a session, it forgets its member
