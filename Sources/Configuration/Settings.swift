@@ -27,7 +27,9 @@ extension Setting {
     .integer("kafka.replication", \.kafka.replication, 1...32, "Replicas of the topics that Belfry makes."),
     .integer(
       "kafka.partitions", \.kafka.partitions, 1...1024,
-      "Partitions of the events topic, and so shards of each table. Fixed once the topics are there."),
+      "Partitions of the events topic, and so shards of each table. Fixed for a cluster's life, since a key's "
+        + "place depends on it: where topics have another number the member ends. More of them take a cluster of "
+        + "another name, to whose events topic the senders go over."),
     .scalar(
       "http.listen", \.http.listen, type: "`address:port`",
       expected: "address:port, such as 127.0.0.1:8787 or [::1]:8787",
