@@ -44,12 +44,11 @@ public final class Readiness: Sendable {
 
   private func list(where isAsked: (String) -> Bool) -> [String] {
     let now = clock.elapsed()
-    let reasons = parts.withLock { parts in
-      parts.compactMap { name, part in
-        isAsked(name) ? reason(part, now).map { "\(name): \($0)" } : nil
-      }
-    }
-    return reasons.sorted()
+    // `explain` takes locks of others.
+    let parts = parts.withLock { $0 }
+    return parts.compactMap { name, part in
+      isAsked(name) ? reason(part, now).map { "\(name): \($0)" } : nil
+    }.sorted()
   }
 
   private func reason(_ part: Part, _ now: Duration) -> String? {

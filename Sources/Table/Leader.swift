@@ -302,13 +302,13 @@ public final class Leader: AssignmentHandler {
     }
     let commands = TopicPartition(topics.commands, 0)
     if partitions.contains(commands) {
-      let hasServed =
-        committed[TopicPartition(topics.events, 0)] != nil || table.consumedByChangelog(0) != nil
+      // Shard 0's positions and the commands' are committed together.
+      let isServed = [topics.events, topics.inbox].contains { committed[TopicPartition($0, 0)] != nil }
       start[commands] = try commandsStart(
         commands,
         Known(
           group: committed[commands], changelog: table.commandsConsumedByChangelog,
-          isServed: committed[TopicPartition(topics.events, 0)] != nil), hasServed: hasServed)
+          isServed: isServed), hasServed: isServed || table.consumedByChangelog(0) != nil)
       table.startCommands(at: start[commands]!, isNew: committed[commands] == nil)
       try restoreReplies()
       if isInboxCut { table.loseInbox() }

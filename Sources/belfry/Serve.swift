@@ -72,12 +72,14 @@ final class Server {
     }
     let next = try Self.makePipelines(
       fresh, ClusterTopics(cluster: configuration.cluster), schema, bus, SystemClock(), log, metrics)
-    finishing?.join()
-    let former = pipelines
+    let (former, before) = (pipelines, finishing)
     former.stopProbes()
     pipelines = next
-    // While Kafka is away this takes its time, for which the new ones do not wait.
-    finishing = JoinedThread { former.finish() }
+    // While Kafka is away this takes its time, for which neither the new ones wait nor this thread.
+    finishing = JoinedThread {
+      before?.join()
+      former.finish()
+    }
     if finishing == nil { former.finish() }
     try next.start()
     log.info("pipelines reloaded", ("count", "\(fresh.pipelines.count)"))

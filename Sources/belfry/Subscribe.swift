@@ -30,7 +30,9 @@ func subscribe(_ invocation: Invocation, _ output: Output) throws {
     defer { reader.close() }
     do {
       if !invocation.has("from-start") {
-        let present = try readPresent(reader)
+        guard let present = try readPresent(reader) else {
+          return try subscription.leave(at: reader.position)
+        }
         // An immediate stream tells changes only.
         if form.mode != .immediate { try printer.show(present) }
       }
@@ -46,11 +48,13 @@ func subscribe(_ invocation: Invocation, _ output: Output) throws {
 }
 
 /// The view as it is now: the stream folded up to its present end, behind what was found to be missing in it.
-private func readPresent(_ reader: HistoryReader) throws -> [HistoryEvent] {
+/// nil: a signal came.
+private func readPresent(_ reader: HistoryReader) throws -> [HistoryEvent]? {
   var rows: [String: HistoryEntry] = [:]
   var remarks: [HistoryEvent] = []
   var beginning: StreamPosition?
   repeat {
+    if Signals.wait(atMost: .zero) != nil { return nil }
     for event in try again({ () throws(BusError) in try reader.poll(timeout: .milliseconds(100)) }) ?? [] {
       switch event {
       case .entry(let entry):
@@ -138,26 +142,35 @@ private final class Subscription {
   func follow(_ reader: HistoryReader, _ printer: EventPrinter, at address: StreamAddress) throws
     -> StreamAddress?
   {
-    var outage = Outage(session.bus)
+    var outage = Outage()
     // A member may not have read yet what was sent when it is first looked.
     var looks = 0
     while Signals.wait(atMost: .zero) == nil {
       let events = try again { () throws(BusError) in try reader.poll(timeout: .milliseconds(200)) } ?? []
       try printer.show(events)
-      outage.look(hasNews: !events.isEmpty)
       let passed = session.clock.elapsed() - renewed
       guard lease > .zero, passed >= lease / 3 else { continue }
       // So late that the member may have ended it.
       if passed >= lease / 2 { looks = 2 }
-      guard try again({ () throws(BusError) in try send(request) }) != nil else { continue }
-      outage.look(hasNews: true)
+      let isSent = try again { () throws(BusError) in try send(request) } != nil
+      outage.take(isAnswered: isSent, session.bus)
+      if !isSent { continue }
       renewed = session.clock.elapsed()
-      if looks > 0, let now = try session.address(ofRequest: key) {
+      if looks > 0, let now = try presentAddress() {
         looks -= 1
         if now != address { return now }
       }
     }
     return nil
+  }
+
+  /// nil: the request has no stream now, or nobody answers.
+  private func presentAddress() throws -> StreamAddress? {
+    do {
+      return try session.address(ofRequest: key)
+    } catch let error as BusError where error.remedy == .retry {
+      return nil
+    }
   }
 
   private func send(_ request: JSON?) throws(BusError) {
@@ -183,20 +196,15 @@ private final class Subscription {
 
 /// Says once that brokers are away, and once that they are back.
 private struct Outage {
-  private let bus: any Bus
   private var isTold = false
 
-  init(_ bus: any Bus) { self.bus = bus }
-
-  /// To be called a few times a second. `hasNews`: a broker has answered just now.
-  mutating func look(hasNews: Bool) {
-    if hasNews {
-      if isTold { tell("belfry: Kafka answers again\n") }
-      isTold = false
-    } else if !isTold, let complaint = bus.complaint(), complaint.ago < .seconds(1) {
-      tell("belfry: Kafka does not answer, it is waited for: \(complaint.words)\n")
-      isTold = true
-    }
+  /// A question to the brokers has had an answer, or has not.
+  mutating func take(isAnswered: Bool, _ bus: any Bus) {
+    if isAnswered == !isTold { return }
+    isTold = !isAnswered
+    let reason = bus.complaint().map { ": \($0.words)" } ?? ""
+    tell(
+      isTold ? "belfry: Kafka does not answer, it is waited for\(reason)\n" : "belfry: Kafka answers again\n")
   }
 }
 

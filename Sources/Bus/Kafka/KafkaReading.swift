@@ -149,6 +149,8 @@ final class KafkaConsumer: GroupConsumer {
   private var ends: [TopicPartition: Int64] = [:]
   /// The id that the group gave this member for the assignment that it has.
   private var memberID: String?
+  /// The group has taken the partitions without asking, and they are not given back yet.
+  private var isLost = false
   /// The id of the member that has the seat now; nil: nobody has it.
   private let holder: () throws(BusError) -> String?
 
@@ -177,15 +179,9 @@ final class KafkaConsumer: GroupConsumer {
         let start = try handler.assigned(given, group: metadata)
         try check(PartitionList(start).with { rd_kafka_assign(client.handle, $0) }, "assign")
       } else {
-        let isLost = rd_kafka_assignment_lost(client.handle) != 0
+        isLost = rd_kafka_assignment_lost(client.handle) != 0
         handler.revoked(lost: isLost)
-        if isLost, isSeatTaken {
-          // Nothing is given back: librdkafka would join again at once.
-          failure = BusError(
-            .fenced, code: "FENCED_INSTANCE_ID", "another process has taken the seat meanwhile")
-          return
-        }
-        try check(rd_kafka_assign(client.handle, nil), "unassign")
+        if !isLost { try check(rd_kafka_assign(client.handle, nil), "unassign") }
       }
     } catch {
       // The group does not offer the partitions again: this consumer is of no more use.
@@ -207,13 +203,18 @@ final class KafkaConsumer: GroupConsumer {
       self.failure = nil
       throw failure
     }
+    if isLost { try giveBack() }
   }
 
-  /// Who stood still for longer than a session loses its partitions before it is told that it is fenced: it must not
-  /// come back and take the seat from its successor. Where nobody answers, nobody is known to have it.
-  private var isSeatTaken: Bool {
-    guard let memberID, let holder = try? holder() else { return false }
-    return holder != memberID
+  /// Who stood still for longer than a session loses its partitions before it is told that it is fenced. It must not
+  /// take the seat from its successor, and what is given back has librdkafka join again at once: so they are kept until
+  /// the group has said who has the seat.
+  private func giveBack() throws(BusError) {
+    if let holder = try holder(), holder != memberID {
+      throw BusError(.fenced, code: "FENCED_INSTANCE_ID", "another process has taken the seat meanwhile")
+    }
+    isLost = false
+    try check(rd_kafka_assign(client.handle, nil), "unassign")
   }
 
   /// librdkafka 2.0.2 fences itself: when it has heard nothing from the group for a session, it forgets its member
