@@ -154,13 +154,13 @@ public final class Session {
     }
   }
 
-  /// Reads a stream that a reply has named from its beginning. Its topic may have been made just now: until all brokers
+  /// Reads a stream that a reply has named, from a sequence count on. Its topic may have been made just now: until all brokers
   /// know it, it is asked for again.
-  public func read(_ address: StreamAddress) throws -> HistoryReader {
+  public func read(_ address: StreamAddress, from first: Int64 = 1) throws -> HistoryReader {
     let deadline = clock.elapsed() + Self.replyTimeout
     while true {
       do throws(BusError) {
-        return try HistoryReader(address, bus: bus, start: .from(seq: 1))
+        return try HistoryReader(address, bus: bus, start: .from(seq: first))
       } catch {
         let isForLater = error.code == HistoryReader.noTopic || error.remedy == .retry
         if !isForLater || clock.elapsed() > deadline { throw error }

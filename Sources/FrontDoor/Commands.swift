@@ -62,6 +62,10 @@ extension CommandTable {
           "^C leaves the request, and its stream collects for it until it is back under --name; with --mode all"
         ),
         CommandOption("from-start", "read the stream from its beginning"),
+        CommandOption(
+          "from", value: "SEQ", .integer(1...Int.max),
+          default: "the rows as they are; 1 with --store-and-forward",
+          "show each record from this sequence count on"),
         clientName,
       ] + client,
       examples: [

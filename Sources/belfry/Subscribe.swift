@@ -24,24 +24,28 @@ func subscribe(_ invocation: Invocation, _ output: Output) throws {
   }
   let form = ViewForm(reply)
   let printer = EventPrinter(output, form)
+  // Rows as they are would hide what was stored for this client: it gets each record.
+  let isWhole = invocation.has("from-start") || subscription.isStored
+  var first = invocation.integer("from").map { Int64($0) } ?? (isWhole ? 1 : nil)
   while true {
     subscription.tellPlace(address, as: reply["role"]?.string ?? "active")
-    let reader = try session.read(address)
+    let reader = try session.read(address, from: first ?? 1)
     defer { reader.close() }
     do {
-      if !invocation.has("from-start") {
+      if first == nil {
         guard let present = try readPresent(reader) else {
-          return try subscription.leave(at: reader.position)
+          return try subscription.leave(reader, from: first)
         }
         // An immediate stream tells changes only.
         if form.mode != .immediate { try printer.show(present) }
       }
       guard let next = try subscription.follow(reader, printer, at: address) else {
-        return try subscription.leave(at: reader.position)
+        return try subscription.leave(reader, from: first)
       }
       address = next
+      first = first.map { _ in 1 }
     } catch let error as OutputError {
-      try subscription.leave(at: reader.position)
+      try subscription.leave(reader, from: first)
       throw error
     }
   }
@@ -107,7 +111,7 @@ private final class Subscription {
   private let client: String
   private let name: String
   private let lease: Duration
-  private let isStored: Bool
+  let isStored: Bool
   /// When the request was sent last; its first sending is about to come.
   private var renewed: Duration
 
@@ -179,7 +183,7 @@ private final class Subscription {
   }
 
   /// Ends the request, or says how to come back to it.
-  func leave(at position: StreamPosition?) throws {
+  func leave(_ reader: HistoryReader, from first: Int64?) throws {
     let (client, name) = (visible(client), visible(name))
     if !isStored {
       if try again({ () throws(BusError) in try send(nil) }) == nil {
@@ -187,10 +191,11 @@ private final class Subscription {
       }
       return
     }
+    let next = reader.position.map { $0.point.seq + 1 } ?? first ?? 1
     tell(
-      "belfry: \(client)/\(name) stands, and its stream stores what comes: the same command takes it up again,"
-        + " 'belfry history \(client)/\(name) --from \((position?.point.seq ?? 0) + 1)' shows what was missed,"
-        + " 'belfry unsubscribe \(client)/\(name)' ends it\n")
+      "belfry: \(client)/\(name) stands, and its stream stores what comes: the same command with --from \(next)"
+        + " takes it up again behind what was shown, 'belfry history \(client)/\(name) --from \(next)' shows what"
+        + " was missed, 'belfry unsubscribe \(client)/\(name)' ends it\n")
   }
 }
 

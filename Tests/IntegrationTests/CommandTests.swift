@@ -169,8 +169,8 @@ extension Integration {
         "subscribe", sql, "--mode", "all", "--store-and-forward", "--client", "gate", "--name", "h",
         "--lease", "3s", "--json",
       ]
-      func subscribe() throws -> Child {
-        let child = try Child(Belfry.path, words + town.where)
+      func subscribe(_ more: String...) throws -> Child {
+        let child = try Child(Belfry.path, words + more + town.where)
         try eventually("the request: \(child.errors)") { child.errors.contains("gate/h is primary") }
         return child
       }
@@ -199,7 +199,9 @@ extension Integration {
       try eventually("what is stored") {
         try town.belfry("history", "gate/h", "--from", "2").output.contains("\"key\":\"b\"")
       }
-      let again = try subscribe()
+      let again = try subscribe("--from", "2")
+      try eventually("what it missed: \(again.output)") { again.output.contains("\"key\":\"b\"") }
+      #expect(!again.output.contains("\"key\":\"a\""))
       try eventually("the client to be back") { try request("h")?["status"]?.string == "active" }
       try again.killNow()
       #expect(try town.belfry("unsubscribe", "gate/h").status == 0)
