@@ -4,9 +4,9 @@ import ConnectorKit
 import Events
 
 /// Reads a stream and checks it: hands its records on in their order, each once, and says what is missing, comes
-/// twice, or was written by a publisher that had been replaced (docs/gateways.md). `belfry history` is built on it,
-/// and so can be any gateway: one that keeps the position of the last entry in the transaction in which it wrote
-/// that entry, and starts after it, has every record exactly once.
+/// twice, or was written by a publisher that had been replaced (docs/gateways.md). `belfry history` and
+/// `belfry subscribe` are built on it, and so can be any gateway: one that keeps the position of the last entry in the
+/// transaction in which it wrote that entry, and starts after it, has every record exactly once.
 ///
 /// Reads read_committed, one batch at a time, and holds no more than that. One thread uses it. An error of the
 /// bus costs nothing: where it is not for trying again, make another reader from the last position.

@@ -154,8 +154,8 @@ public final class Session {
     }
   }
 
-  /// Reads a stream that a reply has named, from a sequence count on. Its topic may have been made just now: until all brokers
-  /// know it, it is asked for again.
+  /// Reads a stream that a reply has named, from a sequence count on. Its topic may have been made just now: until all
+  /// brokers know it, it is asked for again.
   public func read(_ address: StreamAddress, from first: Int64 = 1) throws -> HistoryReader {
     let deadline = clock.elapsed() + Self.replyTimeout
     while true {

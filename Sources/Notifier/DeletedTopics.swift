@@ -17,7 +17,7 @@ extension Publisher {
       log.error(
         "topics of the cluster were deleted, and what was on them is lost: they are made again, and read as they are",
         ("topics", names))
-      return BusError(.recreate, code: Self.topicGone, "deleted: \(names)")
+      return .deleted(gone)
     }
     log.error("streams' lanes were deleted: they are made again", ("topic", names))
     telemetry.madeAgain(1)
@@ -46,7 +46,7 @@ extension Publisher {
     guard !running!.isCollecting, clock.elapsed() >= nextStreamTopics else { return }
     nextStreamTopics = clock.elapsed() + settings.topicsInterval
     let own = running!.streams.values.filter { $0.place.placement == .own }
-    let gone = Set(bus.missing(of: own.map(\.place.topic)))
+    let gone = Set(bus.knownMissing(of: own.map(\.place.topic)))
     if gone.isEmpty { return }
     let sets = Set(own.filter { gone.contains($0.place.topic) }.map(\.set))
     var lost: [[RequestSet]] = []
@@ -66,7 +66,7 @@ extension Publisher {
       let ids = Set(units.joined().flatMap(\.streams))
       let streams = running!.streams.values.filter { ids.contains($0.id) }
         .sorted { $0.place.creation < $1.place.creation }
-      let gone = bus.missing(of: streams.filter { $0.place.placement == .own }.map(\.place.topic))
+      let gone = bus.knownMissing(of: streams.filter { $0.place.placement == .own }.map(\.place.topic))
       log.error("streams' topics were deleted: they are made again", ("topics", "\(gone)"))
       telemetry.madeAgain(gone.count)
       let refused = try streamTopics.make(for: streams)

@@ -122,7 +122,7 @@ public final class Seat {
           "transaction aborted", ("code", error.code), ("error", error.message), ("attempt", "\(attempt)"),
           ("again_after", "\(wait)"))
         aborts.add()
-        let gone = bus.missing(of: batch.topics)
+        let gone = bus.knownMissing(of: batch.topics)
         try abort(producer, without: gone, term)
         if !gone.isEmpty { return gone }
         pause(wait)
@@ -140,9 +140,9 @@ public final class Seat {
       do throws(BusError) {
         return try producer.flush(timeout: limit)
       } catch  where error.remedy == .retry {
-        let gone = bus.missing(of: batch.topics)
+        let gone = bus.knownMissing(of: batch.topics)
         if !gone.isEmpty {
-          throw BusError(.abort, code: Publisher.topicGone, "deleted: \(gone.joined(separator: ", "))")
+          throw BusError.deleted(gone, .abort)
         }
       }
     }
@@ -169,9 +169,16 @@ public final class Seat {
   }
 }
 
+extension BusError {
+  /// Topics are gone that must be made before anyone can go on.
+  static func deleted(_ topics: [String], _ remedy: Remedy = .recreate) -> BusError {
+    BusError(remedy, code: Publisher.topicGone, "deleted: \(topics.joined(separator: ", "))")
+  }
+}
+
 extension Bus {
   /// The topics that are not there, sorted. None where nobody can tell now.
-  func missing(of topics: [String]) -> [String] {
+  func knownMissing(of topics: [String]) -> [String] {
     guard !topics.isEmpty, let found = try? partitionCounts(topics) else { return [] }
     return topics.filter { found[$0] == nil }.sorted()
   }

@@ -76,6 +76,14 @@ final class House {
     while cluster.clock.elapsed() < end { try turn() }
   }
 
+  /// Somebody deletes a topic and makes it again, empty.
+  func makeAgain(_ topic: String) throws {
+    let spec = try #require(cluster.spec(topic))
+    let bus = cluster.connect(member: "operator")
+    try bus.deleteTopics([topic])
+    try bus.createTopics([spec])
+  }
+
   // MARK: Events and requests
 
   func send(_ identifier: String, severity: Int, _ more: String = "") {

@@ -263,10 +263,7 @@ import Testing
     for n in 0..<30 { house.send("e\(n)", severity: 5) }
     house.ask("core", core)
     try house.run()
-    let spec = try #require(house.cluster.spec(house.topics.events))
-    let bus = house.cluster.connect(member: "operator")
-    try bus.deleteTopics([spec.name])
-    try bus.createTopics([spec])
+    try house.makeAgain(house.topics.events)
     house.send("new", severity: 5)
     house.restart()
     try house.run()
@@ -289,14 +286,11 @@ import Testing
     let house = try House()
     for n in 0..<30 { house.send("e\(n)", severity: 5) }
     try house.run()
-    let spec = try #require(house.cluster.spec(house.topics.events))
-    let bus = house.cluster.connect(member: "operator")
-    try bus.deleteTopics([spec.name])
-    try bus.createTopics([spec])
+    try house.makeAgain(house.topics.events)
     if let between {
       house.restart()
       for n in 0..<9 {
-        for value in between { house.cluster.append(topic: spec.name, key: "\(n)", value: value) }
+        for value in between { house.cluster.append(topic: house.topics.events, key: "\(n)", value: value) }
       }
       try house.run()
     }
@@ -314,10 +308,7 @@ import Testing
     let house = try House()
     for n in 0..<30 { house.send("e\(n)", severity: 5) }
     try house.run()
-    let spec = try #require(house.cluster.spec(house.topics.events))
-    let bus = house.cluster.connect(member: "operator")
-    try bus.deleteTopics([spec.name])
-    try bus.createTopics([spec])
+    try house.makeAgain(house.topics.events)
     #expect { try house.run() } throws: { ($0 as? BusError)?.code == "MADE_AGAIN" }
   }
 
@@ -365,10 +356,7 @@ import Testing
     let house = try House()
     for n in 0..<9 { house.ask("v\(n)", core) }
     try house.run()
-    let spec = try #require(house.cluster.spec(house.topics.requests))
-    let bus = house.cluster.connect(member: "operator")
-    try bus.deleteTopics([spec.name])
-    try bus.createTopics([spec])
+    try house.makeAgain(house.topics.requests)
     house.ask("new", core)
     let error = #expect(throws: BusError.self) { try house.run() }
     #expect(error?.code == "MADE_AGAIN")

@@ -223,9 +223,7 @@ public final class KafkaBus: Bus, @unchecked Sendable {
 
   public func statistics() -> [String: String] { reports.statistics }
 
-  public func complaint() -> BusComplaint? {
-    reports.complaint.map { BusComplaint(ago: ContinuousClock.now - $0.at, words: $0.words) }
-  }
+  public func complaint() -> BusComplaint? { reports.complaint }
 
   public func close() {
     closed.store(true, ordering: .relaxed)

@@ -14,7 +14,7 @@ final class KafkaCallbacks: @unchecked Sendable {
     private let complaints = RepeatedWords()
     private let clock = SystemClock()
     private let latest = Mutex<[String: String]>([:])
-    private let latestComplaint = Mutex<(at: ContinuousClock.Instant, words: String)?>(nil)
+    private let latestComplaint = Mutex<(at: Duration, words: String)?>(nil)
 
     init(log: Log, metrics: Metrics) {
       self.log = log
@@ -24,9 +24,11 @@ final class KafkaCallbacks: @unchecked Sendable {
     }
 
     func keep(complaint: BusError) {
-      latestComplaint.withLock { $0 = (.now, complaint.description) }
+      latestComplaint.withLock { $0 = (clock.elapsed(), complaint.description) }
     }
-    var complaint: (at: ContinuousClock.Instant, words: String)? { latestComplaint.withLock { $0 } }
+    var complaint: BusComplaint? {
+      latestComplaint.withLock { $0 }.map { BusComplaint(ago: clock.elapsed() - $0.at, words: $0.words) }
+    }
 
     /// Logs an error of a client's, once a minute in the same words. All are counted.
     func tell(_ words: String, code: String) {

@@ -9,7 +9,7 @@ extension ChangePublisher {
     guard clock.elapsed() >= nextTopics else { return }
     nextTopics = clock.elapsed() + settings.topicsInterval
     let own = running!.ordered.filter { $0.place.placement == .own && $0.isAlive }.map(\.place.topic)
-    let gone = bus.missing(of: own)
+    let gone = bus.knownMissing(of: own)
     if !gone.isEmpty { try makeAgain(gone) }
   }
 
@@ -18,7 +18,7 @@ extension ChangePublisher {
   func makeAgain(_ gone: [String]) throws(BusError) {
     let streams = running!.ordered.filter { $0.place.placement == .own && gone.contains($0.place.topic) }
     guard streams.count == gone.count else {
-      throw BusError(.recreate, code: Publisher.topicGone, "deleted: \(gone.joined(separator: ", "))")
+      throw BusError.deleted(gone)
     }
     log.error("streams' topics were deleted: they are made again", ("topics", "\(gone)"))
     telemetry.madeAgain(gone.count)
@@ -43,9 +43,7 @@ extension ChangePublisher {
     let out = RecordBatch()
     for stream in streams { append(stream, number, time, to: out) }
     let gone = try seat.transact(out, in: assignment!.epoch)
-    if !gone.isEmpty {
-      throw BusError(.recreate, code: Publisher.topicGone, "deleted: \(gone.joined(separator: ", "))")
-    }
+    if !gone.isEmpty { throw BusError.deleted(gone) }
   }
 
   /// What the stream has told so far, and what it was about to tell, is not continued: a snapshot follows.
@@ -63,7 +61,7 @@ extension ChangePublisher {
   /// has made already is empty, though its stream has counted.
   func beginDeletedAnew(_ running: inout Running) throws(BusError) {
     let own = running.ordered.filter { $0.place.placement == .own && $0.isAlive }
-    let gone = Set(bus.missing(of: own.map(\.place.topic)))
+    let gone = Set(bus.knownMissing(of: own.map(\.place.topic)))
     var begun: [ChangeStream] = []
     for stream in running.ordered where stream.isHistory && stream.isFollowing && stream.seq > 0 {
       let place = TopicPartition(stream.place.topic, stream.place.partition)
