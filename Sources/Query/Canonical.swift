@@ -23,22 +23,14 @@ extension Expression {
 struct Canonicaliser {
   let writer: Writer
   let schema: Schema
-  /// Whether the parts of an AND or OR are merged, sorted and compared, and not just put together.
-  private var merges = true
 
   init(_ schema: Schema) {
     self.schema = schema
-    writer = Writer(schema, remembers: true)
+    writer = Writer(schema)
   }
 
-  /// The diagram needs atoms only in their canonical form: what is merged, sorted and found by texts is for what
-  /// has no diagram, or no need of one.
   func filter(_ filter: Filter) -> Filter {
-    var reader = self
-    reader.merges = false
-    let flat = reader.filter(filter, negated: false)
-    if let form = diagramForm(of: flat) { return form }
-    let merged = self.filter(flat, negated: false)
+    let merged = self.filter(filter, negated: false).filter
     return diagramForm(of: merged) ?? merged
   }
 
@@ -88,11 +80,12 @@ struct Canonicaliser {
     return swap ? .operation(operation, b, a) : .operation(operation, a, b)
   }
 
-  private func precedes(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
+  /// Texts are ASCII, of which the order of characters is that of bytes.
+  private func precedes(_ a: String, _ b: String) -> Bool { a < b }
 
   // MARK: Conditions
 
-  private func filter(_ filter: Filter, negated: Bool) -> Filter {
+  private func filter(_ filter: Filter, negated: Bool) -> Written {
     switch filter {
     case .constant(let answer): .constant(answer != negated)
     case .within(let value, let set): within(expression(value), negated ? set.complement : set)
@@ -109,7 +102,7 @@ struct Canonicaliser {
     }
   }
 
-  private func within(_ value: Expression, _ set: ValueSet) -> Filter {
+  fileprivate func within(_ value: Expression, _ set: ValueSet) -> Written {
     if let constant = value.constant { return .constant(set.contains(constant)) }
     if case .choice(let branches, let last) = value {
       return choice(branches, last) { .within($0, set.inside($0.domain)) }
@@ -117,12 +110,12 @@ struct Canonicaliser {
     // What was computed may have turned out to be a column.
     let set = set.inside(value.domain)
     if set.isEmpty { return .constant(false) }
-    return set.isFull ? .constant(true) : .within(value, set)
+    return set.isFull ? .constant(true) : writer.written(.within(value, set))
   }
 
   /// A condition on a CASE is a CASE of conditions.
   private func choice(_ branches: [Expression.Branch], _ last: Expression, _ test: (Expression) -> Filter)
-    -> Filter
+    -> Written
   {
     let tested = Expression.choice(
       branches.map { Expression.Branch(when: $0.when, then: .condition(test($0.then))) },
@@ -130,26 +123,26 @@ struct Canonicaliser {
     return filter(.holds(tested), negated: false)
   }
 
-  private func relative(_ column: Int, _ set: ValueSet) -> Filter {
+  fileprivate func relative(_ column: Int, _ set: ValueSet) -> Written {
     if set.isEmpty { return .constant(false) }
-    return set.isFull ? .constant(true) : .relative(column, set)
+    return set.isFull ? .constant(true) : writer.written(.relative(column, set))
   }
 
-  private func compare(_ a: Expression, _ relation: Relation, _ b: Expression) -> Filter {
+  fileprivate func compare(_ a: Expression, _ relation: Relation, _ b: Expression) -> Written {
     if relation.isEmpty { return .constant(false) }
     if relation == .always { return .constant(true) }
     if a == b { return .constant(relation.contains(.equal)) }
     if a.constant != nil || b.constant != nil {
       guard case .within(let value, let set) = Filter.comparison(a, relation, b) else {
-        return .comparison(a, relation, b)
+        return writer.written(.comparison(a, relation, b))
       }
       return within(value, set)
     }
     let swap = precedes(writer.text(b), writer.text(a))
-    return swap ? .compare(b, relation.mirrored, a) : .compare(a, relation, b)
+    return writer.written(swap ? .compare(b, relation.mirrored, a) : .compare(a, relation, b))
   }
 
-  private func like(_ value: Expression, _ pattern: LikePattern, _ negated: Bool) -> Filter {
+  private func like(_ value: Expression, _ pattern: LikePattern, _ negated: Bool) -> Written {
     if let literal = pattern.literal {
       let set = ValueSet(of: [.string(literal)], .strings)
       return within(value, negated ? set.complement : set)
@@ -157,140 +150,157 @@ struct Canonicaliser {
     if pattern.matchesAll { return .constant(!negated) }
     if case .choice(let branches, let last) = value {
       let like = choice(branches, last) { .like($0, pattern) }
-      return negated ? filter(.not(like), negated: false) : like
+      return negated ? filter(like.filter, negated: true) : like
     }
     if let text = value.constant?.bytes {
       let matches = pattern.code.withUnsafeBytes { code in text.withUnsafeBytes { matchesLike(code, $0) } }
       return .constant(matches != negated)
     }
-    return negated ? .not(.like(value, pattern)) : .like(value, pattern)
+    let like = writer.written(.like(value, pattern))
+    return negated ? not(like) : like
   }
 
-  private func holds(_ value: Expression, _ negated: Bool) -> Filter {
+  private func holds(_ value: Expression, _ negated: Bool) -> Written {
     if case .condition(let inner) = value { return filter(inner, negated: negated) }
-    return negated ? .not(.holds(value)) : .holds(value)
+    let holds = writer.written(.holds(value))
+    return negated ? not(holds) : holds
+  }
+
+  private func not(_ part: Written) -> Written {
+    writer.written(.not(part.filter), of: [part])
   }
 
   /// Both sides are canonical. A NOT before either moves outwards.
-  private func same(_ a: Filter, _ b: Filter, _ negated: Bool) -> Filter {
-    if case .constant(let answer) = a { return filter(b, negated: answer == negated) }
-    if case .constant(let answer) = b { return filter(a, negated: answer == negated) }
+  private func same(_ a: Written, _ b: Written, _ negated: Bool) -> Written {
+    if case .constant(let answer) = a.filter { return filter(b.filter, negated: answer == negated) }
+    if case .constant(let answer) = b.filter { return filter(a.filter, negated: answer == negated) }
     let (x, flippedX) = positive(a)
     let (y, flippedY) = positive(b)
     let negated = negated != (flippedX != flippedY)
-    if x == y { return .constant(!negated) }
-    if !merges { return negated ? .not(.same(x, y)) : .same(x, y) }
-    let pair: Filter = precedes(writer.text(y), writer.text(x)) ? .same(y, x) : .same(x, y)
-    return negated ? .not(pair) : pair
+    if x.text == y.text { return .constant(!negated) }
+    let sides = precedes(y.text, x.text) ? [y, x] : [x, y]
+    let pair = writer.written(.same(sides[0].filter, sides[1].filter), of: sides)
+    return negated ? not(pair) : pair
   }
 
   /// A canonical filter or its negation, whichever has less NOT; and whether it is the negation.
-  private func positive(_ filter: Filter) -> (Filter, flipped: Bool) {
-    switch filter {
-    case .not(let inner): (inner, true)
-    case .within(let value, let set) where set.startsInside: (.within(value, set.complement), true)
-    case .relative(let column, let set) where set.startsInside: (.relative(column, set.complement), true)
+  private func positive(_ part: Written) -> (Written, flipped: Bool) {
+    switch part.filter {
+    case .not: (part.parts[0], true)
+    case .within(let value, let set) where set.startsInside:
+      (writer.written(.within(value, set.complement)), true)
+    case .relative(let column, let set) where set.startsInside:
+      (writer.written(.relative(column, set.complement)), true)
     case .compare(let a, let relation, let b) where relation.contains(.less):
-      (.compare(a, relation.complement, b), true)
-    default: (filter, false)
+      (writer.written(.compare(a, relation.complement, b)), true)
+    default: (part, false)
     }
   }
 
   // MARK: AND and OR
 
   /// The conjunction or disjunction of canonical parts.
-  func junction(_ parts: [Filter], isAnd: Bool) -> Filter {
-    if !merges { return flattened(parts, isAnd: isAnd) }
+  func junction(_ parts: [Written], isAnd: Bool) -> Written {
     var merger = Merger(isAnd: isAnd)
     for part in parts { merger.add(part) }
     guard let merged = merger.merged(self) else { return .constant(!isAnd) }
-    var byText: [String: Filter] = [:]
-    for part in merged { byText[writer.text(part)] = part }
-    let all = byText.values.allSatisfy(\.isBare) ? [] : Set(byText.values)
-    if hasOpposites(all) { return .constant(!isAnd) }
-    let kept = all.isEmpty ? byText : byText.filter { !isAbsorbed($0.value, by: all, isAnd: isAnd) }
-    return joined(kept.sorted { precedes($0.key, $1.key) }.map(\.value), isAnd: isAnd)
+    let all = SortedParts(merged)
+    if all.hasOpposites { return .constant(!isAnd) }
+    let kept = all.parts.filter { !all.absorb($0, isAnd: isAnd) }
+    switch kept.count {
+    case 0: return .constant(isAnd)
+    case 1: return kept[0]
+    default:
+      let filters = kept.map(\.filter)
+      return writer.written(isAnd ? .and(filters) : .or(filters), of: kept)
+    }
+  }
+}
+
+/// Parts of one AND or OR in the order of their texts, each once.
+private struct SortedParts {
+  let parts: [Written]
+
+  init(_ parts: [Written]) {
+    var sorted: [Written] = []
+    for part in parts.sorted(by: { $0.text < $1.text }) where part.text != sorted.last?.text {
+      sorted.append(part)
+    }
+    self.parts = sorted
   }
 
-  private func flattened(_ parts: [Filter], isAnd: Bool) -> Filter {
-    var flat: [Filter] = []
-    for part in parts {
-      switch part {
-      case .constant(let answer): if answer != isAnd { return part }
-      case .and(let inner) where isAnd: flat += inner
-      case .or(let inner) where !isAnd: flat += inner
-      default: flat.append(part)
-      }
+  private func contains(_ text: String) -> Bool {
+    var (low, high) = (0, parts.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if parts[middle].text < text { low = middle + 1 } else { high = middle }
     }
-    return joined(flat, isAnd: isAnd)
-  }
-
-  private func joined(_ parts: [Filter], isAnd: Bool) -> Filter {
-    switch parts.count {
-    case 0: .constant(isAnd)
-    case 1: parts[0]
-    default: isAnd ? .and(parts) : .or(parts)
-    }
+    return low < parts.count && parts[low].text == text
   }
 
   /// x and NOT x.
-  private func hasOpposites(_ parts: Set<Filter>) -> Bool {
+  var hasOpposites: Bool {
     parts.contains { part in
-      guard case .not(let inner) = part else { return false }
-      return parts.contains(inner)
+      guard case .not = part.filter else { return false }
+      return contains(part.parts[0].text)
     }
   }
 
   /// x AND (x OR y) is x; x OR (x AND y) is x.
-  private func isAbsorbed(_ part: Filter, by parts: Set<Filter>, isAnd: Bool) -> Bool {
-    let inner: [Filter]
-    switch part {
-    case .or(let filters) where isAnd: inner = filters
-    case .and(let filters) where !isAnd: inner = filters
-    default: return false
-    }
-    return inner.contains { parts.contains($0) }
-  }
-}
-
-extension Filter {
-  /// Nothing in it can be the opposite of another part, or be absorbed by one.
-  fileprivate var isBare: Bool {
-    switch self {
-    case .not, .and, .or: false
-    default: true
+  func absorb(_ part: Written, isAnd: Bool) -> Bool {
+    switch part.filter {
+    case .or where isAnd: part.parts.contains { contains($0.text) }
+    case .and where !isAnd: part.parts.contains { contains($0.text) }
+    default: false
     }
   }
 }
 
 /// Gathers the parts of one AND or OR and merges what speaks of the same values.
 private struct Merger {
-  private struct Pair: Hashable {
-    let a: Expression
-    let b: Expression
-  }
-
   let isAnd: Bool
-  private var sets: [Expression: [ValueSet]] = [:]
-  private var relativeSets: [Int: [ValueSet]] = [:]
-  private var relations: [Pair: Relation] = [:]
-  private var others: [Filter] = []
+  private var bySubject: [Variables.Subject: [Written]] = [:]
+  private var others: [Written] = []
   private var decided = false
 
   init(isAnd: Bool) { self.isAnd = isAnd }
 
-  mutating func add(_ part: Filter) {
-    switch part {
-    case .and(let inner) where isAnd: for part in inner { add(part) }
-    case .or(let inner) where !isAnd: for part in inner { add(part) }
+  mutating func add(_ part: Written) {
+    switch part.filter {
+    case .and where isAnd: for part in part.parts { add(part) }
+    case .or where !isAnd: for part in part.parts { add(part) }
     case .constant(let answer): if answer != isAnd { decided = true }
-    case .within(let value, let set): sets[value, default: []].append(set)
-    case .relative(let column, let set): relativeSets[column, default: []].append(set)
-    case .compare(let a, let relation, let b):
-      let pair = Pair(a: a, b: b)
-      relations[pair] =
-        relations[pair].map { isAnd ? $0.intersection(relation) : $0.union(relation) } ?? relation
+    case .within, .relative, .compare: bySubject[Variables.Subject(part.filter), default: []].append(part)
     default: others.append(part)
+    }
+  }
+
+  /// The merged parts in no order; nil if one of them decides the whole.
+  func merged(_ canonicaliser: Canonicaliser) -> [Written]? {
+    if decided { return nil }
+    var parts = others
+    for several in bySubject.values {
+      let part = several.count == 1 ? several[0] : merged(several, canonicaliser)
+      guard case .constant(let answer) = part.filter else {
+        parts.append(part)
+        continue
+      }
+      if answer != isAnd { return nil }
+    }
+    return parts
+  }
+
+  /// Parts about the same values as one.
+  private func merged(_ parts: [Written], _ canonicaliser: Canonicaliser) -> Written {
+    switch parts[0].filter {
+    case .within(let value, _): canonicaliser.within(value, combined(parts.compactMap(\.filter.set)[...]))
+    case .relative(let column, _):
+      canonicaliser.relative(column, combined(parts.compactMap(\.filter.set)[...]))
+    case .compare(let a, let first, let b):
+      canonicaliser.compare(
+        a, parts.compactMap(\.filter.relation).reduce(first) { isAnd ? $0.intersection($1) : $0.union($1) }, b
+      )
+    default: parts[0]
     }
   }
 
@@ -301,29 +311,19 @@ private struct Merger {
     let (a, b) = (combined(sets[..<middle]), combined(sets[middle...]))
     return isAnd ? a.intersection(b) : a.union(b)
   }
+}
 
-  private func decides(_ set: ValueSet) -> Bool { isAnd ? set.isEmpty : set.isFull }
-  private func isIdle(_ set: ValueSet) -> Bool { isAnd ? set.isFull : set.isEmpty }
+extension Filter {
+  fileprivate var set: ValueSet? {
+    switch self {
+    case .within(_, let set), .relative(_, let set): set
+    default: nil
+    }
+  }
 
-  /// The merged parts in no order; nil if one of them decides the whole.
-  func merged(_ canonicaliser: Canonicaliser) -> [Filter]? {
-    if decided { return nil }
-    var parts = others
-    for (value, several) in sets {
-      let set = combined(several[...])
-      if decides(set) { return nil }
-      if !isIdle(set) { parts.append(.within(value, set)) }
-    }
-    for (column, several) in relativeSets {
-      let set = combined(several[...])
-      if decides(set) { return nil }
-      if !isIdle(set) { parts.append(.relative(column, set)) }
-    }
-    for (pair, relation) in relations {
-      if relation == (isAnd ? [] : .always) { return nil }
-      if relation != (isAnd ? .always : []) { parts.append(.compare(pair.a, relation, pair.b)) }
-    }
-    return parts
+  fileprivate var relation: Relation? {
+    if case .compare(_, let relation, _) = self { return relation }
+    return nil
   }
 }
 

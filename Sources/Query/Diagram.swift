@@ -8,7 +8,8 @@ struct Diagram {
   static let always: Node = 1
 
   enum Operation: UInt64 {
-    case and, or, andNot
+    case and = 1
+    case or, andNot
   }
 
   /// How many values each variable has, in their order: a variable's number is its level.
@@ -16,20 +17,36 @@ struct Diagram {
   /// By node.
   private(set) var levels: [Int]
   private var starts: [Int]
+  private var hashes: [UInt64] = [0, 0]
   private var branches: [Node] = []
-  private var nodes = HashIndex()
-  private var results = HashIndex()
-  private var resultKeys: [UInt64] = []
-  private var resultNodes: [Node] = []
-  /// The branches of nodes that are being made.
-  private var pending: [Node] = []
+  /// Nodes by their hashes, with twice the places that they may need; 0: none.
+  private var places = [Node](repeating: 0, count: QueryLimits.diagramNodesMax * 2)
+  private var results = [Result](repeating: Result(), count: Self.resultsMax)
+  /// The branches of the nodes that are being made, one of a level at most.
+  private var pending: [Node]
+  /// By level, where they are.
+  private let pendingStarts: [Int]
   private var steps = 0
   private(set) var isExhausted = false
+
+  /// What an operation on two nodes gave. Where two meet, the later one stays.
+  private struct Result {
+    var key: UInt64 = 0
+    var node: Node = 0
+  }
+
+  private static let resultsMax = 4_096
 
   init(widths: [Int]) {
     self.widths = widths
     levels = [widths.count, widths.count]
     starts = [0, 0]
+    var total = 0
+    pendingStarts = widths.map { width in
+      defer { total += width }
+      return total
+    }
+    pending = [Node](repeating: Self.never, count: total)
   }
 
   // MARK: Nodes
@@ -50,45 +67,54 @@ struct Diagram {
     node(level) { _, value in mask >> UInt64(value) & 1 == 1 ? Self.always : Self.never }
   }
 
-  /// The node that goes on as `branch` says for each value of its variable.
+  /// The node that goes on as `branch` says for each value of its variable: to nodes of later ones.
+  @inline(__always)
   mutating func node(_ level: Int, branch: (inout Diagram, Int) -> Node) -> Node {
-    let first = pending.count
-    for value in 0..<widths[level] {
-      let next = branch(&self, value)
-      pending.append(next)
-    }
-    return finished(level, first)
+    let first = pendingStarts[level]
+    for value in 0..<widths[level] { pending[first + value] = branch(&self, value) }
+    return finished(level)
   }
 
-  /// The node with the branches that are pending from `first` on, which are taken off.
-  private mutating func finished(_ level: Int, _ first: Int) -> Node {
-    defer { pending.removeLast(pending.count - first) }
+  /// The node with the branches that are pending of a level.
+  private mutating func finished(_ level: Int) -> Node {
     if isExhausted { return Self.never }
+    let (first, end) = (pendingStarts[level], pendingStarts[level] + widths[level])
     var hash = UInt64(level)
     var isSame = true
-    for at in first..<pending.count {
-      hash = HashIndex.mixed(hash ^ UInt64(pending[at]))
+    for at in first..<end {
+      hash = Self.mixed(hash ^ UInt64(pending[at]))
       if pending[at] != pending[first] { isSame = false }
     }
     if isSame { return pending[first] }
-    var slot = nodes.slot(hash)
-    while let candidate = nodes[slot] {
-      if nodes.hashes[slot] == hash, isPending(candidate, level, first) { return Node(candidate) }
-      slot = nodes.next(slot)
+    var place = Int(truncatingIfNeeded: hash) & (places.count - 1)
+    while places[place] != 0 {
+      let known = Int(places[place])
+      if hashes[known] == hash, isPending(known, level, first) { return Node(known) }
+      place = (place + 1) & (places.count - 1)
     }
-    if levels.count == QueryLimits.diagramNodesMax { isExhausted = true }
-    nodes.insert(hash, levels.count)
+    if levels.count == QueryLimits.diagramNodesMax {
+      isExhausted = true
+      return Self.never
+    }
+    places[place] = Node(levels.count)
     levels.append(level)
     starts.append(branches.count)
-    for at in first..<pending.count { branches.append(pending[at]) }
+    hashes.append(hash)
+    branches += pending[first..<end]
     return Node(levels.count - 1)
   }
 
-  private func isPending(_ candidate: Int, _ level: Int, _ first: Int) -> Bool {
-    if levels[candidate] != level { return false }
-    let start = starts[candidate]
+  private func isPending(_ known: Int, _ level: Int, _ first: Int) -> Bool {
+    if levels[known] != level { return false }
+    let start = starts[known]
     for value in 0..<widths[level] where branches[start + value] != pending[first + value] { return false }
     return true
+  }
+
+  @inline(__always)
+  private static func mixed(_ value: UInt64) -> UInt64 {
+    let product = value &* 0x9E37_79B9_7F4A_7C15
+    return product ^ (product >> 29)
   }
 
   // MARK: Operations
@@ -99,6 +125,7 @@ struct Diagram {
   mutating func not(_ a: Node) -> Node { apply(.andNot, Self.always, a) }
   mutating func implies(_ a: Node, _ b: Node) -> Bool { a == b || andNot(a, b) == Self.never }
 
+  @inline(__always)
   private static func trivial(_ operation: Operation, _ a: Node, _ b: Node) -> Node? {
     switch operation {
     case .and:
@@ -116,27 +143,24 @@ struct Diagram {
   private mutating func apply(_ operation: Operation, _ a: Node, _ b: Node) -> Node {
     if let answer = Self.trivial(operation, a, b) { return answer }
     if isExhausted { return Self.never }
+    // No operation is 0, so no key is.
     let key = operation.rawValue << 62 | UInt64(a) << 31 | UInt64(b)
-    let hash = HashIndex.mixed(key)
-    var slot = results.slot(hash)
-    while let known = results[slot] {
-      if resultKeys[known] == key { return resultNodes[known] }
-      slot = results.next(slot)
-    }
-    let level = min(levels[Int(a)], levels[Int(b)])
-    let first = pending.count
-    let width = widths[level]
+    let place = Int(truncatingIfNeeded: Self.mixed(key)) & (Self.resultsMax - 1)
+    if results[place].key == key { return results[place].node }
+    let (levelA, levelB) = (levels[Int(a)], levels[Int(b)])
+    let level = min(levelA, levelB)
+    let (first, width) = (pendingStarts[level], widths[level])
+    let (startA, startB) = (starts[Int(a)], starts[Int(b)])
     steps += width
     if steps > QueryLimits.diagramStepsMax { isExhausted = true }
     for value in 0..<width {
-      let next = apply(operation, branch(a, level, value), branch(b, level, value))
-      pending.append(next)
+      let nextA = levelA == level ? branches[startA + value] : a
+      let nextB = levelB == level ? branches[startB + value] : b
+      pending[first + value] = apply(operation, nextA, nextB)
     }
-    let result = finished(level, first)
-    results.insert(hash, resultKeys.count)
-    resultKeys.append(key)
-    resultNodes.append(result)
-    return result
+    let node = finished(level)
+    results[place] = Result(key: key, node: node)
+    return node
   }
 
   // MARK: Questions
@@ -214,52 +238,5 @@ struct Diagram {
       waiting += branches(node)
     }
     return found
-  }
-}
-
-/// Numbers that are found again by their hashes; what they stand for lies elsewhere.
-private struct HashIndex {
-  private var numbers: [Int32]
-  private(set) var hashes: [UInt64]
-  private var count = 0
-
-  init() {
-    numbers = [Int32](repeating: -1, count: 256)
-    hashes = [UInt64](repeating: 0, count: 256)
-  }
-
-  @inline(__always)
-  static func mixed(_ value: UInt64) -> UInt64 {
-    let product = value &* 0x9E37_79B9_7F4A_7C15
-    return product ^ (product >> 29)
-  }
-
-  /// Where to begin to look; `next` is where to go on, until there is no number.
-  @inline(__always)
-  func slot(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (numbers.count - 1) }
-
-  @inline(__always)
-  func next(_ slot: Int) -> Int { (slot + 1) & (numbers.count - 1) }
-
-  @inline(__always)
-  subscript(slot: Int) -> Int? { numbers[slot] < 0 ? nil : Int(numbers[slot]) }
-
-  mutating func insert(_ hash: UInt64, _ number: Int) {
-    if (count + 1) * 2 > numbers.count { grow() }
-    count += 1
-    place(hash, Int32(number))
-  }
-
-  private mutating func place(_ hash: UInt64, _ number: Int32) {
-    var at = slot(hash)
-    while numbers[at] >= 0 { at = next(at) }
-    (numbers[at], hashes[at]) = (number, hash)
-  }
-
-  private mutating func grow() {
-    let old = (numbers, hashes)
-    numbers = [Int32](repeating: -1, count: old.0.count * 4)
-    hashes = [UInt64](repeating: 0, count: old.0.count * 4)
-    for (i, number) in old.0.enumerated() where number >= 0 { place(old.1[i], number) }
   }
 }

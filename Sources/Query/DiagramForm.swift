@@ -45,7 +45,7 @@ private struct DiagramReader {
 
   mutating func form(of filter: Filter) -> Filter? {
     let root = node(filter)
-    let form = form(root)
+    let form = form(root)?.filter
     return diagram.isExhausted ? nil : form
   }
 
@@ -79,7 +79,7 @@ private struct DiagramReader {
 
   /// First single atoms that are factors or terms of the whole, then parts that share no variable, and what
   /// cannot be taken apart as an OR of ANDs or an AND of ORs, whichever has fewer atoms.
-  private mutating func form(_ node: Diagram.Node) -> Filter? {
+  private mutating func form(_ node: Diagram.Node) -> Written? {
     if diagram.isExhausted { return nil }
     if node <= Diagram.always { return .constant(node == Diagram.always) }
     for absorbing in [Diagram.never, Diagram.always] {
@@ -88,7 +88,7 @@ private struct DiagramReader {
       let rest = diagram.rest(of: node, without: literals, absorbing: absorbing)
       guard let form = form(rest) else { return nil }
       return canonicaliser.junction(
-        literals.map(variables.filter) + [form], isAnd: absorbing == Diagram.never)
+        literals.map(written) + [form], isAnd: absorbing == Diagram.never)
     }
     let inverse = diagram.not(node)
     let terms = diagram.cover(node, node)?.terms
@@ -98,10 +98,10 @@ private struct DiagramReader {
   }
 
   /// The parts of an AND (given by the terms of its negation) or of an OR that share no variable.
-  private mutating func apart(_ terms: [Cover.Term]?, isAnd: Bool) -> Filter? {
+  private mutating func apart(_ terms: [Cover.Term]?, isAnd: Bool) -> Written? {
     let components = Diagram.components(terms ?? [])
     if components.count < 2 { return nil }
-    var parts: [Filter] = []
+    var parts: [Written] = []
     for component in components {
       let node = component.reduce(Diagram.never) { diagram.or($0, self.node($1)) }
       guard let part = form(isAnd ? diagram.not(node) : node) else { return nil }
@@ -116,19 +116,23 @@ private struct DiagramReader {
     }
   }
 
-  private func shorter(_ terms: [Cover.Term]?, _ clauses: [Cover.Term]?) -> Filter? {
+  private func shorter(_ terms: [Cover.Term]?, _ clauses: [Cover.Term]?) -> Written? {
     func atoms(_ terms: [Cover.Term]?) -> Int { terms.map { $0.reduce(0) { $0 + $1.count } } ?? .max }
     if let terms, atoms(terms) <= atoms(clauses) {
-      let parts = terms.map { canonicaliser.junction($0.map(variables.filter), isAnd: true) }
+      let parts = terms.map { canonicaliser.junction($0.map(written), isAnd: true) }
       return canonicaliser.junction(parts, isAnd: false)
     }
     guard let clauses else { return nil }
     let parts = clauses.map { clause in
       canonicaliser.junction(
         clause.map {
-          variables.filter(Diagram.Literal(level: $0.level, mask: diagram.inverse($0.mask, $0.level)))
+          written(Diagram.Literal(level: $0.level, mask: diagram.inverse($0.mask, $0.level)))
         }, isAnd: false)
     }
     return canonicaliser.junction(parts, isAnd: true)
+  }
+
+  private func written(_ literal: Diagram.Literal) -> Written {
+    canonicaliser.writer.written(variables.filter(literal))
   }
 }

@@ -62,7 +62,7 @@ struct Variables {
 }
 
 extension Variables.Subject {
-  fileprivate init(_ atom: Filter) {
+  init(_ atom: Filter) {
     switch atom {
     case .within(let value, _): self = .value(value)
     case .relative(let column, _): self = .clock(column)

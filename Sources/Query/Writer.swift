@@ -1,21 +1,24 @@
 import Events
 
+/// A filter and its text, by which canonical parts are ordered and told apart.
+struct Written {
+  let filter: Filter
+  let text: String
+  /// What AND, OR, NOT and an equation are made of.
+  let parts: [Written]
+
+  static func constant(_ answer: Bool) -> Written {
+    Written(filter: .constant(answer), text: answer ? "TRUE" : "FALSE", parts: [])
+  }
+}
+
 /// Writes trees as SQL, in ASCII. What it writes is read back as the same tree.
 struct Writer {
   private let schema: Schema
   private let names: [String]
-  private let remembered: Remembered?
 
-  /// Texts of what is made of several conditions: who writes a filter's parts and then the whole, level by level,
-  /// writes each once.
-  private final class Remembered {
-    var texts: [Filter: String] = [:]
-  }
-
-  /// `remembers`: for one filter, whose parts are written again and again.
-  init(_ schema: Schema, remembers: Bool = false) {
+  init(_ schema: Schema) {
     self.schema = schema
-    remembered = remembers ? Remembered() : nil
     names = schema.columns.map { Self.name($0.name) }
   }
 
@@ -143,19 +146,23 @@ struct Writer {
 
   // MARK: Conditions
 
-  func text(_ filter: Filter) -> String {
+  func text(_ filter: Filter) -> String { written(filter).text }
+
+  func written(_ filter: Filter) -> Written {
     switch filter {
-    case .same, .not(.same), .and, .or:
-      guard let remembered else { return written(filter) }
-      if let known = remembered.texts[filter] { return known }
-      let text = written(filter)
-      remembered.texts[filter] = text
-      return text
-    default: return written(filter)
+    case .same(let a, let b): written(filter, of: [written(a), written(b)])
+    case .not(let inner): written(filter, of: [written(inner)])
+    case .and(let parts), .or(let parts): written(filter, of: parts.map(written))
+    default: written(filter, of: [])
     }
   }
 
-  private func written(_ filter: Filter) -> String {
+  /// The same from the texts of its parts.
+  func written(_ filter: Filter, of parts: [Written]) -> Written {
+    Written(filter: filter, text: text(filter, of: parts), parts: parts)
+  }
+
+  private func text(_ filter: Filter, of parts: [Written]) -> String {
     switch filter {
     case .constant(let answer): answer ? "TRUE" : "FALSE"
     case .within(let value, let set): text(operand(value), set, Self.text)
@@ -163,22 +170,22 @@ struct Writer {
     case .compare(let a, let relation, let b): "\(operand(a)) \(relation.text) \(operand(b))"
     case .like(let value, let pattern): text(value, "LIKE", pattern)
     case .holds(let value): text(value)
-    case .same(let a, let b): "(\(text(a))) = (\(text(b)))"
+    case .same: "(\(parts[0].text)) = (\(parts[1].text))"
     case .not(.like(let value, let pattern)): text(value, "NOT LIKE", pattern)
-    case .not(.same(let a, let b)): "(\(text(a))) <> (\(text(b)))"
-    case .not(let inner): "NOT \(part(inner))"
-    case .and(let parts): parts.map(part).joined(separator: " AND ")
-    case .or(let parts): parts.map(part).joined(separator: " OR ")
+    case .not(.same): "(\(parts[0].parts[0].text)) <> (\(parts[0].parts[1].text))"
+    case .not: "NOT \(enclosed(parts[0]))"
+    case .and: parts.map(enclosed).joined(separator: " AND ")
+    case .or: parts.map(enclosed).joined(separator: " OR ")
     }
   }
 
   /// In parentheses where AND or OR would tear it apart.
-  private func part(_ filter: Filter) -> String {
-    switch filter {
-    case .and, .or: "(\(text(filter)))"
-    case .within(_, let set) where !isOnePiece(set): "(\(text(filter)))"
-    case .relative(_, let set) where !isOnePiece(set): "(\(text(filter)))"
-    default: text(filter)
+  private func enclosed(_ part: Written) -> String {
+    switch part.filter {
+    case .and, .or: "(\(part.text))"
+    case .within(_, let set) where !isOnePiece(set): "(\(part.text))"
+    case .relative(_, let set) where !isOnePiece(set): "(\(part.text))"
+    default: part.text
     }
   }
 
@@ -200,9 +207,9 @@ struct Writer {
     return "NOW() \(offset < 0 ? "-" : "+") \(offset.magnitude)"
   }
 
-  private typealias Written = (Constant) -> String
+  private typealias Spelling = (Constant) -> String
 
-  private func text(_ value: String, _ set: ValueSet, _ written: Written) -> String {
+  private func text(_ value: String, _ set: ValueSet, _ written: Spelling) -> String {
     if let points = set.points { return text(value, points, one: "=", several: "IN", written) }
     if let points = set.complement.points {
       return text(value, points, one: "<>", several: "NOT IN", written)
@@ -222,7 +229,7 @@ struct Writer {
     return texts.joined(separator: " OR ")
   }
 
-  private func text(_ value: String, _ points: [Constant], one: String, several: String, _ written: Written)
+  private func text(_ value: String, _ points: [Constant], one: String, several: String, _ written: Spelling)
     -> String
   {
     if points.count == 1 { return "\(value) \(one) \(written(points[0]))" }
@@ -232,7 +239,7 @@ struct Writer {
   /// One interval; an end that is nil is open.
   private func text(
     _ value: String, from low: ValueSet.Cut?, to high: ValueSet.Cut?, _ domain: ValueSet.Domain,
-    _ written: Written
+    _ written: Spelling
   )
     -> String
   {
