@@ -203,13 +203,14 @@ final class Trial: Catalog {
 
   private func turnOver() throws {
     let step = max(1, filters.count / sizes.turnover)
+    let living = living.map { (key: rows[$0]!.key, cells: rows[$0]!.cells) }
     for number in stride(from: 0, to: filters.count, by: step) {
       let stream = try stream(number)
       let began = scan_spent()
       engine.remove(stream: stream.id)
       let gone = scan_spent()
       try engine.add(stream: stream.id, set: stream.set, view: stream.view) { body in
-        for row in living { body(rows[row]!.key, rows[row]!.cells) }
+        for row in living { body(row.key, row.cells) }
       }
       result.drops.append(gone - began)
       result.adds.append(scan_spent() - gone)

@@ -80,11 +80,15 @@ public final class Engine {
       begun[place].streams.append(stream)
     }
     for set in begun where setsByID[set.set] == nil { clock.add(set.clockTests) }
+    let counts = evaluate(&begun, forEachRow)
     var failures: [String: EngineError] = [:]
-    for (set, count) in zip(begun, evaluate(begun, forEachRow)) {
+    for (set, count) in zip(begun, counts) {
       let isNew = setsByID[set.set] == nil
       take(set, count, &failures)
-      if isNew && setsByID[set.set] == nil { clock.remove(set.clockTests) }
+      if isNew && setsByID[set.set] == nil {
+        clock.remove(set.clockTests)
+        if let record = set.record { index.free(record) }
+      }
     }
     return failures
   }
@@ -102,6 +106,8 @@ public final class Engine {
     let filter: Filter
     let clockTests: [Filter.ClockTest]
     var streams: [Stream] = []
+    /// The filter's, if it was made already and is not in the index.
+    var record: FilterRecord?
 
     init(set: String, filter: Filter) {
       self.set = set
@@ -122,17 +128,19 @@ public final class Engine {
     }
   }
 
-  /// Shows all rows to streams that begin; returns how many rows each filter has. Many comparisons get an index
-  /// of their own for it.
+  /// Shows all rows to streams that begin; returns how many rows each filter has. Many comparisons of several
+  /// filters get an index of their own for it.
   private func evaluate(
-    _ begun: [Beginning], _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void
+    _ begun: inout [Beginning], _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void
   ) -> [Int64] {
-    if begun.reduce(0, { $0 + $1.filter.comparisonCount }) < Self.scanMax { return scan(begun, forEachRow) }
+    if begun.count == 1 || begun.reduce(0, { $0 + $1.filter.comparisonCount }) < Self.scanMax {
+      return scan(&begun, forEachRow)
+    }
     let theirs = FilterIndex(rows: rows)
     theirs.now = now
     clock.willBegin(now: now)
     for set in begun { _ = theirs.insert(set.filter, observed: set.observed, count: 0) }
-    forEachRow { key, row in
+    forEachRow { [begun] key, row in
       clock.begin(key, row)
       theirs.apply(before: nil, after: row, changed: ColumnSet()) { move in
         begun[Int(move.filter)].show(key, row, strings)
@@ -145,14 +153,17 @@ public final class Engine {
   private static let scanMax = 24
 
   private func scan(
-    _ begun: [Beginning], _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void
+    _ begun: inout [Beginning], _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void
   ) -> [Int64] {
-    let filters = begun.map { CompiledFilter($0.filter) }
+    for i in begun.indices where setsByID[begun[i].set] == nil {
+      begun[i].record = index.makeRecord(begun[i].filter, observed: begun[i].observed)
+    }
+    let records = begun.map { $0.record ?? index.record(setsByID[$0.set]!.number) }
     var counts = begun.map { _ in Int64(0) }
     clock.willBegin(now: now)
-    forEachRow { key, row in
+    forEachRow { [begun] key, row in
       clock.begin(key, row)
-      for i in begun.indices where filters[i].matches(row, strings, now) {
+      for i in begun.indices where index.passes(row, records[i]) {
         counts[i] += 1
         begun[i].show(key, row, strings)
       }
@@ -185,7 +196,8 @@ public final class Engine {
   }
 
   private func makeSet(_ begun: Beginning, _ count: Int64) -> RequestSet {
-    let number = index.insert(begun.filter, observed: begun.observed, count: count)
+    let record = begun.record ?? index.makeRecord(begun.filter, observed: begun.observed)
+    let number = index.insert(record, count: count)
     let set = RequestSet(id: begun.set, number: number, clockTests: begun.clockTests)
     set.observed = begun.observed
     setsByID[begun.set] = set

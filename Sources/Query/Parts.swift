@@ -100,9 +100,11 @@ extension Filter {
 }
 
 private func columnsUsed(by walk: ((Filter) -> Void, (Expression) -> Void) -> Void) -> [Int] {
-  var columns: Set<Int> = []
+  var columns: [Int] = []
   walk(
-    { if case .relative(let column, _) = $0 { columns.insert(column) } },
-    { if case .column(let column, _) = $0 { columns.insert(column) } })
-  return columns.sorted()
+    { if case .relative(let column, _) = $0 { columns.append(column) } },
+    { if case .column(let column, _) = $0 { columns.append(column) } })
+  if columns.count < 2 { return columns }
+  columns.sort()
+  return columns.indices.filter { $0 == 0 || columns[$0] != columns[$0 - 1] }.map { columns[$0] }
 }

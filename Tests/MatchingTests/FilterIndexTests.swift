@@ -108,11 +108,38 @@ struct FilterIndexTests {
     #expect(town.index.accessPath(of: number) == "t = 'b' (hash), then s LIKE '%er 1%' (gram)")
   }
 
+  @Test func `what was computed of a string is remembered, until another takes its place`() {
+    let strings = StringTable()
+    let memo = StringMemo(strings)
+    let (first, second) = (memo.newNumber(), memo.newNumber())
+    let code = "a text".utf8.withContiguousStorageIfAvailable { strings.intern(UnsafeRawBufferPointer($0)) }!
+    var computed: [UInt64] = []
+    func ask(_ number: UInt64, _ code: StringTable.Code) -> Cell {
+      memo.value(number, code, isString: false) {
+        computed.append(number)
+        return Cell(number)
+      }
+    }
+    #expect((ask(first, code), ask(second, code)) == (1, 2))
+    #expect((ask(first, code), ask(second, code)) == (1, 2))
+    #expect(computed == [1, 2])
+    // The memo holds a share: no other string is given the code meanwhile.
+    strings.release(code)
+    #expect(strings.string(code) == "a text")
+    for _ in 0..<1_000_000 { _ = ask(memo.newNumber(), code) }
+    _ = ask(first, code)
+    #expect(computed.last == first)
+    for _ in 0..<1_000_002 { memo.release() }
+    #expect(strings.count == 0)
+    #expect(memo.bytesHeld == 0)
+  }
+
   @Test(arguments: 0..<UInt64(4))
   func `a text is found wherever it is, and nowhere else`(_ seed: UInt64) {
     var generator = Generator(seed: seed)
     let (store, strings) = (RowStore(schema: samples, strings: StringTable()), StringTable())
-    let context = MatchContext(strings: .passUnretained(strings), now: 0)
+    let memo = StringMemo(strings)
+    let context = MatchContext(strings: .passUnretained(strings), memo: .passUnretained(memo), now: 0)
     func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in [0, 1, 97, 255][generator.below(4)] } }
     for _ in 0..<5_000 {
       let (text, wanted) = (bytes(generator.below(40)), bytes(1 + generator.below(4)))
@@ -305,7 +332,14 @@ private final class IndexTown {
     let number = generator.pick(["a", "a", "b", "r", "q", "at"])
     let not = generator.below(6) == 0 ? "NOT " : ""
     let name = { Generator.quoted(self.name()) }
-    switch generator.below(15) {
+    switch generator.below(16) {
+    case 15:
+      return generator.pick([
+        "LENGTH(\(text)) \(generator.pick(["<", ">="])) \(generator.below(9))",
+        "\(text) \(not)LIKE '%\(piece())_%\(piece())%'",
+        "LOWER(\(text)) < UPPER(\(text))",
+        "\(text) \(not)LIKE '\(String(repeating: "_", count: generator.below(9)))'",
+      ])
     case 12:
       let value = generator.pick([
         "LOWER(s)", "UPPER(t)", "SUBSTR(s, 1, 3)", "SUBSTR(t, 2, 4)", "LOWER(UPPER(s))",

@@ -12,6 +12,8 @@ final class ComputedColumns {
     let compiled: CompiledExpression
     /// The table's column that it reads.
     let source: Int
+    /// In the memo.
+    let number: UInt64
     /// Tests that read it.
     var users = 0
   }
@@ -23,7 +25,7 @@ final class ComputedColumns {
   /// The images of the change under way. Shares in their computed strings are held meanwhile.
   private let before: UnsafeMutablePointer<Cell>
   private let after: UnsafeMutablePointer<Cell>
-  private var memo: StringMemo?
+  let memo: StringMemo
 
   /// Distinct values; filters with further ones are evaluated. Each costs a look at the memo for a change of
   /// its source.
@@ -33,6 +35,7 @@ final class ComputedColumns {
 
   init(rows: RowStore) {
     self.rows = rows
+    memo = StringMemo(rows.strings)
     widthMax = min(rows.width + Self.countMax, Schema.columnsMax)
     before = .allocate(capacity: widthMax)
     after = .allocate(capacity: widthMax)
@@ -43,8 +46,7 @@ final class ComputedColumns {
     after.deallocate()
   }
 
-  @inline(__always) var isEmpty: Bool { memo == nil }
-  var bytesHeld: Int { memo == nil ? 0 : StringMemo.bytes }
+  @inline(__always) var isEmpty: Bool { numbers.isEmpty }
 
   // MARK: Columns
 
@@ -57,9 +59,9 @@ final class ComputedColumns {
     let place = columns.firstIndex { $0 == nil } ?? columns.count
     if rows.width + place >= widthMax { return nil }
     if place == columns.count { columns.append(nil) }
-    columns[place] = Column(value: value, compiled: CompiledExpression(value), source: sources[0])
+    columns[place] = Column(
+      value: value, compiled: CompiledExpression(value), source: sources[0], number: memo.newNumber())
     numbers[value] = rows.width + place
-    if memo == nil { memo = StringMemo(rows.strings) }
     return rows.width + place
   }
 
@@ -79,8 +81,7 @@ final class ComputedColumns {
   private func drop(_ place: Int) {
     numbers[columns[place]!.value] = nil
     columns[place] = nil
-    memo!.forget(place)
-    if numbers.isEmpty { memo = nil }
+    memo.release()
   }
 
   /// For people.
@@ -98,8 +99,8 @@ final class ComputedColumns {
     for place in columns.indices {
       guard let column = columns[place] else { continue }
       let at = rows.width + place
-      if let before { self.before[at] = cell(column, place, before) }
-      if let after { self.after[at] = cell(column, place, after) }
+      if let before { self.before[at] = cell(column, before) }
+      if let after { self.after[at] = cell(column, after) }
       if before != nil && after != nil && self.before[at] != self.after[at] { changed.insert(at) }
     }
     body(before.map { _ in Row(self.before) }, after.map { _ in Row(self.after) }, changed)
@@ -110,66 +111,85 @@ final class ComputedColumns {
   }
 
   /// One share is the caller's.
-  private func cell(_ column: Column, _ place: Int, _ row: Row) -> Cell {
-    let code = memo!.value(place, row[column.source].code) {
+  private func cell(_ column: Column, _ row: Row) -> Cell {
+    let cell = memo.value(column.number, row[column.source].code, isString: true) {
       guard case .string(let text) = column.compiled.value(row, rows.strings) else { return 0 }
-      return text.withUnsafeBytes { rows.strings.intern($0) }
+      return Cell(text.withUnsafeBytes { rows.strings.intern($0) })
     }
-    rows.strings.retain(code)
-    return Cell(code)
+    rows.strings.retain(cell.code)
+    return cell
   }
 }
 
-/// What strings have been turned into, by their codes. A fixed number of places: where two meet, the later one
-/// stays. Shares in both strings are held, so that a code means what it meant.
+/// What has been computed from strings, by their codes: other strings, and answers of tests that read nothing else.
+/// Each such computation has a number, which is never used again. There is a fixed number of places: where two meet,
+/// the later one stays. Shares in the strings are held, so that a code means what it meant.
 final class StringMemo {
   private struct Place: BitwiseCopyable {
-    /// One more than the number; 0: empty.
-    var number: UInt32 = 0
+    /// 0: empty.
+    var number: UInt64 = 0
     var from: StringTable.Code = 0
-    var to: StringTable.Code = 0
+    var isString = false
+    var to: Cell = 0
   }
 
   private static let count = 1 << 16
-  static let bytes = count * MemoryLayout<Place>.stride
 
   private let strings: StringTable
-  private let places: UnsafeMutablePointer<Place>
+  /// None until one is needed, and again when nobody has a number.
+  private var places: UnsafeMutablePointer<Place>?
+  private var lastNumber: UInt64 = 0
+  private var users = 0
 
-  init(_ strings: StringTable) {
-    self.strings = strings
-    places = .allocate(capacity: Self.count)
-    places.initialize(repeating: Place(), count: Self.count)
+  init(_ strings: StringTable) { self.strings = strings }
+
+  deinit { forget() }
+
+  var bytesHeld: Int { places == nil ? 0 : Self.count * MemoryLayout<Place>.stride }
+
+  /// Who has a number gives it back by `release`.
+  func newNumber() -> UInt64 {
+    users += 1
+    lastNumber += 1
+    return lastNumber
   }
 
-  deinit {
-    for at in 0..<Self.count { drop(at) }
+  func release() {
+    users -= 1
+    if users == 0 { forget() }
+  }
+
+  private func forget() {
+    guard let places else { return }
+    for at in 0..<Self.count { drop(places + at) }
     places.deallocate()
+    self.places = nil
   }
 
-  /// `compute` gives a code with a share, which the memo keeps.
+  /// `compute` gives a cell; a string's with a share, which the memo keeps.
   @inline(__always)
-  func value(_ number: Int, _ from: StringTable.Code, _ compute: () -> StringTable.Code) -> StringTable.Code {
-    let hash = (UInt64(from) << 8 ^ UInt64(number)) &* 0x9E37_79B9_7F4A_7C15
-    let at = Int(truncatingIfNeeded: hash >> 48) & (Self.count - 1)
-    let number = UInt32(number) + 1
-    if places[at].number == number && places[at].from == from { return places[at].to }
+  func value(_ number: UInt64, _ from: StringTable.Code, isString: Bool, _ compute: () -> Cell) -> Cell {
+    let hash = (UInt64(from) << 32 ^ number) &* 0x9E37_79B9_7F4A_7C15
+    let place = (places ?? makePlaces()) + Int(truncatingIfNeeded: hash >> 48) & (Self.count - 1)
+    if place.pointee.number == number && place.pointee.from == from { return place.pointee.to }
     let to = compute()
-    drop(at)
+    drop(place)
     strings.retain(from)
-    places[at] = Place(number: number, from: from, to: to)
+    place.pointee = Place(number: number, from: from, isString: isString, to: to)
     return to
   }
 
-  /// The number will stand for something else.
-  func forget(_ number: Int) {
-    for at in 0..<Self.count where places[at].number == UInt32(number) + 1 { drop(at) }
+  private func makePlaces() -> UnsafeMutablePointer<Place> {
+    let new = UnsafeMutablePointer<Place>.allocate(capacity: Self.count)
+    new.initialize(repeating: Place(), count: Self.count)
+    places = new
+    return new
   }
 
-  private func drop(_ at: Int) {
-    if places[at].number == 0 { return }
-    strings.release(places[at].from)
-    strings.release(places[at].to)
-    places[at] = Place()
+  private func drop(_ place: UnsafeMutablePointer<Place>) {
+    if place.pointee.number == 0 { return }
+    strings.release(place.pointee.from)
+    if place.pointee.isString { strings.release(place.pointee.to.code) }
+    place.pointee = Place()
   }
 }

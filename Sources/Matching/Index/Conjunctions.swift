@@ -95,7 +95,13 @@ struct Conjunctions {
   /// nil where it always holds.
   private func test(of atom: Filter) -> RowTest? {
     if atom == .constant(true) { return nil }
-    return comparison(atom) ?? .program(CompiledFilter(atom))
+    return comparison(atom) ?? .program(CompiledFilter(atom), of: string(readBy: atom), computed.memo)
+  }
+
+  /// The one string column that an atom reads, if it reads nothing else.
+  private func string(readBy atom: Filter) -> Int? {
+    let columns = atom.columnsUsed
+    return columns.count == 1 && rows.schema.columns[columns[0]].type == .string ? columns[0] : nil
   }
 
   private func comparison(_ atom: Filter) -> RowTest? {
@@ -104,13 +110,13 @@ struct Conjunctions {
     case .within(let value, let set): text(value).flatMap { strings($0, set) }
     case .holds(.column(let column, _)): RowTest(kind: .integers, column: UInt16(column), low: 1, high: 1)
     case .not(.holds(.column(let column, _))): RowTest(kind: .integers, column: UInt16(column))
-    case .like(let value, let pattern): text(value).map { Self.like($0, pattern, isNegated: false) }
-    case .not(.like(let value, let pattern)): text(value).map { Self.like($0, pattern, isNegated: true) }
+    case .like(let value, let pattern): text(value).map { like($0, pattern, isNegated: false) }
+    case .not(.like(let value, let pattern)): text(value).map { like($0, pattern, isNegated: true) }
     default: nil
     }
   }
 
-  private static func like(_ column: Int, _ pattern: LikePattern, isNegated: Bool) -> RowTest {
+  private func like(_ column: Int, _ pattern: LikePattern, isNegated: Bool) -> RowTest {
     let code = pattern.code
     let isText = { (bytes: ArraySlice<UInt8>) in bytes.allSatisfy { $0 < LikePattern.one } }
     if code.last == LikePattern.many {
@@ -120,7 +126,7 @@ struct Conjunctions {
         return .text(.contains, middle, column, isNegated: isNegated)
       }
     }
-    return .text(.like, code, column, isNegated: isNegated)
+    return .like(code, column, isNegated: isNegated, computed.memo)
   }
 
   private func within(_ column: Int, _ type: ColumnType, _ set: ValueSet) -> RowTest? {

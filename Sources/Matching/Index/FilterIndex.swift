@@ -33,7 +33,9 @@ final class FilterIndex {
   /// By a filter's number, the rows that are in it.
   private(set) var counts = Run<Int64>()
 
-  var context: MatchContext { MatchContext(strings: .passUnretained(rows.strings), now: now) }
+  var context: MatchContext {
+    MatchContext(strings: .passUnretained(rows.strings), memo: .passUnretained(computed.memo), now: now)
+  }
 
   // Of the change under way:
   var change: UInt64 = 0
@@ -82,7 +84,7 @@ final class FilterIndex {
     let filter = MemoryLayout<FilterRecord>.stride + 16
     let node = MemoryLayout<IndexNode>.stride + 24
     return nodeCount * node + homeCount * home * 4 / 3 + filterCount * filter + testBytes
-      + computed.bytesHeld
+      + computed.memo.bytesHeld
   }
 
   // MARK: Filters
@@ -90,9 +92,14 @@ final class FilterIndex {
   /// Adds a filter and returns its number. `observed` are the columns whose changes are to be told of rows
   /// that are in it; nil: it is enough to count them. `count` rows are in it.
   func insert(_ filter: Filter, observed: ColumnSet?, count: Int64) -> Int32 {
+    insert(makeRecord(filter, observed: observed), count: count)
+  }
+
+  /// The same of one that `makeRecord` made, which is the index's from now on.
+  func insert(_ made: FilterRecord, count: Int64) -> Int32 {
     let number = freeNumbers.popLast() ?? append()
     let record = RecordPointer.allocate(capacity: 1)
-    record.initialize(to: makeRecord(filter, observed))
+    record.initialize(to: made)
     records[Int(number)] = record
     counts[Int(number)] = count
     filterCount += 1
@@ -108,7 +115,8 @@ final class FilterIndex {
     return records.count - 1
   }
 
-  private func makeRecord(_ filter: Filter, _ observed: ColumnSet?) -> FilterRecord {
+  /// A filter as the index knows it, for rows that are shown to it alone (`passes`). Who does not insert it frees it.
+  func makeRecord(_ filter: Filter, observed: ColumnSet?) -> FilterRecord {
     let atoms = conjunctions.atoms(of: filter)
     var columns = ColumnSet(filter.columnsUsed)
     if let observed { columns.formUnion(observed) }
@@ -123,6 +131,21 @@ final class FilterIndex {
           tests: conjunctions.tests(of: $0.atoms), columns: $0.columns)
       })
     return record
+  }
+
+  func record(_ number: Int32) -> FilterRecord { records[Int(number)]!.pointee }
+
+  func free(_ record: FilterRecord) {
+    var record = record
+    record.free(rows, computed)
+  }
+
+  /// Whether a row passes a filter, as it is at NOW().
+  func passes(_ row: Row, _ record: FilterRecord) -> Bool {
+    if computed.isEmpty { return record.passes(row, context) }
+    var passes = false
+    computed.show(nil, row, ColumnSet()) { _, row, _ in passes = record.passes(row!, context) }
+    return passes
   }
 
   /// Forgets a filter; its number may be used again.

@@ -200,6 +200,15 @@ struct FilterRecord: BitwiseCopyable {
   @inline(__always)
   func holds(_ row: Row, _ context: MatchContext) -> Bool { Self.hold(whole, row, context) }
 
+  /// The same by its paths, of which most rows pass none.
+  func passes(_ row: Row, _ context: MatchContext) -> Bool {
+    if paths.isEmpty { return holds(row, context) }
+    for i in paths.indices where Self.hold(paths[i].tests, row, context) {
+      return isExact || holds(row, context)
+    }
+    return false
+  }
+
   @inline(__always)
   static func hold(_ tests: Run<RowTest>, _ row: Row, _ context: MatchContext) -> Bool {
     for i in tests.indices where !tests[i].holds(row, context) { return false }

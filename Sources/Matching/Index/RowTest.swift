@@ -20,7 +20,7 @@ struct RowTest: BitwiseCopyable {
     case texts
     /// The string begins with, or contains, the `high` bytes at the address `low`.
     case prefix, contains
-    /// The string matches the LIKE code of `high` bytes at the address `low`.
+    /// The string matches the LIKE code of `high` bytes at the address `low`. Before them lies its number in the memo.
     case like
     /// The program at the address `low` accepts the row, whatever columns it reads.
     case program
@@ -36,10 +36,21 @@ struct RowTest: BitwiseCopyable {
   /// A filter that is no comparison of one cell.
   private final class Box {
     private let filter: CompiledFilter
-    init(_ filter: CompiledFilter) { self.filter = filter }
+    /// The string column that it reads and nothing else; nil: other columns, the clock.
+    private let column: Int?
+    private let number: UInt64
+
+    init(_ filter: CompiledFilter, _ column: Int?, _ number: UInt64) {
+      (self.filter, self.column, self.number) = (filter, column, number)
+    }
 
     @inline(never)  // Its arrays would be counted wherever a test is evaluated.
     func accepts(_ row: Row, _ context: MatchContext) -> Bool {
+      guard let column else { return matches(row, context) }
+      return context.answer(number, row[column].code) { matches(row, context) }
+    }
+
+    private func matches(_ row: Row, _ context: MatchContext) -> Bool {
       context.strings._withUnsafeGuaranteedRef { filter.matches(row, $0, context.now) }
     }
   }
@@ -62,7 +73,9 @@ struct RowTest: BitwiseCopyable {
     case .texts: holds(integer: Self.key(ofText: context.bytes(cell.code)))
     case .bits: isBit(cell) != isNegated
     case .elements: isElement(cell) != isNegated
-    case .prefix, .contains, .like: fits(context.bytes(cell.code)) != isNegated
+    case .prefix, .contains: fits(context.bytes(cell.code)) != isNegated
+    case .like:
+      context.answer(number, cell.code) { matchesLike(bytes, context.bytes(cell.code)) } != isNegated
     case .reals, .program: preconditionFailure("no test of one plain cell")
     }
   }
@@ -88,14 +101,9 @@ struct RowTest: BitwiseCopyable {
 
   private func fits(_ text: UnsafeRawBufferPointer) -> Bool {
     let wanted = bytes
-    if wanted.isEmpty { return kind != .like || text.isEmpty }
-    switch kind {
-    case .prefix:
-      return text.count >= wanted.count && memcmp(text.baseAddress!, wanted.baseAddress!, wanted.count) == 0
-    case .contains:
-      return Self.finds(wanted, in: text)
-    default: return matchesLike(wanted, text)
-    }
+    if wanted.isEmpty { return true }
+    if kind == .contains { return Self.finds(wanted, in: text) }
+    return text.count >= wanted.count && memcmp(text.baseAddress!, wanted.baseAddress!, wanted.count) == 0
   }
 
   /// Places whose first and last bytes are right are tried, looked for eight at once: calls for each place of the
@@ -151,6 +159,26 @@ struct RowTest: BitwiseCopyable {
       high: Int64(cells.count))
   }
 
+  private static let numberBytes = 8
+
+  /// Of a `.like`.
+  private var number: UInt64 {
+    UnsafeRawPointer(bitPattern: address - Self.numberBytes).unsafelyUnwrapped.load(as: UInt64.self)
+  }
+
+  static func like(_ code: [UInt8], _ column: Int, isNegated: Bool, _ memo: StringMemo) -> RowTest {
+    let place = UnsafeMutableRawPointer.allocate(
+      byteCount: numberBytes + code.count, alignment: numberBytes)
+    place.storeBytes(of: memo.newNumber(), as: UInt64.self)
+    for (i, byte) in code.enumerated() {
+      place.storeBytes(of: byte, toByteOffset: numberBytes + i, as: UInt8.self)
+    }
+    return RowTest(
+      kind: .like, isNegated: isNegated, column: UInt16(column),
+      low: Int64(Int(bitPattern: place + numberBytes)), high: Int64(code.count))
+  }
+
+  /// Of a `.prefix` or `.contains`.
   static func text(_ kind: Kind, _ bytes: some Collection<UInt8>, _ column: Int, isNegated: Bool) -> RowTest {
     let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
     for (i, byte) in bytes.enumerated() { (copy + i).initialize(to: byte) }
@@ -159,8 +187,9 @@ struct RowTest: BitwiseCopyable {
       high: Int64(bytes.count))
   }
 
-  static func program(_ filter: CompiledFilter) -> RowTest {
-    let box = Unmanaged.passRetained(Box(filter))
+  /// `column`: the string column that it reads, if it reads nothing else.
+  static func program(_ filter: CompiledFilter, of column: Int?, _ memo: StringMemo) -> RowTest {
+    let box = Unmanaged.passRetained(Box(filter, column, memo.newNumber()))
     return RowTest(kind: .program, low: Int64(Int(bitPattern: box.toOpaque())))
   }
 
@@ -173,8 +202,13 @@ struct RowTest: BitwiseCopyable {
     case .elements:
       if isString(rows) { for code in elements { rows.strings.release(code.code) } }
       UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
-    case .prefix, .contains, .like: UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
-    case .program: Unmanaged<Box>.fromOpaque(UnsafeRawPointer(bitPattern: address)!).release()
+    case .prefix, .contains: UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
+    case .like:
+      computed.memo.release()
+      UnsafeMutableRawPointer(bitPattern: address - Self.numberBytes)?.deallocate()
+    case .program:
+      computed.memo.release()
+      Unmanaged<Box>.fromOpaque(UnsafeRawPointer(bitPattern: address)!).release()
     }
   }
 
@@ -264,11 +298,18 @@ struct RowTest: BitwiseCopyable {
 struct MatchContext: BitwiseCopyable {
   /// The index's, which outlives it: to count it would cost more than most tests.
   let strings: Unmanaged<StringTable>
+  let memo: Unmanaged<StringMemo>
   /// NOW(), in ms since 1970.
   let now: Int64
 
   @inline(__always)
   func bytes(_ code: StringTable.Code) -> UnsafeRawBufferPointer {
     strings._withUnsafeGuaranteedRef { $0.bytes(code) }
+  }
+
+  /// What a test with this number says of a string, computed if the memo does not know it.
+  @inline(__always)
+  func answer(_ number: UInt64, _ code: StringTable.Code, _ compute: () -> Bool) -> Bool {
+    memo._withUnsafeGuaranteedRef { $0.value(number, code, isString: false) { compute() ? 1 : 0 } } != 0
   }
 }

@@ -44,7 +44,7 @@ struct Walk {
     self.index = index
     (trail, commonGrams) = (index.trail, index.commonGrams)
     context = index.context
-    past = MatchContext(strings: context.strings, now: index.past)
+    past = MatchContext(strings: context.strings, memo: context.memo, now: index.past)
     (self.before, self.after) = (before, after)
     (changed, change) = (index.changed, index.change)
     signature = changed.signature
