@@ -90,7 +90,7 @@ extension Node {
   /// For error messages: what is there, in few words.
   var shown: String {
     switch content {
-    case .list: return "a list"
+    case .list(let nodes): return nodes.isEmpty ? "an empty list" : "a list"
     case .map: return "a map"
     case .scalar where isNull: return "nothing"
     case .scalar(let scalar) where scalar.isSecret: return "a value that is not shown"

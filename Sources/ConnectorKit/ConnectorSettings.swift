@@ -70,7 +70,7 @@ public struct ConnectorSettings: Equatable, Sendable {
     case .int(let n): "the number \(n)"
     case .real(let x): "the number \(x)"
     case .bool(let flag): "\(flag)"
-    case .list: "a list"
+    case .list(let members): members.isEmpty ? "an empty list" : "a list"
     case .map: "a map"
     }
   }

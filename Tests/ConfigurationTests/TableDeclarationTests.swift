@@ -89,7 +89,7 @@ import Testing
     ("tables: { t: { key: [A, A], columns: { A: int } } }", "b.yaml:1:25: tables.t.key: A is there twice"),
     (
       "tables: { t: { key: [], columns: { A: int } } }",
-      "b.yaml:1:21: tables.t.key: expected a list of 1 to 8 columns, found a list"
+      "b.yaml:1:21: tables.t.key: expected a list of 1 to 8 columns, found an empty list"
     ),
   ])
   func `a fault of a table's frame is told with its place`(yaml: String, expected: String) {

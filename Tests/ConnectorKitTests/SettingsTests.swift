@@ -73,6 +73,10 @@ private func outcome(
       map(("a", .string("r"))), { _ = try $0.choice("a", of: ["p", "q"], default: "p") },
       "2:9: `probe.a` wants one of p, q, not the text \"r\""
     ),
+    (
+      map(("a", .list([]))), { _ = try $0.int("a", default: 4, in: 0...9) },
+      "2:9: `probe.a` wants a whole number from 0 to 9, not an empty list"
+    ),
     (map(("a", .none)), { _ = try $0.int("a", default: 4, in: 0...9) }, "fine"),
   ]
   for (settings, body, expected) in cases { #expect(outcome(settings, body) == expected) }
