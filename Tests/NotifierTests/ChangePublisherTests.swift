@@ -302,6 +302,23 @@ import Testing
     #expect(teller.told(history).isContiguous)
   }
 
+  @Test func `that a stream is full is said behind its notice, also after a restart`() throws {
+    let teller = try Teller { $0.storedBytesMax = 1 }
+    let history = try teller.start(.all, grave)
+    teller.store(history)
+    try teller.run()
+    teller.put("a", 5)
+    for _ in 0..<2 {
+      let known = teller.news.count
+      while !teller.news.dropFirst(known).contains(where: { if case .full = $0 { true } else { false } }) {
+        try teller.turn()
+      }
+      #expect(teller.told(history).lines == ["c a ->5", "m limit"])
+      #expect(teller.counts[history.id]?.seq == 2)
+      teller.restart()
+    }
+  }
+
   @Test func `what lay on a topic that was deleted is not stored any more`() throws {
     let teller = try Teller()
     let history = try teller.start(.all, grave)

@@ -22,6 +22,8 @@ final class Teller {
   private var table = Mailbox<TableLetter>(capacity: 1_000)
   private let mail = Mailbox<ChangeNews>(capacity: 1_000)
   private(set) var news: [ChangeNews] = []
+  /// How far the streams are, as replies would say it.
+  private(set) var counts = ChangeCounts()
   private var streams: [String: Requests.Stream] = [:]
   private var storing: Set<String> = []
   private var epoch: Int64 = 0
@@ -59,10 +61,11 @@ final class Teller {
       log: Log(Log.Sink(clock: clock, least: .warning) { lines.add($0) }, "test"), metrics: metrics
     ) { clock.advance(by: $0) }
     epoch += 1
+    counts = ChangeCounts()
     letters.send(
       .begin(
         epoch: epoch, streams: streams.values.sorted { $0.id < $1.id }, storing: storing,
-        counts: ChangeCounts(), news: mail))
+        counts: counts, news: mail))
   }
 
   // MARK: Streams

@@ -14,7 +14,6 @@ extension ChangePublisher {
     if stream.stored == nil { stream.stored = ChangeState.Stored(since: clock.now(), bytes: 0) }
     running.storing.append(stream)
     running.changed.append(stream)
-    if stream.isFull { assignment!.news.send(.full(StreamFailure(stream: stream.id, reason: limitReason))) }
   }
 
   /// A client is back. A stream that had reached its limit begins anew.
@@ -38,10 +37,17 @@ extension ChangePublisher {
       log.warning("a stream collects no more for clients that are away", ("stream", stream.id))
       append(.limit(limitReason), to: running!.items, stream)
       stream.phase = .full
-      assignment!.news.send(.full(StreamFailure(stream: stream.id, reason: limitReason)))
     }
     if !running!.storing.isEmpty, !running!.ordered.contains(where: \.isAlive), running!.reader != nil {
       stopReading()
+    }
+  }
+
+  /// Of these streams, whose progress is committed, the publisher hears which ones are full: behind their notices, so
+  /// that the replies to their clients count these.
+  func tellFull(_ streams: [ChangeStream]) {
+    for stream in streams where stream.isFull {
+      assignment!.news.send(.full(StreamFailure(stream: stream.id, reason: limitReason)))
     }
   }
 

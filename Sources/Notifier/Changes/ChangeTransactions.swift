@@ -81,6 +81,7 @@ extension ChangePublisher {
     let epoch = assignment!.epoch
     for stream in changed { stream.committed() }
     assignment!.counts.set(changed.map { ($0.id, StreamProgress(seq: $0.seq, epoch: epoch)) })
+    tellFull(changed)
     running!.changed = []
     running!.items.removeAll()
     running!.snapshotBytes = 0
