@@ -102,6 +102,22 @@ public final class Session {
     throw noReply()
   }
 
+  /// Where the replies end now.
+  public func endOfReplies() throws(BusError) -> Int64 {
+    try bus.endOffset(TopicPartition(topics.replies, 0), isolation: .committed)
+  }
+
+  /// The last reply under a key that lies at an offset of the replies or behind it; nil: none does now.
+  public func lastReply(to key: String, from offset: Int64) throws(BusError) -> JSON? {
+    var last: JSON?
+    try bus.readToEnd([TopicPartition(topics.replies, 0): offset], clock: clock) { batch in
+      for record in batch.records where batch.keyText(record) == key {
+        last = batch.value(record).flatMap { try? JSON(parsing: $0) }
+      }
+    }
+    return last
+  }
+
   /// Sends a command under an id of its own, and waits for the answer to it. Sent again under the same id, it gets
   /// that answer again and is not carried out twice.
   public func execute(client: String, id: String, sql: String) throws -> JSON {

@@ -147,20 +147,27 @@ private final class Subscription {
     -> StreamAddress?
   {
     var outage = Outage()
-    // A member may not have read yet what was sent when it is first looked.
+    // A member may not have read yet what was sent when it is first looked. Its answer lies behind `heard`.
     var looks = 0
+    var heard: Int64 = 0
     while Signals.wait(atMost: .zero) == nil {
       let events = try again { () throws(BusError) in try reader.poll(timeout: .milliseconds(200)) } ?? []
       try printer.show(events)
       let passed = session.clock.elapsed() - renewed
       guard lease > .zero, passed >= lease / 3 else { continue }
       // So late that the member may have ended it.
-      if passed >= lease / 2 { looks = 2 }
-      let isSent = try again { () throws(BusError) in try send(request) } != nil
-      outage.take(isAnswered: isSent, session.bus)
-      if !isSent { continue }
+      let isLate = passed >= lease / 2
+      if isLate { looks = 2 }
+      let end = try again { () throws(BusError) -> Int64 in
+        let end = isLate ? try session.endOfReplies() : heard
+        try send(request)
+        return end
+      }
+      outage.take(isAnswered: end != nil, session.bus)
+      guard let end else { continue }
+      heard = end
       renewed = session.clock.elapsed()
-      if looks > 0, let now = try presentAddress() {
+      if looks > 0, let now = try presentAddress(since: heard) {
         looks -= 1
         if now != address { return now }
       }
@@ -168,13 +175,16 @@ private final class Subscription {
     return nil
   }
 
-  /// nil: the request has no stream now, or nobody answers.
-  private func presentAddress() throws -> StreamAddress? {
+  /// nil: the request has no stream now, or nobody answers. What comes so late may be a new request to the member, and
+  /// rejected as one: that is thrown.
+  private func presentAddress(since heard: Int64) throws -> StreamAddress? {
     do {
-      return try session.address(ofRequest: key)
-    } catch let error as BusError where error.remedy == .retry {
-      return nil
-    }
+      if let address = try session.address(ofRequest: key) { return address }
+      if let reply = try session.lastReply(to: key, from: heard), reply["status"]?.string == "rejected" {
+        throw CommandFailure("the request was late, and is rejected now: \(rejection(reply))")
+      }
+    } catch let error as BusError where error.remedy == .retry {}
+    return nil
   }
 
   private func send(_ request: JSON?) throws(BusError) {

@@ -73,6 +73,24 @@ extension Integration {
       #expect(try child.end() == 0, "\(child.errors)")
     }
 
+    @Test func `a subscription whose request is rejected behind its lease says so, and ends`() throws {
+      let town = try Town(sweep: "interval_ms: 200, drain_ms: 50, grace_ms: 500")
+      try town.start()
+      #expect(try town.belfry("exec", "CREATE VIEW hot AS SELECT Severity FROM alerts").status == 0)
+      let child = try town.belfryChild(
+        "subscribe", "SELECT * FROM hot", "--client", "wall", "--name", "w", "--lease", "10s")
+      try eventually("the request: \(child.errors)") { child.errors.contains("wall/w is primary") }
+      child.signal(SIGSTOP)
+      try eventually(within: .seconds(60), "the end of its lease") {
+        try town.replies()["wall/w"]?["status"]?.string == "ended"
+      }
+      #expect(try town.belfry("exec", "DROP VIEW hot").status == 0)
+      child.signal(SIGCONT)
+      #expect(try child.end(within: .seconds(60)) == 1, "\(child.errors)")
+      let words = "the request was late, and is rejected now: SQL 1:15: there is no table"
+      #expect(child.errors.contains(words), "\(child.errors)")
+    }
+
     @Test func `partitions that the events topic gets meanwhile end the member, with both numbers`() throws {
       let town = try Town()
       try town.start()
