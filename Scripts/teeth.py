@@ -217,8 +217,8 @@ PROTECTIONS = [
         "a flush is answered only by a sweep that shows its positions",
         "by the next",
         "Sources/Notifier/Flushing.swift",
-        "      guard flush.isReached(at: collected.positions) else {\n",
-        "      guard WITHOUT || flush.isReached(at: collected.positions) else {\n",
+        "      guard flush.isReached(at: collected.state) else {\n",
+        "      guard WITHOUT || flush.isReached(at: collected.state) else {\n",
         "NotifierTests.FlushTests",
     ),
     # Changes by clients

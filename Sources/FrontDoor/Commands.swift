@@ -105,7 +105,7 @@ extension CommandTable {
       arguments: [CommandArgument("NAME", "the request's name")],
       options: [
         CommandOption(
-          "positions", value: "SHARD=N,…", default: "what the table has now",
+          "positions", value: "SHARD=N,…", default: "what the commands before it did",
           "wait, 30 s at most, until the table has reached these changes, as a change's answer names them"),
         clientName,
       ] + client,

@@ -9,10 +9,10 @@ struct Flushing {
 
   /// Those whose sets are in the sweep under way.
   var underway: [Flush] = []
-  /// Offsets of those that were in a sweep already, before the table had reached their positions.
+  /// Offsets of those that were in a sweep already, before the table was as far as they want it.
   var tried: Set<Int64> = []
   /// The table's state, as it told last.
-  var state: [Int32: Int64] = [:]
+  var state = TableState.unknown
   var nextProbe = Duration.zero
   /// The last sweep had flushes, and left sets over that were due: it is their turn.
   var isOthersTurn = false
@@ -71,7 +71,7 @@ extension Publisher {
     var done: [(flush: Flush, seq: Int64)] = []
     for flush in running!.flushing.underway {
       guard let (set, stream) = running!.registry.target(of: flush), sets.contains(set) else { continue }
-      guard flush.isReached(at: collected.positions) else {
+      guard flush.isReached(at: collected.state) else {
         running!.flushing.tried.insert(flush.offset)
         continue
       }
@@ -83,7 +83,7 @@ extension Publisher {
 
   /// The table has answered: what waits on may be put in front again.
   func endFlushes(_ collected: Collected) {
-    running!.flushing.state = collected.positions
+    running!.flushing.state = collected.state
     running!.flushing.isOthersTurn = !running!.flushing.underway.isEmpty && !running!.due.isEmpty
     running!.flushing.underway = []
   }

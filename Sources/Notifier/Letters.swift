@@ -44,21 +44,22 @@ public struct Collected: Sendable {
   public let units: Int
   /// Streams that failed since the last time; they are matched no more.
   public let failures: [StreamFailure]
-  /// The change number of each shard whose state this is.
-  public let positions: [Int32: Int64]
+  /// How far the table is with this.
+  public let state: TableState
   public let time: Timestamp
   /// How long the table's thread worked on it.
   public let work: Duration
 
+  /// `commands`: where nobody tells how far the commands are, nobody waits for them.
   public init(
     batch: SweepBatch, units: Int, failures: [StreamFailure] = [], positions: [Int32: Int64],
-    time: Timestamp, work: Duration = .zero
+    commands: Int64 = .max, time: Timestamp, work: Duration = .zero
   ) {
     self.work = work
     self.batch = batch
     self.units = units
     self.failures = failures
-    self.positions = positions
+    state = TableState(positions: positions, commands: commands)
     self.time = time
   }
 }

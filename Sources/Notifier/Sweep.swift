@@ -54,7 +54,7 @@ struct Sweep {
         publish(items, stream.place, progress, &outcome)
       }
     }
-    appendSweep(collected.positions, sets: sets, registryPosition: registryPosition, to: &outcome)
+    appendSweep(collected.state.positions, sets: sets, registryPosition: registryPosition, to: &outcome)
     return outcome
   }
 

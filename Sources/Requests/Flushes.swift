@@ -1,13 +1,29 @@
 import Base
 import Events
 
+/// How far the table is.
+public struct TableState: Sendable, Equatable {
+  /// The number of each shard's last change.
+  public let positions: [Int32: Int64]
+  /// The commands before this offset of `<cluster>.commands` are done.
+  public let commands: Int64
+
+  public init(positions: [Int32: Int64], commands: Int64) {
+    self.positions = positions
+    self.commands = commands
+  }
+
+  /// It has not told yet.
+  public static let unknown = TableState(positions: [:], commands: 0)
+}
+
 /// A client's wish that one of its requests is published now, read and not answered yet.
 public struct Flush: Sendable, Equatable {
   /// The command's id.
   let id: ByteKey
   public let client: String
   public let name: String
-  /// Change numbers by shard: the table must have reached them.
+  /// Change numbers by shard: the table must have reached them. None: it must have done the commands before this one.
   public let positions: [Int32: Int64]
   /// 64 bits over what it asks for.
   let content: UInt64
@@ -15,9 +31,10 @@ public struct Flush: Sendable, Equatable {
   public let offset: Int64
   let since: Timestamp
 
-  /// Whether the table's state at these change numbers has in it what the client wants to see.
-  public func isReached(at state: [Int32: Int64]) -> Bool {
-    positions.allSatisfy { shard, number in state[shard].map { $0 >= number } ?? false }
+  /// Whether the table's state has in it what the client wants to see.
+  public func isReached(at state: TableState) -> Bool {
+    if positions.isEmpty { return state.commands >= offset }
+    return positions.allSatisfy { shard, number in state.positions[shard].map { $0 >= number } ?? false }
   }
 
   /// Reads a command's `positions`.
@@ -78,9 +95,9 @@ extension Registry {
     return entry.stream.failure
   }
 
-  /// Rejects those that cannot be done, or have waited for too long; `state` is how far the table is, empty
-  /// where that is not known. Those at the offsets `underway` are left alone: they are about to be answered.
-  public func settleFlushes(now: Timestamp, at state: [Int32: Int64], underway: Set<Int64>) -> Effects {
+  /// Rejects those that cannot be done, or have waited for too long; `state` is how far the table is. Those at
+  /// the offsets `underway` are left alone: they are about to be answered.
+  public func settleFlushes(now: Timestamp, at state: TableState, underway: Set<Int64>) -> Effects {
     var draft = Draft(now: now)
     for flush in flushes where !underway.contains(flush.offset) {
       guard let fault = fault(of: flush) ?? impatience(flush, now, state) else { continue }
@@ -90,14 +107,18 @@ extension Registry {
     return draft.effects.isEmpty ? Effects() : settle(commands: &draft)
   }
 
-  private func impatience(_ flush: Flush, _ now: Timestamp, _ state: [Int32: Int64]) -> Rejection? {
-    let behind = flush.positions.filter { state[$0.key] ?? -1 < $0.value }.min { $0.key < $1.key }
-    if let behind, !state.isEmpty, state[behind.key] == nil {
+  private func impatience(_ flush: Flush, _ now: Timestamp, _ state: TableState) -> Rejection? {
+    let reached = state.positions
+    let behind = flush.positions.filter { reached[$0.key] ?? -1 < $0.value }.min { $0.key < $1.key }
+    if let behind, state != .unknown, reached[behind.key] == nil {
       return Rejection(.value, "the table has no shard \(behind.key)")
     }
     guard now - flush.since > settings.flushWait else { return nil }
     let limit = "in \(settings.flushWait.milliseconds / 1_000) s"
-    guard let behind, let reached = state[behind.key] else {
+    if state != .unknown, flush.positions.isEmpty, !flush.isReached(at: state) {
+      return Rejection(.timeout, "the commands before it were not done \(limit)")
+    }
+    guard let behind, let reached = reached[behind.key] else {
       return Rejection(.timeout, "not published \(limit)")
     }
     return Rejection(.timeout, "shard \(behind.key) is at \(reached), not at \(behind.value) \(limit)")

@@ -257,8 +257,8 @@ public final class TableWorker {
     }
     endStreamsOverLimit()
     let collected = Collected(
-      batch: batch, units: taken, failures: failures, positions: positions, time: clock.now(),
-      work: clock.elapsed() - started)
+      batch: batch, units: taken, failures: failures, positions: positions,
+      commands: table.commandsDone ?? .max, time: clock.now(), work: clock.elapsed() - started)
     failures = []
     if publisher?.send(collected) != true { log.error("the publisher's mailbox is full") }
   }

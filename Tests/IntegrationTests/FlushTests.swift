@@ -90,6 +90,40 @@ extension Integration {
       #expect(counter.records.last?.sweep == answer["sweep"]?.int)
     }
 
+    @Test func `a flush right behind a change, without positions, is answered with the change in the view`()
+      throws
+    {
+      let (town, list, counter) = try slowTown()
+      try town.send((0..<20).map { Samples.event("row \($0)", severity: 1) })
+      try eventually("the rows in the table") { try town.count("Severity = 1") == 20 }
+      for n in 0..<3 {
+        let values: [JSON] = [
+          .object(of: [
+            "client": .string("noc"),
+            "sql": .string("UPDATE alerts SET Severity = \(4 + n) WHERE Severity >= 1"),
+          ]),
+          .object(of: ["client": .string("noc"), "flush": .string("list")]),
+        ]
+        let batch = RecordBatch()
+        for (value, id) in zip(values, ["u", "f"]) {
+          batch.append(
+            topic: town.topics.commands, partition: 0, timestamp: town.clock.now(), key: "noc/\(id)\(n)",
+            value: value.text)
+        }
+        try town.deliver(batch)
+        try eventually("the answer") { try town.replies()["noc/f\(n)"] != nil }
+        let reply = try #require(try town.replies()["noc/f\(n)"])
+        let seq = try #require(reply["seq"]?.int, "\(reply.text)")
+        try list.wait("the view up to \(seq)") { _ in list.records.last?.seq ?? 0 >= seq }
+        var severities: [String: Int64] = [:]
+        for record in list.records where record.seq <= seq {
+          severities[record.key] = record.value?["Severity"]?.int
+        }
+        #expect(severities.count == 20 && severities.values.allSatisfy { $0 == Int64(4 + n) }, "\(n)")
+      }
+      try counter.wait("the count") { $0["*"]?["n"]?.int == 20 }
+    }
+
     @Test func `a flush that waits holds nothing up, also not over a kill, and is answered once`() throws {
       let (town, list, _) = try slowTown()
       try flushLater(town, "noc/late", upTo: 2)

@@ -99,6 +99,20 @@ import Testing
     #expect(office.reply("noc/3")["error"]?["code"]?.string == "timeout")
   }
 
+  @Test func `a flush without positions waits for the commands before it, and for no others`() throws {
+    let office = try office()
+    office.commands = 0
+    for id in ["noc/1", "noc/2"] { office.flush(id, "core") }
+    try office.run(.seconds(1))
+    #expect(office.reply("noc/1")["status"]?.string == "flushed")
+    #expect(office.reply("noc/2") == .null)
+    office.put("k", "{2}")
+    office.commands = 1
+    try office.run(.milliseconds(200))
+    #expect(office.reply("noc/2")["status"]?.string == "flushed")
+    #expect(office.records("noc/core").last?.value == "{2}")
+  }
+
   @Test func `wherever the publisher dies, the flush is answered once with a sweep that shows the change`()
     throws
   {

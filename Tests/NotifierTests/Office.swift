@@ -25,6 +25,8 @@ final class Office {
   private(set) var view: [String: String] = [:]
   private var pending: [String: [String: String?]] = [:]
   var positions: [Int32: Int64] = [0: 0]
+  /// The commands before this one are done.
+  var commands = Int64.max
   /// Units that the table has room for in one sweep.
   var unitsMax = Int.max
   /// How long the table works on a sweep.
@@ -101,8 +103,8 @@ final class Office {
         }
         mail?.send(
           Collected(
-            batch: batch, units: taken, failures: failures, positions: positions, time: cluster.clock.now(),
-            work: work))
+            batch: batch, units: taken, failures: failures, positions: positions, commands: commands,
+            time: cluster.clock.now(), work: work))
         failures = []
       }
     }

@@ -24,8 +24,9 @@ struct FlushTests {
     desk.commit(desk.registry.flushed(flushes.map { ($0, seq) }, sweep: number, now: desk.now))
   }
 
-  private func settle(after wait: Duration, at state: [Int32: Int64] = [:]) {
+  private func settle(after wait: Duration, at positions: [Int32: Int64]? = nil, commands: Int64 = 0) {
     desk.now = desk.now + wait
+    let state = positions.map { TableState(positions: $0, commands: commands) } ?? .unknown
     desk.commit(desk.registry.settleFlushes(now: desk.now, at: state, underway: []))
   }
 
@@ -34,8 +35,11 @@ struct FlushTests {
     #expect(door.status("noc/1") == "none")
     let waiting = desk.registry.flushes
     #expect(waiting.map(\.positions) == [[2: 8812, 0: 3]])
-    #expect(waiting.map { $0.isReached(at: [0: 3, 2: 8811]) } == [false])
-    #expect(waiting.map { $0.isReached(at: [0: 4, 1: 0, 2: 8812]) } == [true])
+    func isReached(at positions: [Int32: Int64]) -> [Bool] {
+      waiting.map { $0.isReached(at: TableState(positions: positions, commands: 0)) }
+    }
+    #expect(isReached(at: [0: 3, 2: 8811]) == [false])
+    #expect(isReached(at: [0: 4, 1: 0, 2: 8812]) == [true])
     sweep(204, seq: 17)
     #expect(desk[reply: "noc/1"].text == #"{"client":"noc","status":"flushed","seq":17,"sweep":204}"#)
     #expect(desk.registry.flushes.isEmpty)
@@ -87,6 +91,21 @@ struct FlushTests {
     let message = desk[reply: "noc/1"]["error"]?["message"]?.string
     #expect(message == "shard 2 is at 8800, not at 8812 in 30 s")
     #expect(desk.registry.flushes.map(\.id.text) == ["noc/2"])
+  }
+
+  @Test func `a flush without positions waits for the commands before it, thirty seconds at most`() {
+    door.command("noc/0", "UPDATE alerts SET Severity = 1")
+    flush("noc/1")
+    let waiting = desk.registry.flushes
+    #expect(waiting.map(\.offset) == [1])
+    let states = [0, 1].map { TableState(positions: [0: 7], commands: $0) }
+    #expect(states.map { waiting[0].isReached(at: $0) } == [false, true])
+    settle(after: .seconds(29), at: [0: 7], commands: 0)
+    #expect(door.status("noc/1") == "none")
+    settle(after: .seconds(2), at: [0: 7], commands: 0)
+    #expect(door.status("noc/1") == "timeout")
+    let message = desk[reply: "noc/1"]["error"]?["message"]?.string
+    #expect(message == "the commands before it were not done in 30 s")
   }
 
   @Test func `a shard that the table does not have is named as soon as the table's state is known`() {

@@ -38,6 +38,24 @@ struct ChangeTests {
     #expect(house.folded("seen").keys.sorted() == ["e8"])
   }
 
+  @Test(arguments: 0...12)
+  func `a flush behind a change shows it, wherever the member dies`(turns: Int) throws {
+    let house = try house()
+    house.ask("slow", "SELECT Grade FROM alerts", ["interval_ms": .int(600_000)])
+    try house.run()
+    house.command("c/1", "UPDATE alerts SET Grade = 7")
+    let flush = JSON.object(of: ["client": .string("noc"), "flush": .string("slow")])
+    house.cluster.append(topic: house.topics.commands, partition: 0, key: "c/2", value: flush.text)
+    for _ in 0..<turns { try house.turn() }
+    if turns > 0 { house.restart() }
+    try house.run()
+    let reply = house.answer("c/2")
+    #expect(reply["status"]?.string == "flushed", "\(reply.text)")
+    let shown = house.records("slow").prefix { $0.seq <= reply["seq"]?.int ?? 0 }
+    let grades = shown.reduce(into: [String: Int64]()) { $0[$1.key] = $1.value?["Grade"]?.int }
+    #expect(grades.count == 9 && grades.values.allSatisfy { $0 == 7 }, "\(grades)")
+  }
+
   @Test func `rows that are inserted are events`() throws {
     let house = try house()
     let sql =

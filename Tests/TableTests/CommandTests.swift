@@ -150,6 +150,30 @@ private final class Desk {
     #expect(desk.bench.metrics.value("belfry_commands_pending") == 0)
   }
 
+  @Test func `a command is done when all before it are answered, also where it ran before a restart`() {
+    let desk = Self.desk()
+    desk.command(nil, "no change")
+    #expect(desk.table.commandsDone == 0)
+    desk.bench.commit()
+    #expect(desk.table.commandsDone == 1, "what is no change is over when it is read")
+    desk.command("c/1", "\"raise 2 7\"")
+    desk.bench.apply()
+    #expect(desk.table.commandsDone == 1)
+    desk.bench.commit()
+    desk.run("c/2", "key \(Self.zero[0])")
+    #expect(desk.table.commandsDone == 3)
+    desk.command("c/3", "\"raise 2 7\"")
+    desk.bench.commit()
+    desk.command("c/4", "\"key nobody\"")
+    desk.bench.commit()
+    #expect(desk.table.commandsDone == 3, "the first of those that run")
+    let restored = desk.restored()
+    #expect(restored.table.commandsDone == 0, "where it lies is not known any more")
+    desk.settle()
+    #expect(desk.table.commandsDone == 5)
+    #expect(desk.restored().table.commandsDone == desk.table.commandsCommitted)
+  }
+
   @Test func `what comes again is answered again and done once, running or done`() {
     let desk = Self.desk()
     desk.command("c/1", "\"raise 2 7\"")

@@ -11,7 +11,7 @@ final class CommandDesk {
   var read: Int64
   /// Where commands are read from is in no transaction yet: it goes into the first, even if that has nothing else.
   private(set) var isUntold: Bool
-  /// Commands read but not begun.
+  /// Changes of rows that were read but not begun.
   var pending = PendingRecords()
   /// Of ended transactions.
   private var states: [ID: CommandState] = [:]
@@ -22,6 +22,11 @@ final class CommandDesk {
   /// Those that run; the open transaction's counted as they are in it.
   private(set) var runningCount = 0
 
+  /// Of ended transactions, the commands that run with their offsets, in their order; and those that the open one
+  /// began. What ran when the replies were restored lies before all others.
+  private var underway: [(offset: Int64, id: ID)] = []
+  private var begun: [(offset: Int64, id: ID)] = []
+
   /// Commands that ran when records of the inbox were lost: until an ended transaction has answered them.
   private(set) var lost: [ID] = []
 
@@ -30,6 +35,9 @@ final class CommandDesk {
   private var touched: [ID] = []
   /// The open transaction's answers to records under ids that stand for other commands.
   private var refusals: [(id: ID, reply: [UInt8])] = []
+
+  /// The first command that has not begun, or the next one to be read.
+  var next: Int64 { pending.isEmpty ? read : pending.first.offset }
 
   init(read: Int64, isUntold: Bool) {
     self.read = read
@@ -43,6 +51,12 @@ final class CommandDesk {
     count(state, former: self[id])
     if open.updateValue(state, forKey: id) == nil { touched.append(id) }
   }
+
+  /// The open transaction begins the command that lies at this offset.
+  func begin(_ id: ID, at offset: Int64) { begun.append((offset, id)) }
+
+  /// The offset of the first command that runs; nil: none does. Those that were restored count as the very first.
+  var firstUnderway: Int64? { underway.first?.offset }
 
   /// Copies and answers of what runs may be among records that were lost.
   func lose() { lost = order[first...].filter { states[$0]?.isRunning == true } }
@@ -66,21 +80,23 @@ final class CommandDesk {
     for id in touched { body(id, open[id]!.reply, open[id]!) }
   }
 
-  /// A reply as it was found on the topic, when nothing is open.
+  /// A reply as it was found on the topic, when nothing is open. Behind some of them call `settle`.
   func restore(_ id: ID, _ state: CommandState) {
     count(state, former: states[id])
     keep(id, state)
+    if state.isRunning { begun.append((0, id)) }
   }
 
-  /// The open transaction has ended; the oldest answers above the limits are forgotten.
+  /// The open transaction has ended.
   func commit(_ settings: TableSettings) {
     for id in touched { keep(id, open[id]!) }
+    let isTouched = !touched.isEmpty
     open.removeAll(keepingCapacity: true)
     touched.removeAll(keepingCapacity: true)
     refusals.removeAll(keepingCapacity: true)
     isUntold = false
     lost = []
-    forget(settings)
+    if isTouched { settle(settings) }
   }
 
   /// What the open transaction did is undone; commands are read again from `position`.
@@ -89,8 +105,18 @@ final class CommandDesk {
     open.removeAll(keepingCapacity: true)
     touched.removeAll(keepingCapacity: true)
     refusals.removeAll(keepingCapacity: true)
+    begun.removeAll(keepingCapacity: true)
     pending.removeAll()
     read = position
+  }
+
+  /// What was begun is under way as long as it runs; the oldest answers above the limits are forgotten. O(commands
+  /// that run).
+  func settle(_ settings: TableSettings) {
+    underway += begun
+    begun.removeAll(keepingCapacity: true)
+    underway.removeAll { states[$0.id]?.isRunning != true }
+    forget(settings)
   }
 
   private func keep(_ id: ID, _ state: CommandState) {
@@ -102,7 +128,7 @@ final class CommandDesk {
     }
   }
 
-  func forget(_ settings: TableSettings) {
+  private func forget(_ settings: TableSettings) {
     while states.count > settings.commandsRememberedMax
       || answeredBytes > settings.commandBytesRememberedMax,
       first < order.count, case .answered(let command)? = states[order[first]]

@@ -21,8 +21,12 @@ extension EventTable {
     desk = CommandDesk(read: position, isUntold: isNew)
   }
 
-  /// All commands before this one are done, in committed transactions; nil where none are read.
+  /// All commands before this one have begun, in committed transactions; nil where none are read.
   public var commandsCommitted: Int64? { desk == nil ? nil : shard(0)?.committed.commands }
+
+  /// All commands before this one are answered, and what they did is in the table; nil where none are read. To be asked
+  /// where no work is open.
+  public var commandsDone: Int64? { desk.map { min($0.next, $0.firstUnderway ?? .max) } }
 
   /// Takes committed records of the replies topic, in order, after `startCommands`: what the commands before were
   /// answered, and how far those are that run. O(records).
@@ -38,7 +42,7 @@ extension EventTable {
       else { continue }
       desk!.restore(Array(id), state)
     }
-    desk!.forget(settings)
+    desk!.settle(settings)
     reportPending()
   }
 
@@ -66,6 +70,7 @@ extension EventTable {
   func takeCommand(_ record: RecordBatch.Record, _ batch: RecordBatch) {
     guard let desk, record.partition == 0, record.offset >= desk.read else { return counts.skipped.add() }
     desk.read = record.offset + 1
+    guard language!.isChange(key: batch.key(record), value: batch.value(record)) else { return }
     desk.pending.append(record, in: batch)
   }
 
@@ -80,10 +85,9 @@ extension EventTable {
       let bytes = out.byteCount
       guard begin(record, desk.pending.batch, desk, language) else { break }
       openCommandBytes += out.byteCount - bytes
-      shard(0)!.state.commands = record.offset + 1
       desk.pending.removeFirst()
     }
-    if desk.pending.isEmpty { shard(0)!.state.commands = desk.read }
+    shard(0)!.state.commands = desk.next
     reportPending()
   }
 
@@ -91,10 +95,7 @@ extension EventTable {
   private func begin(
     _ record: RecordBatch.Record, _ batch: RecordBatch, _ desk: CommandDesk, _ language: any ChangeLanguage
   ) -> Bool {
-    guard language.isChange(key: batch.key(record), value: batch.value(record)), let key = batch.key(record),
-      let value = batch.value(record)
-    else { return true }
-    let id = Array(key)
+    let (id, value) = (Array(batch.key(record)!), batch.value(record)!)
     let identity = language.identity(of: value)
     let content = identity.content
     // A rejected id is free for another command: nothing was done under it. The same one stays rejected, as was said.
@@ -188,6 +189,7 @@ extension EventTable {
       if let trace = batch.header(record, ChangeHeader.trace) { out.appendHeader(ChangeHeader.trace, trace) }
       out.appendHeader(ChangeHeader.kind, InboxKind.command.bytes)
     }
+    desk!.begin(id, at: record.offset)
     keep(id, command)
   }
 
