@@ -96,7 +96,7 @@ let package = Package(
       name: "DecodeBenchmark", dependencies: ["Base", "CJansson", "Events"], path: "Benchmarks/Decode",
       swiftSettings: settings),
 
-    tests("BusTests", ["Base", "Bus", "BusConformance"]),
+    tests("BusTests", ["Base", "Bus", "BusConformance", "CRdKafka"]),
     tests("ConfigurationTests", ["Configuration", "Base"]),
     tests("QueryTests", ["Base", "Events", "Query"]),
     tests("FrontDoorTests", ["Configuration", "FrontDoor"]),
