@@ -96,6 +96,26 @@ struct ChangeTests {
     #expect([counts[0], counts[2], counts[3], counts[5]] == [1, 1, 1, 1])
   }
 
+  @Test func `an id stands for one change of rows, and apart from that for one definition`() throws {
+    let house = try house()
+    let commands = ["UPDATE alerts SET Grade = Grade + 1", "CREATE FILTER hot AS Severity >= 4"]
+    for _ in 0..<2 {
+      for sql in commands { house.command("c/1", sql) }
+      try house.run()
+      house.restart()
+    }
+    for sql in ["UPDATE alerts SET Grade = 0", "DROP FILTER hot"] { house.command("c/1", sql) }
+    try house.run()
+    let rejected = house.cluster.records(house.topics.replies, 0, .committed).filter {
+      $0.keyText == "c/1" && $0.json?["error"]?["code"]?.string == "id"
+    }
+    #expect(rejected.count == 2)
+    #expect(house.rows.allSatisfy { $0.value["Grade"]?.int == 1 })
+    house.command("c/2", "UPDATE alerts SET Class = 1 WHERE hot")
+    try house.run()
+    #expect(house.answer("c/2")["rows"]?.int == 2)
+  }
+
   @Test func `what stands on names waits until they are restored, what stands on none does not`() throws {
     let house = try house()
     house.command("c/1", "CREATE FILTER hot AS Severity >= 4")
