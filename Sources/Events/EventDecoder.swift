@@ -189,7 +189,7 @@ public final class EventDecoder {
 
 extension EventDecoder {
   /// Writes the row key of the event: the one key column's string or decimal text, or a JSON array of
-  /// several (DESIGN section 3, net record).
+  /// several (docs/bus-contract.md, "Streams").
   public func writeKey(to buffer: inout ByteBuffer) {
     if schema.key.count == 1, let column = schema.key.first {
       if types[column] == .string { return buffer.append(string(column)) }

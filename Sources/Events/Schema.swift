@@ -96,7 +96,7 @@ public final class Schema: Sendable {
   /// Column names are case-sensitive, as JSON's are.
   public func index(of name: String) -> Int? { indices[name] }
 
-  /// The `alerts` table with the columns that OMNIbus operators know (DESIGN section 4).
+  /// The `alerts` table with the columns that OMNIbus operators know (docs/events.md).
   public static let alerts = Schema(
     table: "alerts",
     columns: [

@@ -1,8 +1,7 @@
 import Events
 import Query
 
-/// Matches changed rows against all streams' views and keeps what each has yet to publish (DESIGN section 7,
-/// net streams).
+/// Matches changed rows against all streams' views and keeps what each has yet to publish.
 ///
 /// Streams with the same filter are of one set. All sets' filters are in one index, which leads from a
 /// changed row to the sets that it enters, leaves or changes in. It belongs to the thread of its table: no

@@ -2,8 +2,8 @@ import Base
 import Bus
 import Requests
 
-/// A stream's topic that somebody deletes stops nothing else (DESIGN section 7): it is made again under its
-/// name, its stream goes on in it with the whole view, and everything else is published.
+/// A stream's topic that somebody deletes stops nothing else (docs/bus-contract.md, "Streams"): it is made again
+/// under its name, its stream goes on in it with the whole view, and everything else is published.
 extension Publisher {
   /// The code of the error with which the publisher begins anew since streams' topics were made again.
   static let madeAgain = "STREAM_TOPICS"

@@ -19,8 +19,8 @@ struct Flushing {
 }
 
 /// A flush publishes its request's set, and what is linked with it, in the next sweep, and is answered in the
-/// sweep's own transaction (DESIGN section 7). The first time it does not ask how far the table is, which has
-/// mostly reached the positions by then; afterwards it waits for them, which holds up nothing.
+/// sweep's own transaction. The first time it does not ask how far the table is, which has mostly come so far by
+/// then; afterwards it waits for that, which holds up nothing.
 extension Publisher {
   /// Rejects flushes that cannot be done, or have waited for too long.
   func settleFlushes() throws(BusError) {

@@ -1,6 +1,6 @@
 import Base
 
-/// Whether sweeps keep up, and how often sets may be due where they do not (DESIGN section 7, seed 000). A
+/// Whether sweeps keep up, and how often sets may be due where they do not (seed 000). A
 /// plain state machine; times are those of `Clock.elapsed`.
 ///
 /// A *round* takes what is due and ends when all of it is published. Where rounds take too large a share of the

@@ -63,7 +63,7 @@ public struct Flush: Sendable, Equatable {
     .value, #"positions are change numbers by shard, such as {"2":8812}"#)
 }
 
-/// How flushes are answered (DESIGN section 7). What they wait for is the publisher's to do.
+/// How flushes are answered (docs/bus-contract.md, "Commands"). What they wait for is the publisher's to do.
 extension Registry {
   /// Takes a flush among those that wait.
   func wait(for flush: Flush) throws(Rejection) {

@@ -2,7 +2,7 @@ import Base
 import Events
 import Query
 
-/// The registry: which requests live, which streams and request sets they make (DESIGN sections 3 and 6).
+/// The registry: which requests live, which streams and request sets they make (docs/bus-contract.md).
 ///
 /// A pure state machine. It is fed the records of `<cluster>.requests` and of `<cluster>.commands`, each in
 /// order, and the time; what it
@@ -27,10 +27,10 @@ import Query
 /// | `position/commands` | `offset` (next to read) |
 /// | `position/requests` | `offset` (next to read), `creations` (the last number given), `forgotten` |
 ///
-/// Two streams of one id differ in `creation`. Decisions that DESIGN leaves open: a request that is
-/// changed into a bad one is ended (the registry is what the requests topic says, nothing older); the role
-/// `primary` passes to the stream's oldest request without new replies; a request that is changed but
-/// keeps its canonical form keeps its place; ended requests' replies have a `reason`.
+/// Two streams of one id differ in `creation`. A request that is changed into a bad one is ended (the registry
+/// is what the requests topic says, nothing older); the role `primary` passes to the stream's oldest request
+/// without new replies; a request that is changed but keeps its canonical form keeps its place; ended requests'
+/// replies have a `reason`.
 public final class Registry {
   let settings: RegistrySettings
   let catalog: any Catalog

@@ -44,7 +44,7 @@ func rejectedReply(_ rejection: Rejection, to key: ByteKey) -> JSON {
 }
 
 extension Registry {
-  /// The reply to a living request (DESIGN section 3); where its stream stands still, with the error.
+  /// The reply to a living request (docs/bus-contract.md); where its stream stands still, with the error.
   func reply(to request: RequestEntry) -> JSON {
     let stream = request.stream.stream
     let failure = request.stream.failure ?? (request.awaySince == nil ? nil : request.stream.isFull)

@@ -1,6 +1,6 @@
 import Base
 
-/// Store-and-forward (DESIGN section 3): how a stream goes on for clients that are away.
+/// Store-and-forward (docs/bus-contract.md, "Requests"): how a stream goes on for clients that are away.
 extension Registry {
   /// The lease is over, and the stream goes on collecting for the request.
   func leave(_ entry: RequestEntry, _ draft: inout Draft) {

@@ -65,7 +65,7 @@ public struct RequestStatus: Sendable {
   public let lastSent: Timestamp
 }
 
-/// How ids are made from canonical texts (DESIGN section 3).
+/// How ids are made from canonical texts (docs/bus-contract.md, "Replies").
 struct StreamIdentity {
   /// The first 16 hexadecimal digits of a text's SHA-256.
   var digits: (String) -> String = { String(sha256Hex($0).prefix(16)) }

@@ -1,7 +1,7 @@
 import Base
 import Events
 
-/// The interval in force where sweeps take longer than what is asked for (DESIGN section 7).
+/// The interval in force where sweeps take longer than what is asked for (docs/bus-contract.md, "Requests").
 extension Registry {
   /// From now on no set is published more often than this; zero: all are as it is asked for. What it changes
   /// is told by `tellThrottled`.

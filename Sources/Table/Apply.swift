@@ -2,7 +2,7 @@ import Base
 import Bus
 import Events
 
-// Events become rows (DESIGN section 4).
+// Events become rows (docs/events.md).
 extension EventTable {
   /// Takes records of the events, inbox and commands topics as they were polled, each partition in order. Records
   /// before a shard's position and those of other topics or of shards that are not served are counted and

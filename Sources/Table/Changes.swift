@@ -152,7 +152,7 @@ extension EventTable {
   }
 }
 
-/// The names of the headers of a changelog record, and of what the table sends besides (DESIGN section 3, 4).
+/// The names of the headers of a changelog record, and of what the table sends besides.
 public enum ChangeHeader {
   /// The old values of the changed columns; of all columns where the row was deleted.
   public static let before: StaticString = "belfry-before"

@@ -3,7 +3,7 @@ import Events
 
 /// The columns of a schema that the table itself gives a meaning to; found once, by name and type.
 struct ColumnRoles {
-  /// Problem and clear pairing (DESIGN section 4, `Type = 2`).
+  /// Problem and clear pairing: `Type` 2 (docs/events.md).
   struct Pairing {
     let type: Int
     let severity: Int

@@ -2,7 +2,7 @@ import Base
 import Bus
 import Events
 
-/// The live, deduplicated table of events: rows of all shards that this member leads (DESIGN section 4).
+/// The live, deduplicated table of events: rows of all shards that this member leads (docs/events.md).
 ///
 /// A pure state machine: records in, records out. It knows no bus and no clock; the leader's loop gives it
 /// what was polled and the time, and sends what comes back in one transaction. The order of calls:

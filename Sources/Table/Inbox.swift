@@ -69,7 +69,7 @@ extension EventTable {
   /// Applies the clears and commands whose time has come, and what waits behind them. `eventsEnd` gives the high
   /// watermark of a shard's events partition, or nil if it is not known now; it is asked once a message (again
   /// after an abort) and remembered: a clear is applied when the shard's events are applied up to there, so that
-  /// it does not overtake the problem that it clears (DESIGN section 4), and a command likewise. Where commands
+  /// it does not overtake the problem that it clears, and a command likewise. Where commands
   /// have made the transaction large, the others wait for the next.
   public func applyPendingClears(eventsEnd: (_ shard: Int32) -> Int64?) {
     precondition(!isFinished)

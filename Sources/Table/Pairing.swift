@@ -2,7 +2,7 @@ import Base
 import Bus
 import Events
 
-// Problem and resolution (DESIGN section 4): `Type` 2 clears the problems with the same Node, AlertGroup,
+// Problem and resolution (docs/events.md): `Type` 2 clears the problems with the same Node, AlertGroup,
 // AlertKey and Manager that did not last occur after it.
 extension EventTable {
   /// The event that was decoded is a resolution. One without a Type repeats what its row is.

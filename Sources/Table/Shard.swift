@@ -11,7 +11,7 @@ struct ShardState: Equatable {
   var commands: Int64 = 0
   /// The number of the last change.
   var change: Int64 = 0
-  /// Shard time (DESIGN section 4), ms.
+  /// Shard time (docs/events.md), ms.
   var time: Int64 = 0
 }
 

@@ -2,7 +2,7 @@ import Base
 import Bus
 import Events
 
-/// The topics that one table reads and writes (DESIGN section 3).
+/// The topics that one table reads and writes (docs/bus-contract.md).
 public struct TableTopics: Sendable, Equatable {
   public let events: String
   public let inbox: String

@@ -17,9 +17,8 @@ extension EventTable {
   }
 
   /// Closes the transaction: all records that are still to be sent, and the positions of the events and inbox
-  /// partitions of every shard that is led, and of the commands, moved or not (KIP-447, DESIGN section 4). The
-  /// batch is the table's own,
-  /// valid until `committed` or `aborted`, one of which must come next.
+  /// partitions of every shard that is led, and of the commands, moved or not (KIP-447). The batch is the table's
+  /// own, valid until `committed` or `aborted`, one of which must come next.
   public func finish() -> (out: RecordBatch, positions: [TopicPartition: Int64]) {
     precondition(!isFinished)
     isFinished = true

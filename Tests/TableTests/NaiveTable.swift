@@ -1,7 +1,7 @@
 import Base
 import Events
 
-/// The rules of DESIGN section 4 once more, as slowly and plainly as can be: a dictionary of rows of values.
+/// The rules of docs/events.md once more, as slowly and plainly as can be: a dictionary of rows of values.
 struct NaiveTable {
   let schema: Schema
   var rows: [String: [Value]] = [:]

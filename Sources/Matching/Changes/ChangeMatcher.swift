@@ -3,7 +3,7 @@ import Events
 import Query
 
 /// Matches changes one by one, as the changelog has them, against views of rows: which of them a row entered, left
-/// or changed in. It keeps no rows: a change brings both its images (DESIGN sections 4 and 7). One thread owns it.
+/// or changed in. It keeps no rows: a change brings both its images. One thread owns it.
 ///
 /// Views with one filter share its place in the index, so a change costs what it moves.
 public final class ChangeMatcher {

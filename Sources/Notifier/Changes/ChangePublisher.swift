@@ -5,7 +5,7 @@ import Matching
 import Requests
 
 /// Publishes every committed change on the streams of the modes `all` and `immediate`, on a thread of its own
-/// under the seat `<cluster>.live`: so that no sweep, however wide, delays it (DESIGN section 7).
+/// under the seat `<cluster>.live`: so that no sweep, however wide, delays it.
 ///
 /// The changelog is its only input, and a change brings its row before and after; so it keeps no rows. Each
 /// transaction has the streams' records and how far they are: by shard the changelog's next offset and the number

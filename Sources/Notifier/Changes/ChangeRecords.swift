@@ -4,7 +4,7 @@ import Events
 import Requests
 
 /// Writes the records of streams of every change: the Debezium envelope of a history stream, the flat rows of an
-/// immediate one, and their headers (DESIGN section 3).
+/// immediate one, and their headers (docs/bus-contract.md, "Every change").
 struct ChangeRecords: ~Copyable {
   /// `"connector":…,"table":…`: what is the same in every record's source.
   private let source: [UInt8]

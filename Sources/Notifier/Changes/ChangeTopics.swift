@@ -2,7 +2,7 @@ import Base
 import Bus
 import Requests
 
-// A stream's topic that somebody deletes stops nothing else (DESIGN section 7).
+// A stream's topic that somebody deletes stops nothing else.
 extension ChangePublisher {
   /// Looks now and then whether the streams' own topics are there: nobody else would before a change.
   func lookForStreamTopics() throws(BusError) {

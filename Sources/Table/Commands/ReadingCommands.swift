@@ -2,8 +2,8 @@ import Base
 import Bus
 import Events
 
-// Changes by clients (DESIGN sections 3 and 4) at shard 0, where the commands topic is read: each is checked, and
-// its shards get a copy by the inbox; their answers come back the same way. Replies say what is known, in the same
+// Changes by clients (docs/bus-contract.md) at shard 0, where the commands topic is read: each is checked, and its
+// shards get a copy by the inbox; their answers come back the same way. Replies say what is known, in the same
 // transactions, and are what this is restored from.
 extension EventTable {
   /// The commands topic is to be subscribed to; who leads shard 0 is given it.
