@@ -1,4 +1,5 @@
 import Console
+import Foundation
 import Synchronization
 import Testing
 
@@ -76,6 +77,22 @@ import Testing
       ))
     #expect(posted.status == 400)
     #expect(backend.state.withLock { $0.asked }.isEmpty)
+  }
+
+  /// Those of the language are the language's to test.
+  @Test func `the page of the language has each code that HTTP adds to it`() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let page = try String(contentsOf: root.appending(path: "docs/query-language.md"), encoding: .utf8)
+    let files = try FileManager.default.contentsOfDirectory(
+      at: root.appending(path: "Sources/Console"), includingPropertiesForKeys: nil)
+    let codes = try files.flatMap { file in
+      try String(contentsOf: file, encoding: .utf8).matches(of: /[0-9]{3}, code: "([a-z0-9_]+)"/).map {
+        String($0.1)
+      }
+    }
+    #expect(codes.count >= 10)
+    for code in codes { #expect(page.contains("`\(code)`"), "\(code)") }
   }
 
   @Test func `a query without one SQL text is refused before the backend`() {
