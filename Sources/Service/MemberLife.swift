@@ -29,7 +29,7 @@ public final class MemberLife {
       schema: settings.schema,
       topics: TableTopics(settings.topics, table: settings.schema.table),
       settings: settings.table,
-      language: ChangeReader(
+      language: CommandReader(
         catalog: OneTable(settings.schema), settings: settings.registry, definitions: definitions),
       largeCommands: largeCommands, metrics: metrics, log: log)
     let leader = Leader(

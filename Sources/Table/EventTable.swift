@@ -61,7 +61,7 @@ public final class EventTable {
   var horizon: Int64 = 0
 
   /// nil: no commands are read here.
-  let language: (any ChangeLanguage)?
+  let language: (any CommandLanguage)?
   /// Where shard 0 is served.
   var desk: CommandDesk?
   let commandCounts: CommandCounts
@@ -86,7 +86,7 @@ public final class EventTable {
   /// `belfry_rows` and others; work of a transaction is counted when it is committed. With a `language`,
   /// changes by clients are carried out.
   public init(
-    schema: Schema, topics: TableTopics, settings: TableSettings, language: (any ChangeLanguage)? = nil,
+    schema: Schema, topics: TableTopics, settings: TableSettings, language: (any CommandLanguage)? = nil,
     largeCommands: LargeCommands = LargeCommands(), metrics: Metrics, log: Log
   ) {
     self.language = language

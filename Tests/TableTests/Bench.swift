@@ -34,7 +34,7 @@ final class Bench {
 
   init(
     _ schema: Schema = .alerts, partitions: Int = 1, serve: [Int32] = [0],
-    language: (any ChangeLanguage)? = nil, largeCommands: LargeCommands = LargeCommands(),
+    language: (any CommandLanguage)? = nil, largeCommands: LargeCommands = LargeCommands(),
     _ change: (inout TableSettings) -> Void = { _ in }
   ) {
     var settings = TableSettings(partitions: partitions)

@@ -9,7 +9,7 @@ import Events
 ///     rename new      the Summary of all rows
 ///     delete 2        rows with Severity 2
 ///     key x           the Grade of the row x by 1
-final class PlainLanguage: ChangeLanguage {
+final class PlainLanguage: CommandLanguage {
   /// Commands from this offset on are early.
   var early = Int64.max
   private let schema: Schema

@@ -93,7 +93,7 @@ extension EventTable {
 
   /// False: it has to wait.
   private func begin(
-    _ record: RecordBatch.Record, _ batch: RecordBatch, _ desk: CommandDesk, _ language: any ChangeLanguage
+    _ record: RecordBatch.Record, _ batch: RecordBatch, _ desk: CommandDesk, _ language: any CommandLanguage
   ) -> Bool {
     let (id, value) = (Array(batch.key(record)!), batch.value(record)!)
     let identity = language.identity(of: value)

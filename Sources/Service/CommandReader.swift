@@ -10,7 +10,7 @@ extension CompiledChange: RowChange {}
 
 /// What the table must be told of clients' commands: their records' form from `Requests`, their SQL from `Query`,
 /// their meaning for rows from `Matching`.
-final class ChangeReader: ChangeLanguage {
+final class CommandReader: CommandLanguage {
   private let catalog: OneTable
   private let settings: RegistrySettings
   private let definitions: SharedDefinitions
