@@ -108,6 +108,17 @@ extension BusSentence {
       try bed.again { try bus.deleteTopics([names[1], bed.name("none")]) }
       try bed.eventually { try bus.topics(prefix: bed.prefix) == [names[0]] }
     },
+    BusSentence("a topic that is deleted is gone at once, and is made again where it is needed") { bed in
+      let bus = try bed.connect()
+      for number in 0..<5 {
+        let spec = TopicSpec(bed.name("t\(number)"), partitions: 2, properties: [:])
+        try bed.again { try bus.ensureTopics([spec]) }
+        try bed.again { try bus.deleteTopics([spec.name]) }
+        #expect(try bed.again { try bus.partitionCounts([spec.name]) } == [:])
+        try bed.again { try bus.ensureTopics([spec]) }
+        #expect(try bed.again { try bus.partitionCounts([spec.name]) } == [spec.name: 2])
+      }
+    },
     BusSentence("a topic that is there cannot be made again") { bed in
       let bus = try bed.connect()
       _ = try bed.makeTopic(bus, "t", partitions: 2)

@@ -90,6 +90,34 @@ extension Integration {
       #expect(try child.end() == 0, "\(child.errors)")
     }
 
+    /// The process died when it had made the topic, and before it had taken the request.
+    @Test func `a topic that a crash left behind is deleted and made for its request, without a false alarm`()
+      throws
+    {
+      let sql = "SELECT Severity FROM alerts WHERE Severity >= 3"
+      let explained = try Belfry.run(["explain", sql]).lines.map { try JSON(parsing: $0) }
+      let id = try #require(explained.first { $0["what"]?.string == "stream" }?["value"]?.string)
+      for _ in 0..<3 {
+        let town = try Town()
+        let specs = town.topics.specs(table: "alerts", partitions: town.partitions)
+        let left = ClusterTopics.view(town.topics.viewPrefix + id)
+        try town.bus.createTopics(specs.filter { $0.name == town.topics.requests } + [left])
+        let request = JSON.object(of: [
+          "client": .string("c"), "name": .string("left"), "sql": .string(sql), "interval_ms": .int(100),
+        ])
+        try town.session.send(topic: town.topics.requests, key: "c/left", value: request.text)
+        try town.start()
+        try eventually("the reply") { try town.replies()["c/left"]?["status"]?.string == "active" }
+        try town.send([Samples.event("a", severity: 3)])
+        let stream = try town.follow(try #require(try town.replies()["c/left"]))
+        try stream.wait("the row") { $0.count == 1 }
+        let log = town.member!.errors
+        #expect(log.contains("deleting topics left behind"), "\(log)")
+        #expect(!log.contains("were deleted: they are made again"), "\(log)")
+        try town.stop()
+      }
+    }
+
     /// Kafka removes a group's positions with their topic; the changelog still has those of the former one.
     @Test func `an events topic that was made again while nobody was there is read from its start`() throws {
       let town = try Town()

@@ -7,6 +7,9 @@ extension KafkaBus {
   /// How long new topics may take until the brokers have leaders for all of their partitions, and these know.
   static let leadersWithin = Duration.seconds(10)
 
+  /// How long brokers may show topics that were deleted.
+  static let goneWithin = Duration.seconds(2)
+
   /// Leaders are chosen a moment after a topic is made; a broker that is gone leaves partitions without one.
   struct Topic {
     let partitions: Int
@@ -79,7 +82,21 @@ extension KafkaBus {
     if embedded != nil || names.isEmpty { return }
     let gone = "UNKNOWN_TOPIC_OR_PART"
     let failures = try Administration(try asker()).delete(names).filter { $0.error.code != gone }
+    let failed = Set(failures.map(\.topic))
+    waitUntilGone(names.filter { !failed.contains($0) })
     if let error = BusError(failures, forgivable: gone) { throw error }
+  }
+
+  /// What was deleted is seen by nobody when this returns: who makes it again would find it there, and it would
+  /// be gone a moment later. Past the limit somebody has made it again.
+  private func waitUntilGone(_ names: [String]) {
+    let clock = SystemClock()
+    let deadline = clock.elapsed() + Self.goneWithin
+    while clock.elapsed() < deadline, let all = try? allTopics(asker()),
+      names.contains(where: { all[$0] != nil })
+    {
+      usleep(20_000)
+    }
   }
 
   public func topicProperties(_ topics: [String]) throws(BusError) -> [String: [String: String]] {
