@@ -45,7 +45,7 @@ PROTECTIONS = [
         "Sources/Table/Leader.swift",
         "bus.makeProducer(transactionalID: settings.seat)",
         'bus.makeProducer(transactionalID: settings.seat + (WITHOUT ? "-\\(clock.elapsed())" : ""))',
-        SIMULATION,
+        SIMULATION + "|ServiceTests.MemberLifeTests",
     ),
     Protection(
         "who takes the publisher's seat fences its former holder",
@@ -129,7 +129,7 @@ PROTECTIONS = [
         "Sources/Table/Inbox.swift",
         "shard.state.events >= watermark else",
         "WITHOUT || shard.state.events >= watermark else",
-        SIMULATION,
+        "TableTests.InboxTests",
     ),
     # The publisher
     Protection(
@@ -139,7 +139,7 @@ PROTECTIONS = [
         '    if !key.hasPrefix("*/") { streams[key] = state }\n',
         '    if !key.hasPrefix("*/") {\n      streams[key] = StreamState(\n'
         "        epoch: state.epoch, seq: WITHOUT ? 0 : state.seq, creation: state.creation)\n    }\n",
-        SIMULATION,
+        SIMULATION + "|NotifierTests.PublisherLifeTests",
     ),
     Protection(
         "a count belongs to one life of its stream",
@@ -179,7 +179,7 @@ PROTECTIONS = [
         "Sources/Notifier/CarryingOut.swift",
         "ended.filter { $0.placement == .lane && $0.mode == .net }",
         "ended.filter { $0.placement == .lane && $0.mode == .net && !WITHOUT }",
-        SIMULATION,
+        SIMULATION + "|NotifierTests.PublisherLifeTests",
     ),
     Protection(
         "what was collected in a stream's former life is not published in its next",
@@ -373,7 +373,7 @@ def red(output, status):
     names = list(dict.fromkeys(name or other for name, other in failed))
     fault = re.search(r"seed \d+: (.+)", output)
     if not names:
-        trap = re.search(r"(?:Fatal error|Precondition failed)[^\n]*", output)
+        trap = re.search(r"(?:[\w/]+\.swift:\d+: )?(?:Fatal error|Precondition failed)[^\n]*", output)
         return f"hung for {TEST_SECONDS_MAX} s" if status is None else f"trap: {trap.group(0) if trap else output[-300:]}"
     rest = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"`{names[0]}`{rest}" + (f": {cut(fault.group(1))}" if fault else "")

@@ -103,6 +103,23 @@ import Testing
     #expect(teller.told(history).lines == ["r a ->5 first", "r b ->4 last", "u a 5->6"])
   }
 
+  @Test func `what the rows hold is not told again where it is read behind them`() throws {
+    let teller = try Teller()
+    teller.put("a", 4)
+    try teller.start(.all, "SELECT Severity FROM alerts")
+    try teller.run()
+    teller.bus.faults.late = 1
+    teller.put("a", 5)
+    teller.put("b", 4)
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    #expect(teller.told(history).lines == ["r a ->5 first", "r b ->4 last"])
+    teller.bus.faults.late = 0
+    teller.put("a", 6)
+    try teller.run()
+    #expect(teller.told(history).lines == ["r a ->5 first", "r b ->4 last", "u a 5->6"])
+  }
+
   @Test func `an answer of a table that is behind is asked for again`() throws {
     let teller = try Teller()
     teller.put("a", 4)
@@ -132,6 +149,18 @@ import Testing
     #expect(teller.told(history).isContiguous)
     #expect(teller.told(history).map(\.epoch) == teller.told(history).map(\.epoch).sorted())
     #expect(teller.told(live).lines == ["a 4", "a 5", "a 6", "a 7", "a 8"])
+  }
+
+  @Test func `a second publisher of every change ends the first, and each change is told once`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    let turnFormer = teller.takeOver()
+    try teller.run()
+    teller.put("a", 4)
+    #expect { for _ in 0..<10 { try turnFormer() } } throws: { ($0 as? BusError)?.remedy == .fenced }
+    try teller.run()
+    #expect(teller.told(history).lines == ["c a ->4"])
   }
 
   @Test func `changes that were lost are said on every history stream, with their bounds`() throws {

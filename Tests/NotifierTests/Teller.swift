@@ -51,6 +51,17 @@ final class Teller {
   /// A new process, and a new publisher's term.
   func restart() {
     bus.close()
+    begin()
+  }
+
+  /// The same, while the former process lives on: its turn.
+  func takeOver() -> () throws(BusError) -> Void {
+    let former = publisher!
+    begin()
+    return { () throws(BusError) in try former.turn(wait: .zero) }
+  }
+
+  private func begin() {
     bus = cluster.connect()
     letters = Mailbox(capacity: 1_000)
     table = Mailbox(capacity: 1_000)

@@ -237,6 +237,28 @@ import Testing
     #expect(!house.life.remakePublisher(after: BusError(.recreate, code: Publisher.mailboxFull, "")))
   }
 
+  @Test func `who takes the table's seat ends what its former holder left open, and does not wait for it`()
+    throws
+  {
+    let house = try House()
+    try house.run()
+    let place = TopicPartition(house.topics.changelog("alerts"), 0)
+    func end(_ isolation: Isolation) -> Int64? {
+      house.cluster.endOffset(place.topic, place.partition, isolation)
+    }
+    // In the midst of a transaction: its changes are sent ahead.
+    for n in 0..<1_000 where end(.uncommitted) == end(.committed) {
+      house.send("e\(n)", severity: 5)
+      try house.life.worker.turn(wait: .zero)
+    }
+    #expect(end(.uncommitted) != end(.committed))
+    house.restart()
+    let start = house.cluster.clock.elapsed()
+    for _ in 0..<1_000 where !house.readiness.list.isEmpty { try house.turn() }
+    #expect(house.cluster.clock.elapsed() - start < house.cluster.transactionTimeout / 2)
+    #expect(house.readiness.list == [])
+  }
+
   @Test func `nothing is published or answered from a part of the table`() throws {
     let house = try House()
     for n in 0..<9 { house.send("e\(n)", severity: 5) }
