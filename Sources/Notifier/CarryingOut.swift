@@ -71,7 +71,7 @@ extension Publisher {
       out.append(topic: settings.topics.progress, partition: 0, timestamp: sweep.time, key: id, value: nil)
     }
     let gone = try commit(outcome, sweep)
-    if !gone.isEmpty { throw try remedy(forDeleted: gone) }
+    if !gone.isEmpty { throw remedy(forDeleted: gone) }
     for id in forgotten { counts.progress.end(id, epoch: counts.epoch) }
     for place in ended where place.mode != .net { counts.progress.endChanges(place.id) }
     if let epoch, epoch > counts.epoch {

@@ -8,9 +8,9 @@ extension Publisher {
   /// The code of the error with which the publisher begins anew since streams' topics were made again.
   static let madeAgain = "STREAM_TOPICS"
 
-  /// The way on where other topics are gone than streams' own. Lanes are made again; all streams in them begin
-  /// again then, and so the publisher does. The others are the member's.
-  func remedy(forDeleted gone: [String]) throws(BusError) -> BusError {
+  /// The way on where other topics are gone than streams' own. Lanes are made again by the publisher that begins anew,
+  /// and with it all streams in them. The others are the member's.
+  func remedy(forDeleted gone: [String]) -> BusError {
     let names = gone.joined(separator: ", ")
     guard gone == [settings.topics.viewLanes] else {
       telemetry.topicsLost(gone.count)
@@ -21,8 +21,7 @@ extension Publisher {
     }
     log.error("streams' lanes were deleted: they are made again", ("topic", names))
     telemetry.madeAgain(1)
-    try bus.ensureTopics([settings.topics.viewLanesSpec])
-    return BusError(.recreate, code: Self.madeAgain, "deleted, and made again: \(names)")
+    return BusError(.recreate, code: Self.madeAgain, "deleted: \(names)")
   }
 
   /// The units that have streams in these topics. `isFinal`: the registry is ahead of what was not committed,
@@ -33,7 +32,7 @@ extension Publisher {
     let lost = Set(running!.streams.values.filter { gone.contains($0.place.topic) }.map(\.id))
     let own = Set(running!.streams.values.filter { $0.place.placement == .own }.map(\.place.topic))
     let others = gone.filter { !own.contains($0) }
-    if !others.isEmpty { throw try remedy(forDeleted: others) }
+    if !others.isEmpty { throw remedy(forDeleted: others) }
     let found = units.filter { $0.contains { !lost.isDisjoint(with: $0.streams) } }
     if isFinal || found.isEmpty {
       throw BusError(.recreate, code: Self.madeAgain, "deleted: \(gone.joined(separator: ", "))")

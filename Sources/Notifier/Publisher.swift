@@ -195,8 +195,10 @@ public final class Publisher {
 
   func lookForTopics() throws(BusError) {
     guard clock.elapsed() >= nextTopics else { return }
-    let gone = try bus.missing(of: settings.neededTopics)
-    if !gone.isEmpty { throw try remedy(forDeleted: gone.map(\.name)) }
+    var gone = try bus.missing(of: settings.neededTopics).map(\.name)
+    // Who begins makes the lanes, once the seat is taken.
+    if running != nil { gone += bus.knownMissing(of: [settings.topics.viewLanes]) }
+    if !gone.isEmpty { throw remedy(forDeleted: gone) }
     nextTopics = clock.elapsed() + settings.topicsInterval
   }
 
@@ -311,6 +313,9 @@ public final class Publisher {
       guard claimed > counts.epoch else { break }
       throw BusError(
         .fenced, code: "TERM", "epoch \(claimed) was claimed, this is epoch \(counts.epoch)'s publisher")
+    case .refused(let refused):
+      let effects = running!.registry.refuse([(refused.stream, refused.reason)], now: time)
+      try carryOut(effects)
     case .stopped(let place): if place.placement == .own { streamTopics.delete([place.topic]) }
     case .full(let full): try carryOut(running!.registry.fill(full.stream, reason: full.reason, now: time))
     case .failed(let failure):

@@ -10,12 +10,14 @@ extension Publisher {
     try lookForTopics()
     let listed = try streamTopics.listed()
     try seat.take(in: nil)
+    try bus.ensureTopics([topics.viewLanesSpec])
     let (registry, claimed) = try restore()
     counts.epoch = max(claimed, counts.progress.epoch) + 1
     var effects = [registry.finishRestore(now: time)]
     registry.requestsPosition = try position(in: topics.requests, registry.requestsPosition)
     registry.commandsPosition = try position(in: topics.commands, registry.commandsPosition)
-    let refused = try streamTopics.make(for: registry.streams)
+    // Those of every change are made by who publishes them: a former holder of that seat may still write.
+    let refused = try streamTopics.make(for: registry.streams.filter { $0.mode == .net })
     if !refused.isEmpty { effects.append(registry.refuse(refused, now: time)) }
     let streams = registry.streams
     let places = streams.map(\.place)

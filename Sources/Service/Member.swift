@@ -181,7 +181,7 @@ public final class Member: Sendable {
     var backoff = Backoff(first: Self.pauseMin, limit: Self.pauseMax)
     while !isStopping {
       do throws(BusError) {
-        try bus.ensureTopics(settings.topicSpecs)
+        try bus.ensureTopics(settings.preparedSpecs)
         try waitForOthers()
         readiness.set("bus", nil)
         return nil

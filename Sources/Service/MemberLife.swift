@@ -42,7 +42,7 @@ public final class MemberLife {
       settings, clock: clock, leader: leader, letters: letters, definitions: definitions,
       readiness: readiness, log: log, metrics: metrics)
     var publishing = Publisher.Settings(topics: settings.topics, registry: settings.registry)
-    publishing.neededTopics = settings.topicSpecs
+    publishing.neededTopics = settings.preparedSpecs
     publishing.throttle = settings.throttle
     let changeLetters = Mailbox<ChangeLetter>(capacity: settings.lettersMax)
     var changing = ChangePublisher.Settings(
@@ -50,6 +50,7 @@ public final class MemberLife {
     changing.commitInterval = settings.commitInterval
     changing.snapshotBytesMax = settings.snapshotBytesMax
     changing.snapshotHeldMax = settings.snapshotHeldMax
+    changing.storedBytesMax = settings.storedBytesMax
     changes = ChangePublisher(
       bus: bus, clock: clock, settings: changing, letters: changeLetters, table: letters,
       readiness: readiness, log: log, metrics: metrics, pause: pause)

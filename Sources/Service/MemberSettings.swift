@@ -32,6 +32,8 @@ public struct MemberSettings: Sendable {
   public var snapshotBytesMax = 4 << 20
   /// Bytes of such rows that are held at a time, after which no further stream begins.
   public var snapshotHeldMax = 256 << 20
+  /// What a stream stores for clients that are away, bytes.
+  public var storedBytesMax: Int64 = 256 << 20
   /// Topics of single streams that a sweep touches, at most, but for those of one set with those linked with
   /// it. At about 1 ms each, a sweep of these takes some 0.2 s.
   public var sweepTopicsMax = 200
@@ -48,8 +50,15 @@ public struct MemberSettings: Sendable {
     self.registry = registry
   }
 
-  /// All topics that must be there before a member starts.
+  /// All topics but the streams' own.
   public var topicSpecs: [TopicSpec] { topics.specs(table: schema.table, partitions: table.partitions) }
+
+  /// Those that must be there before a member starts. Lanes are made, as streams' own topics are, by who has taken the
+  /// seat of those who publish in them: a former holder may go on in them as if they had never been deleted.
+  public var preparedSpecs: [TopicSpec] {
+    let lanes = [topics.viewLanes] + topics.changeLanes
+    return topicSpecs.filter { !lanes.contains($0.name) }
+  }
 }
 
 /// The tables that queries may name.

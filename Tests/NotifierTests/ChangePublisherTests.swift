@@ -348,6 +348,21 @@ import Testing
     }
   }
 
+  @Test func `that the limit was reached is told, though a client is back at that moment`() throws {
+    let teller = try Teller { $0.storedBytesMax = 1 }
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    teller.store(history)
+    teller.put("a", 4)
+    while teller.told(history).isEmpty { try teller.turn() }
+    try teller.turn()
+    #expect(teller.told(history).lines == ["c a ->4"], "the next transaction's time has not come")
+    teller.takeUp(history)
+    teller.put("a", 5)
+    try teller.run()
+    #expect(teller.told(history).lines == ["c a ->4", "m limit", "m snapshot", "r a ->5 last"])
+  }
+
   @Test func `what lay on a topic that was deleted is not stored any more`() throws {
     let teller = try Teller()
     let history = try teller.start(.all, grave)
@@ -408,6 +423,74 @@ import Testing
     try teller.run(.seconds(15))
     #expect(
       teller.told(history).lines == ["m snapshot", "r a ->6 first", "r b ->5 last"], "also without a change")
+  }
+
+  @Test func `a topic that the brokers do not let be made again ends its stream only`() throws {
+    let teller = try Teller()
+    let refused = [try teller.start(.all, grave), try teller.start(.immediate, grave)]
+    let other = try teller.start(.all, "SELECT Severity FROM alerts")
+    try teller.run()
+    let names = refused.map(\.place.topic)
+    try teller.bus.deleteTopics(names)
+    teller.cluster.topicPolicy = { names.contains($0) ? "no more" : nil }
+    teller.put("a", 4)
+    try teller.run(.seconds(5))
+    let told = teller.news.compactMap { if case .refused(let failure) = $0 { failure.stream } else { nil } }
+    #expect(told.sorted() == refused.map(\.id).sorted())
+    teller.restart()
+    teller.put("a", 5)
+    try teller.run()
+    #expect(teller.told(other).lines == ["c a ->4", "u a 4->5"])
+  }
+
+  @Test func `lanes that are deleted are made again with their histories' rows, and nothing else stops`()
+    throws
+  {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave, .lane)
+    let quiet = try teller.start(.all, "SELECT Summary FROM alerts WHERE Severity >= 4", .lane)
+    let live = try teller.start(.immediate, grave, .lane)
+    let other = try teller.start(.all, grave)
+    try teller.run()
+    teller.put("a", 4)
+    try teller.run()
+    try teller.bus.deleteTopics([topics.historyLanes, topics.liveLanes])
+    teller.put("a", 6)
+    try teller.run(.seconds(5))
+    let anew = ["m snapshot", "r a ->6 last"]
+    #expect(teller.told(history).lines == anew)
+    #expect(teller.told(history).map(\.seq) == [2, 3])
+    #expect(teller.told(quiet).map(\.seq) == [2, 3])
+    #expect(teller.told(live).lines == ["a 6"])
+    #expect(teller.told(other).lines == ["c a ->4", "u a 4->6"])
+    #expect(teller.cluster.spec(topics.historyLanes)?.properties["retention.ms"] == "604800000")
+    #expect(teller.metrics.value("belfry_live_topics_made_again_total") == 2)
+    try teller.bus.deleteTopics([topics.historyLanes])
+    try teller.run(.seconds(15))
+    #expect(teller.told(history).lines == anew, "also without a change")
+    try teller.bus.deleteTopics([topics.historyLanes])
+    teller.restart()
+    try teller.run()
+    #expect(teller.told(history).lines == anew, "also while nobody published")
+    #expect(teller.told(history).map(\.seq) == [6, 7])
+  }
+
+  @Test func `what is stored is counted once, though another stream's topic was deleted`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    let other = try teller.start(.all, "SELECT Severity FROM alerts")
+    try teller.run()
+    teller.store(history)
+    try teller.run()
+    try teller.bus.deleteTopics([other.place.topic])
+    teller.put("a", 6)
+    try teller.run(.seconds(5))
+    #expect(teller.told(history).lines == ["c a ->6"])
+    let once = teller.progress[history.id]?["stored_bytes"]?.int ?? 0
+    teller.put("a", 7)
+    try teller.run()
+    let twice = teller.progress[history.id]?["stored_bytes"]?.int ?? 0
+    #expect(once > 0 && twice > 2 * once && twice < 3 * once, "\(once), \(twice)")
   }
 
   @Test func `a topic that was made again while nobody published begins with the rows`() throws {

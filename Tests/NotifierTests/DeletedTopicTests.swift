@@ -86,6 +86,26 @@ import Testing
     }
   }
 
+  @Test func `a history's topic is left to who publishes it; where the brokers refuse it its requests end`()
+    throws
+  {
+    let office = try office()
+    office.ask("noc/told", core, #""mode":"all""#)
+    try office.run()
+    let topic = office.topic("noc/told")
+    try delete(topic, office)
+    office.restart()
+    try office.run()
+    #expect(!office.cluster.topicNames.contains(topic))
+    let refusal = StreamFailure(stream: office.reply("noc/told")["primary"]?.string ?? "", reason: "no more")
+    for letter in office.changes.takeAll() {
+      if case .begin(_, _, _, _, let news) = letter { news.send(.refused(refusal)) }
+    }
+    try office.run()
+    #expect(office.reply("noc/told")["error"]?["code"]?.string == "topic")
+    #expect(office.reply("noc/core")["status"]?.string == "active")
+  }
+
   @Test func `lanes that are deleted are made again, and their streams begin again in them`() throws {
     let office = try office()
     try delete(topics.viewLanes, office)

@@ -120,7 +120,7 @@ final class Process {
 
   private func makeLife() -> MemberLife? {
     do throws(BusError) {
-      try bus.ensureTopics(settings.topicSpecs)
+      try bus.ensureTopics(settings.preparedSpecs)
       guard try isAlone() else { return nil }
     } catch {
       ended(.table, error)

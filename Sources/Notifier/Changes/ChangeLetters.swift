@@ -26,6 +26,8 @@ public enum ChangeNews: Sendable {
   /// Nothing is written to this stream any more: its topic can be deleted.
   case stopped(StreamPlace)
   case failed(StreamFailure)
+  /// Its topic was deleted, and the brokers do not let it be made again.
+  case refused(StreamFailure)
   /// This epoch was claimed: where it is not the publisher's own, its term is over, though it may not know yet.
   case late(claimed: Int64)
   /// It has reached the limit for what is stored, and collects no more.

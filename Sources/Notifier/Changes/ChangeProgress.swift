@@ -18,7 +18,7 @@ struct ChangeState: Equatable {
   /// What is stored for clients that are away.
   struct Stored: Equatable {
     var since: Timestamp
-    /// Of keys and values.
+    /// Of keys, values and headers.
     var bytes: Int64
   }
 

@@ -39,8 +39,8 @@ public final class ChangePublisher {
     public var lagInterval = Duration.seconds(5)
     /// Streams whose rows are asked for at once.
     public var snapshotStreamsMax = 64
-    /// What a stream stores for clients that are away: bytes of keys and values, and for how long. Its topic's
-    /// retention is above both.
+    /// What a stream stores for clients that are away: bytes of keys, values and headers, and for how long. Its
+    /// topic's retention is above both.
     public var storedBytesMax: Int64 = 256 << 20
     public var storedAgeMax = Duration.seconds(3 * 86_400)
     /// How often it is looked for streams' topics that somebody deleted.

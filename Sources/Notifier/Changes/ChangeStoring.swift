@@ -16,7 +16,7 @@ extension ChangePublisher {
     running.changed.append(stream)
   }
 
-  /// A client is back. A stream that had reached its limit begins anew.
+  /// A client is back. A stream that had reached its limit begins anew, behind what it says of that.
   func takeUp(_ id: String) {
     guard assignment != nil else { return }
     assignment!.storing.remove(id)
@@ -24,7 +24,10 @@ extension ChangePublisher {
     stream.stored = nil
     running!.storing.removeAll { $0 === stream }
     running!.changed.append(stream)
-    if stream.isFull { beginAnew(stream, ChangeStream.wasFull) }
+    guard stream.isFull else { return }
+    stream.phase = .waiting
+    stream.again = ChangeStream.wasFull
+    running!.beginning.append(stream)
   }
 
   /// Streams that have stored too much, or for too long, say so and collect no more.

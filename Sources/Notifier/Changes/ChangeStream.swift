@@ -23,6 +23,8 @@ final class ChangeStream {
   /// being made.
   private(set) var seq: Int64
   private(set) var next: Int64
+  /// Bytes of its records in that transaction.
+  private var nextBytes: Int64 = 0
   var phase: Phase
   /// By shard: the change numbers that its snapshot held. Those up to them are skipped.
   var positions: [Int32: Int64]
@@ -61,10 +63,16 @@ final class ChangeStream {
     return next
   }
 
-  /// The transaction was given up.
-  func takeBack() { next = seq }
+  /// So large that record is.
+  func add(bytes: Int) { nextBytes += Int64(bytes) }
 
-  func committed() { seq = next }
+  /// The transaction was given up.
+  func takeBack() { (next, nextBytes) = (seq, 0) }
+
+  func committed() {
+    stored?.bytes += nextBytes
+    (seq, nextBytes) = (next, 0)
+  }
 
   var id: String { stream.id }
   var place: StreamPlace { stream.place }
@@ -112,6 +120,8 @@ final class ChangeStream {
       case .failed: .failed
       case .full: .full
       }
+    var stored = stored
+    stored?.bytes += nextBytes
     return ChangeState(
       epoch: epoch, seq: next, creation: place.creation, phase: word, positions: positions, stored: stored)
   }

@@ -1,25 +1,34 @@
 import Base
 import Bus
+import Events
 import Requests
 
 // A stream's topic that somebody deletes stops nothing else.
 extension ChangePublisher {
-  /// Looks now and then whether the streams' own topics are there: nobody else would before a change.
+  /// Looks now and then whether the lanes and the streams' own topics are there: nobody else would before a change.
   func lookForStreamTopics() throws(BusError) {
     guard clock.elapsed() >= nextTopics else { return }
     nextTopics = clock.elapsed() + settings.topicsInterval
-    let own = running!.ordered.filter { $0.place.placement == .own && $0.isAlive }.map(\.place.topic)
-    let gone = bus.knownMissing(of: own)
+    let gone = bus.knownMissing(of: topicSpecs(of: running!.ordered.filter(\.isAlive)).map(\.name))
     if !gone.isEmpty { try makeAgain(gone) }
   }
 
-  /// Makes streams' own topics again. A history begins anew in it, with its rows, and says so; an immediate stream
-  /// goes on. Other topics are the member's to make.
+  /// The topics that are made again here: the lanes, and streams' own.
+  private func topicSpecs(of streams: [ChangeStream]) -> [TopicSpec] {
+    let topics = settings.topics
+    let lanes = topics.specs(table: settings.schema.table, partitions: settings.partitions)
+      .filter { topics.changeLanes.contains($0.name) }
+    return lanes + streams.filter { $0.place.placement == .own }.map(\.place.topicSpec)
+  }
+
+  /// Makes streams' topics again. Histories begin anew in them, with their rows, and say so; immediate streams go on.
+  /// Other topics are the member's to make.
   func makeAgain(_ gone: [String]) throws(BusError) {
-    let streams = running!.ordered.filter { $0.place.placement == .own && gone.contains($0.place.topic) }
-    guard streams.count == gone.count else {
+    let specs = topicSpecs(of: running!.ordered).filter { gone.contains($0.name) }
+    guard specs.count == gone.count else {
       throw BusError.deleted(gone)
     }
+    let streams = running!.ordered.filter { gone.contains($0.place.topic) }
     log.error("streams' topics were deleted: they are made again", ("topics", "\(gone)"))
     telemetry.madeAgain(gone.count)
     let begun = streams.filter { $0.isHistory && $0.isAlive }
@@ -27,7 +36,7 @@ extension ChangePublisher {
     for stream in begun { beginAnew(stream, Self.wasDeleted) }
     do throws(BusError) {
       try putDown(begun, &running!.progress)
-      try bus.ensureTopics(streams.map(\.place.topicSpec))
+      try make(specs, for: streams, &running!)
     } catch  where error.remedy == .retry || error.remedy == .abort {
       throw BusError(.recreate, code: error.code, error.message)
     }
@@ -60,21 +69,45 @@ extension ChangePublisher {
   /// Streams whose topics were deleted while nobody published. Those that are missing still are made; one that somebody
   /// has made already is empty, though its stream has counted.
   func beginDeletedAnew(_ running: inout Running) throws(BusError) {
-    let own = running.ordered.filter { $0.place.placement == .own && $0.isAlive }
-    let gone = Set(bus.knownMissing(of: own.map(\.place.topic)))
+    let specs = topicSpecs(of: running.ordered.filter(\.isAlive))
+    let gone = Set(bus.knownMissing(of: specs.map(\.name)))
     var begun: [ChangeStream] = []
     for stream in running.ordered where stream.isHistory && stream.isFollowing && stream.seq > 0 {
       let place = TopicPartition(stream.place.topic, stream.place.partition)
       if !gone.contains(place.topic), try bus.endOffset(place, isolation: .uncommitted) > 0 { continue }
       log.error("a stream's topic was deleted", ("stream", stream.id), ("topic", place.topic))
-      telemetry.madeAgain(1)
       stream.stored?.bytes = 0
       stream.phase = .waiting
       stream.again = Self.wasDeleted
       begun.append(stream)
     }
+    telemetry.madeAgain(Set(begun.map(\.place.topic)).count)
     running.beginning += begun
     try putDown(begun, &running.progress)
-    if !gone.isEmpty { try bus.ensureTopics(own.map(\.place.topicSpec).filter { gone.contains($0.name) }) }
+    try make(specs.filter { gone.contains($0.name) }, for: running.ordered, &running)
   }
+
+  /// Where the brokers refuse a stream's own topic nothing more is published on it, and its requests are rejected.
+  private func make(_ specs: [TopicSpec], for streams: [ChangeStream], _ running: inout Running)
+    throws(BusError)
+  {
+    for spec in specs {
+      do throws(BusError) {
+        try bus.ensureTopics([spec])
+      } catch  where error.remedy == .refuse {
+        guard let stream = streams.first(where: { $0.place.topic == spec.name && $0.place.placement == .own })
+        else { throw error }
+        log.error("stream's topic refused", ("stream", stream.id), ("reason", error.description))
+        stream.phase = .failed
+        running.items.removeAll(ofStream: stream.number)
+        running.beginning.removeAll { $0 === stream }
+        assignment!.news.send(.refused(StreamFailure(stream: stream.id, reason: error.description)))
+      }
+    }
+  }
+}
+
+extension ClusterTopics {
+  /// The lanes of streams of every change.
+  public var changeLanes: [String] { [historyLanes, liveLanes] }
 }

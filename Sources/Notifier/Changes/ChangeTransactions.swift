@@ -63,7 +63,7 @@ extension ChangePublisher {
       let start = out.byteCount
       records.append(
         item, in: items, of: stream.place, seq: stream.count(), isLast: stream.left == 0, to: out)
-      stream.stored?.bytes += Int64(out.byteCount - start)
+      stream.add(bytes: out.byteCount - start)
     }
     return changed
   }
