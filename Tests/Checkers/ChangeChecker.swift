@@ -7,20 +7,21 @@ import Events
 struct ChangeChecker {
   private let world: any World
   private let partitions: Int
-  private let deleted: Set<String>
+  private let lost: LostTopics
   /// By shard; the first has the number 1.
   private let changes: [[TableChecker.Change]]
   /// Transitions that were compared; snapshots that were interrupted.
   private(set) var compared = 0
   private(set) var interrupted = 0
-  /// Times that a stream for clients that were away had reached its limit.
+  /// Times that a stream for clients that were away had reached its limit; and those that are at the limit by bytes.
   private(set) var filled = 0
+  private(set) var filledByBytes = 0
 
-  /// `deleted`: topics that somebody deleted. In one that was made again a history begins anew and says so, an
+  /// `lost`: topics that somebody deleted. In one that was made again a history begins anew and says so, an
   /// immediate stream goes on; what was there before is gone.
-  init(_ world: any World, _ table: TableChecker, deleted: Set<String>) throws(Fault) {
+  init(_ world: any World, _ table: TableChecker, _ lost: LostTopics) throws(Fault) {
     self.world = world
-    self.deleted = deleted
+    self.lost = lost
     let topics = world.topics
     partitions = world.partitions
     changes = table.changes
@@ -51,14 +52,16 @@ struct ChangeChecker {
       progress.number("creation") == creation
         && progress.text("phase") == (isFull ? "full" : "following"),
       "\(place): its progress is \(progress), by the reply it is full: \(isFull)")
-    let records = world.history(stream["topic"]!.string!, Int32(stream["partition"]!.int!))
-    let all = try records.filter { $0.keyText!.hasPrefix(prefix) }.map { record throws(Fault) in
+    let topic = stream["topic"]!.string!
+    // Its former lives may be there, too.
+    let records = world.history(topic, Int32(stream["partition"]!.int!))
+      .filter { $0.keyText!.hasPrefix(prefix) }.suffix(Int(progress.number("seq")))
+    let told = try records.map { record throws(Fault) in
       try ToldRecord(
         record, key: String(record.keyText!.dropFirst(prefix.count)), "\(place)@\(record.offset)")
     }
-    let isMadeAgain = deleted.contains(stream["topic"]!.string!)
-    let told = isMadeAgain ? all : Array(all.suffix(Int(progress.number("seq"))))
-    if isMadeAgain {
+    if lost.contains(topic) {
+      try lost.check(topic, prefix: prefix, first: told.first?.seq ?? progress.number("seq") + 1, place)
       // While it waits, full, for its client, it tells nothing in the new one.
       if isFull && told.isEmpty { return }
       try checkBeginning(told, mode, progress, place)
@@ -68,6 +71,7 @@ struct ChangeChecker {
         "\(place): \(told.count) records, by its progress \(progress.number("seq"))")
     }
     try checkCounts(told, progress, place)
+    try checkStore(records, told, progress, isFull: isFull, place)
     var positions: [Int64] = []
     for shard in 0..<partitions { positions.append(progress["positions"]?[String(shard)]?.int ?? 0) }
     if mode == "all" {
@@ -116,6 +120,41 @@ struct ChangeChecker {
   /// What a row is in the view.
   private func record(_ view: ViewCase, _ key: String, _ row: AlertRow?) -> AlertRow? {
     row.flatMap { view.evaluate([key: $0])[key] }
+  }
+
+  // MARK: What is stored
+
+  /// Since its clients are away a stream has stored what is on its topic: no more, behind its snapshot, than the limit
+  /// and one transaction. It is full where the limit is reached.
+  private mutating func checkStore(
+    _ records: ArraySlice<SeenRecord>, _ told: [ToldRecord], _ progress: AlertRow, isFull: Bool,
+    _ place: String
+  ) throws(Fault) {
+    guard let since = progress["stored_ms"]?.int else { return }
+    let (stored, most) = (progress.number("stored_bytes"), world.pace.storedBytes)
+    let surely = records.filter { $0.timestamp.milliseconds > since }
+    let perhaps = records.filter { $0.timestamp.milliseconds >= since }
+    let there = Self.bytes(surely)...Self.bytes(perhaps)
+    try demand(there.contains(stored), "\(place): \(stored) bytes are stored, on the topic are \(there)")
+    let age = (records.last?.timestamp ?? .zero) - Timestamp(milliseconds: since)
+    let isOverBytes = stored >= most
+    try demand(
+      isFull ? isOverBytes || age >= world.pace.storedAge : !isOverBytes,
+      "\(place): \(stored) bytes of \(most) are stored in \(age), it is full: \(isFull)")
+    if isFull && isOverBytes { filledByBytes += 1 }
+    let changes = isFull ? told.dropLast() : told[...]
+    let rows = changes.last { $0.value?.text("op") == "r" }
+    guard let last = changes.last?.sweep, last > rows?.sweep ?? 0 else { return }
+    let before = Self.bytes(surely.dropLast(told.count { $0.sweep >= last }))
+    try demand(before < most, "\(place): it stores on behind \(before) bytes of \(most)")
+  }
+
+  /// Of keys, values and headers.
+  private static func bytes(_ records: some Sequence<SeenRecord>) -> Int64 {
+    records.reduce(0) { sum, record in
+      let headers = record.headers.reduce(0) { $0 + $1.name.count + ($1.value?.count ?? 0) }
+      return sum + Int64((record.key?.count ?? 0) + (record.value?.count ?? 0) + headers)
+    }
   }
 
   // MARK: Histories

@@ -27,7 +27,7 @@ struct StreamChecker {
   private let world: any World
   private let topics: ClusterTopics
   private let table: TableChecker
-  private let deleted: Set<String>
+  private let lost: LostTopics
   private let streams: [String: RequestChecker.LivingStream]
   private var sweeps: [Sweep] = []
   private var counts: [String: [Int64: Count]] = [:]
@@ -37,14 +37,14 @@ struct StreamChecker {
   /// Sweeps of a stream that were compared with its view.
   private(set) var compared = 0
 
-  /// `deleted`: topics that somebody deleted. What is there now begins with the whole view; what was there before is
+  /// `lost`: topics that somebody deleted. What is there now begins with the whole view; what was there before is
   /// gone, and so nothing is said of it.
   init(
     _ world: any World, _ table: TableChecker, _ requests: RequestChecker, _ flushes: FlushChecker,
-    deleted: Set<String>
+    _ lost: LostTopics
   ) throws(Fault) {
     self.world = world
-    self.deleted = deleted
+    self.lost = lost
     topics = world.topics
     self.table = table
     streams = requests.streams
@@ -128,7 +128,8 @@ struct StreamChecker {
     runs[id]![runs[id]!.count - 1].records.append(item)
   }
 
-  private func isMadeAgain(_ id: String) -> Bool { streams[id].map { deleted.contains($0.topic) } ?? false }
+  /// One that is not among those that live was in a lane.
+  private func isMadeAgain(_ id: String) -> Bool { lost.contains(streams[id]?.topic ?? topics.viewLanes) }
 
   /// The last count of a stream, of those in a life, before a sweep.
   private func count(_ id: String, creation: Int64, before sweep: Int64) -> Count? {
@@ -140,6 +141,8 @@ struct StreamChecker {
   /// that was made again they go on.
   private func checkRuns(_ id: String, _ runs: [Run]) throws(Fault) {
     let isMadeAgain = isMadeAgain(id)
+    let (topic, prefix) = streams[id].map { ($0.topic, $0.prefix) } ?? (topics.viewLanes, "\(id)/")
+    try lost.check(topic, prefix: prefix, first: runs[0].records[0].seq, "stream \(id)")
     var previous = isMadeAgain ? count(id, creation: runs[0].creation, before: runs[0].sweep) : nil
     for run in runs {
       let place = "stream \(id), sweep \(run.sweep)"

@@ -6,9 +6,10 @@ public struct Verdict {
   public let published: Int
   public let compared: Int
   /// Changes on histories and immediate streams that were compared with the table's; and times that one which was
-  /// stored for clients that were away has reached its limit.
+  /// stored for clients that were away has reached its limit, and those that are at the limit by bytes.
   public let told: Int
   public let filled: Int
+  public let filledByBytes: Int
   /// Commands, each compared with its answer; and flushes that were answered with a sweep.
   public let answered: Int
   public let flushed: Int
@@ -21,12 +22,13 @@ public struct Verdict {
     let table = try TableChecker(world, deletions)
     let requests = try RequestChecker(world, isRestarted: isRestarted)
     let flushes = try FlushChecker(world, crowd.screen.sent, requests)
-    let streams = try StreamChecker(world, table, requests, flushes, deleted: crowd.vandal.deleted)
+    let streams = try StreamChecker(world, table, requests, flushes, crowd.vandal.lost)
     published = streams.published
     compared = streams.compared
-    let changes = try ChangeChecker(world, table, deleted: crowd.vandal.deleted)
+    let changes = try ChangeChecker(world, table, crowd.vandal.lost)
     told = changes.compared
     filled = changes.filled
+    filledByBytes = changes.filledByBytes
     answered = try CommandChecker(world, table, crowd.operators.sent).answered
     flushed = flushes.flushed
   }

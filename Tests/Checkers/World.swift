@@ -24,10 +24,11 @@ public protocol World: AnyObject {
   /// where nobody can tell now.
   func found(_ topic: String, from offset: Int64) -> [SeenRecord]
 
-  /// The topics of single streams that are there now, sorted. None where nobody can tell.
+  /// The topics of single streams, and the lanes, that are there now, sorted. None where nobody can tell.
   func streamTopics() -> [String]
-  /// Deletes a topic, where that is possible now.
-  func delete(_ topic: String)
+  /// Deletes a topic, and gives all that was ever on it, be it in a transaction that is open. nil: that is not possible
+  /// now.
+  func delete(_ topic: String) -> [SeenRecord]?
 
   /// All that are there.
   var topicNames: [String] { get }
@@ -38,7 +39,11 @@ public protocol World: AnyObject {
   func present(_ topic: String, _ partition: Int32) -> [SeenRecord]
 }
 
-/// How long things last in a world, so that quiet can be waited for.
+extension World {
+  public var lanes: [String] { [topics.viewLanes, topics.historyLanes, topics.liveLanes] }
+}
+
+/// How long things last in a world, so that quiet can be waited for; and how much is kept.
 public struct Pace: Sendable {
   /// Of requests that have one.
   public var lease: Duration
@@ -50,6 +55,9 @@ public struct Pace: Sendable {
   public var expiry: Duration
   /// Of streams whose requests name none: a member's setting.
   public var intervalDefault: Duration
+  /// What is stored for clients that are away, at most: bytes, and for how long.
+  public var storedBytes: Int64 = 256 << 20
+  public var storedAge = Duration.seconds(3 * 86_400)
 
   public init(lease: Duration, keptLease: Duration, expiry: Duration, intervalDefault: Duration) {
     self.lease = lease

@@ -6,13 +6,14 @@ import Checkers
 final class SimulatedWorld: World {
   let topics: ClusterTopics
   let partitions: Int
-  let pace = Pace(
+  private(set) var pace = Pace(
     lease: .seconds(15), keptLease: .seconds(15), expiry: .seconds(20), intervalDefault: .milliseconds(300))
   private let cluster: SimulatedCluster
   private let foreignBus: SimulatedBus
   private var foreign: (any TransactionalProducer)?
 
-  init(_ cluster: SimulatedCluster, _ topics: ClusterTopics, partitions: Int) {
+  init(_ cluster: SimulatedCluster, _ topics: ClusterTopics, partitions: Int, storedBytes: Int64) {
+    pace.storedBytes = storedBytes
     self.cluster = cluster
     self.topics = topics
     self.partitions = partitions
@@ -62,14 +63,22 @@ final class SimulatedWorld: World {
 
   func streamTopics() -> [String] {
     let prefixes = [topics.viewPrefix, topics.historyPrefix, topics.livePrefix]
-    return cluster.topicNames.filter { name in prefixes.contains(where: name.hasPrefix) }
+    return cluster.topicNames.filter { name in
+      lanes.contains(name) || prefixes.contains(where: name.hasPrefix)
+    }
   }
 
-  func delete(_ topic: String) {
+  func delete(_ topic: String) -> [SeenRecord]? {
+    let partitions = Int32(cluster.spec(topic)?.partitions ?? 0)
+    let all = (0..<partitions).flatMap { partition in
+      cluster.history(topic, partition) + cluster.records(topic, partition, .uncommitted)
+    }
     do throws(BusError) {
       try foreignBus.deleteTopics([topic])
+      return all
     } catch {
       precondition(error.remedy == .retry, "a bus without faults failed: \(error)")
+      return nil
     }
   }
 

@@ -66,7 +66,8 @@ struct Simulation {
     let topics = ClusterTopics(cluster: "belfry")
     var table = TableSettings(partitions: Int.random(in: 2...4, using: &random))
     table.clearedKept = Self.clearedKept
-    world = SimulatedWorld(cluster, topics, partitions: table.partitions)
+    let storedBytes = [1_000, 4_000, Int64.max].randomElement(using: &random)!
+    world = SimulatedWorld(cluster, topics, partitions: table.partitions, storedBytes: storedBytes)
     var settings = MemberSettings(
       topics: topics, memberID: "a", schema: .alerts, table: table,
       registry: RegistrySettings(intervalDefault: world.pace.intervalDefault, grace: Self.grace))
@@ -74,6 +75,7 @@ struct Simulation {
     settings.drainInterval = .milliseconds([100, 1_500].randomElement(using: &random)!)
     // Some rows of a snapshot a transaction, so that it can be interrupted.
     settings.snapshotBytesMax = [200, 1_000, 1 << 20].randomElement(using: &random)!
+    settings.storedBytesMax = storedBytes
     self.settings = settings
     crowd = Crowd(world, &random)
     plan = Plan(&random)

@@ -12,9 +12,10 @@ struct Outcome {
   private(set) var published = 0
   private(set) var compared = 0
   /// Changes on histories and immediate streams that were compared with the table's; commands and flushes that were answered;
-  /// and streams for clients that were away which have reached their limit.
+  /// and streams for clients that were away which have reached their limit, and are at that by bytes.
   private(set) var told = 0
   private(set) var filled = 0
+  private(set) var filledByBytes = 0
   private(set) var answered = 0
   private(set) var flushed = 0
 
@@ -50,6 +51,7 @@ struct Outcome {
     compared += verdict.compared
     told += verdict.told
     filled += verdict.filled
+    filledByBytes += verdict.filledByBytes
     answered += verdict.answered
     flushed += verdict.flushed
     return verdict.published
@@ -67,7 +69,8 @@ struct Outcome {
   @Test(arguments: 0..<shares)
   func `table and streams are the fold of the events, whatever befalls the processes`(_ share: Int) throws {
     let seeds = Array(Self.seeds.share(share, of: Self.shares))
-    var (failed, published, compared, told, answered, flushed, filled) = (0, 0, 0, 0, 0, 0, 0)
+    var (failed, published, compared, told, answered, flushed) = (0, 0, 0, 0, 0, 0)
+    var (filled, filledByBytes) = (0, 0)
     var met = Simulation.Met()
     for seed in seeds {
       let outcome = try SeedAtWork.run(seed, Self.command) { try Outcome(seed: seed) }
@@ -78,6 +81,7 @@ struct Outcome {
       answered += outcome.answered
       flushed += outcome.flushed
       filled += outcome.filled
+      filledByBytes += outcome.filledByBytes
       guard let fault = outcome.fault else { continue }
       failed += 1
       if failed == 1 { try report(seed, fault) } else { Issue.record("seed \(seed): \(fault)") }
@@ -96,6 +100,7 @@ struct Outcome {
     #expect(answered > seeds.count)
     #expect(flushed > 2 * seeds.count)
     #expect(filled > seeds.count / 50)
+    #expect(filledByBytes > seeds.count / 50)
   }
 
   /// Runs the seed once more, with the bus's trace.

@@ -130,12 +130,9 @@ final class KafkaWorld: World {
     }
   }
 
-  func streamTopics() -> [String] {
-    let prefixes = [topics.viewPrefix, topics.historyPrefix, topics.livePrefix]
-    return prefixes.flatMap { (try? bus.topics(prefix: $0)) ?? [] }.sorted()
-  }
+  func streamTopics() -> [String] { [] }
 
-  func delete(_ topic: String) { try? bus.deleteTopics([topic]) }
+  func delete(_ topic: String) -> [SeenRecord]? { nil }
 
   private(set) var topicNames: [String] = []
 
