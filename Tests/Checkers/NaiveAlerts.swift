@@ -1,6 +1,6 @@
 import Events
 
-/// The table `alerts` after DESIGN section 4, written as plainly as can be and knowing nothing of `Table`:
+/// The table `alerts` after docs/events.md, written as plainly as can be and knowing nothing of `Table`:
 /// one event after the other, in the order in which they were sent.
 struct NaiveAlerts {
   /// What a row's StateChange must be: a clear's time is the table's own.

@@ -7,7 +7,7 @@ import Events
 /// - a row's events are all sent to one partition, be it the right one ("home") or a wrong one ("stray"),
 ///   where they stay in order; only those whose outcome has no order ("anywhere") go to all of them;
 /// - problems and resolutions are sent to their home partitions, a resolution when its problems are in theirs: so
-///   a clear never overtakes its problem (DESIGN section 4; a forwarded resolution may, in its own shard).
+///   a clear never overtakes its problem (docs/events.md; a forwarded resolution may, in its own shard).
 ///   LastOccurrence rises from problem to clear to problem raised anew;
 /// - what expires has one event ("brief").
 ///

@@ -2,7 +2,7 @@ import Base
 import Bus
 
 /// Somebody who deletes streams' topics, single streams' own and lanes, whatever is going on in them. Belfry makes them
-/// again; who reads one from its beginning then finds the whole view, with counts that go on (DESIGN section 7).
+/// again; who reads one from its beginning then finds the whole view, with counts that go on (docs/bus-contract.md).
 public struct Vandal {
   private let world: any World
   private var random: SeededRandom
