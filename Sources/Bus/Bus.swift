@@ -141,8 +141,8 @@ public protocol Bus: AnyObject, Sendable {
   /// names all that were not made. That one is there already (`TOPIC_ALREADY_EXISTS`) is thrown only where
   /// nothing is worse.
   func createTopics(_ specs: [TopicSpec]) throws(BusError)
-  /// Deletes topics, and waits until they are not seen any more; one that is not there is no error. The fault
-  /// of one stops no other; what is thrown names all that were not deleted.
+  /// Deletes topics, and waits up to 2 s until the broker that is asked does not show them any more; one that is
+  /// not there is no error. The fault of one stops no other; what is thrown names all that were not deleted.
   func deleteTopics(_ names: [String]) throws(BusError)
   /// The properties in force (Kafka's names) of each topic that can be described.
   func topicProperties(_ topics: [String]) throws(BusError) -> [String: [String: String]]

@@ -132,9 +132,8 @@ public final class Engine {
   private func evaluate(
     _ begun: inout [Beginning], _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void
   ) -> [Int64] {
-    if begun.count == 1 || begun.reduce(0, { $0 + $1.filter.comparisonCount }) < Self.scanMax {
-      return scan(&begun, forEachRow)
-    }
+    let comparisons = begun.reduce(0) { $0 + $1.filter.comparisonCount }
+    if comparisons < (begun.count == 1 ? Self.scanOneMax : Self.scanMax) { return scan(&begun, forEachRow) }
     let theirs = FilterIndex(rows: rows)
     theirs.now = now
     clock.willBegin(now: now)
@@ -148,8 +147,10 @@ public final class Engine {
     return begun.indices.map { theirs.counts[$0] }
   }
 
-  /// Fewer comparisons than that are evaluated row by row.
+  /// Fewer comparisons than that are evaluated row by row. Of one filter more: an index costs as much as to take it
+  /// apart a second time.
   private static let scanMax = 24
+  private static let scanOneMax = 128
 
   private func scan(
     _ begun: inout [Beginning], _ forEachRow: ((StringTable.Code, Row) -> Void) -> Void

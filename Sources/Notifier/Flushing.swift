@@ -52,7 +52,7 @@ extension Publisher {
     running!.flushing.underway = ready
   }
 
-  /// Whether the table is to be asked for no more than its positions.
+  /// Whether the table is to be asked for no more than its state.
   func mayProbe() -> Bool {
     guard !running!.registry.flushes.isEmpty, clock.elapsed() >= running!.flushing.nextProbe else {
       return false
@@ -61,7 +61,7 @@ extension Publisher {
     return true
   }
 
-  /// The answers that go out with a sweep: to flushes whose set it publishes, and whose positions it shows.
+  /// The answers that go out with a sweep: to flushes whose set it publishes, and which it reaches.
   func flushed(by outcome: Sweep.Outcome, _ sweep: Sweep, _ collected: Collected, _ sets: Set<String>)
     -> Effects
   {

@@ -50,10 +50,9 @@ public struct Collected: Sendable {
   /// How long the table's thread worked on it.
   public let work: Duration
 
-  /// `commands`: where nobody tells how far the commands are, nobody waits for them.
   public init(
     batch: SweepBatch, units: Int, failures: [StreamFailure] = [], positions: [Int32: Int64],
-    commands: Int64 = .max, time: Timestamp, work: Duration = .zero
+    commands: Int64, time: Timestamp, work: Duration = .zero
   ) {
     self.work = work
     self.batch = batch

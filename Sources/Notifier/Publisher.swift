@@ -164,7 +164,7 @@ public final class Publisher {
     try readInput(wait: min(wait, untilNextWork))
     try endWhatIsOver()
     for collected in mail.takeAll() { try publish(collected) }
-    for news in changeNews.takeAll() { try take(news) }
+    try take(changeNews.takeAll())
     try tellThrottle()
     try lookForStreamTopics()
     try askForSweep()
@@ -303,6 +303,16 @@ public final class Publisher {
         epoch: counts.epoch, streams: streams, storing: storing, counts: counts.changes, news: changeNews))
   }
 
+  private func take(_ all: [ChangeNews]) throws(BusError) {
+    for news in all { try take(news) }
+    // To delete takes as long for one as for many.
+    streamTopics.delete(
+      all.compactMap { news in
+        guard case .stopped(let place) = news, place.placement == .own else { return nil }
+        return place.topic
+      })
+  }
+
   private func take(_ news: ChangeNews) throws(BusError) {
     switch news {
     case .begun:
@@ -316,7 +326,7 @@ public final class Publisher {
     case .refused(let refused):
       let effects = running!.registry.refuse([(refused.stream, refused.reason)], now: time)
       try carryOut(effects)
-    case .stopped(let place): if place.placement == .own { streamTopics.delete([place.topic]) }
+    case .stopped: break  // see above
     case .full(let full): try carryOut(running!.registry.fill(full.stream, reason: full.reason, now: time))
     case .failed(let failure):
       try carryOut(running!.registry.fail(failure.stream, reason: failure.reason, now: time))

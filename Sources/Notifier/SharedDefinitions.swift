@@ -8,7 +8,7 @@ public final class SharedDefinitions: Sendable {
     var definitions = Definitions()
     /// The next command that the publisher reads; 0 until it has restored them.
     var position: Int64 = 0
-    /// All commands before this one are done by the table, for good. Where no table says so, nobody waits for it.
+    /// All commands before this one have begun in the table, for good. Where no table says so, nobody waits for it.
     var table = Int64.max
   }
   private let state = Mutex(State())

@@ -80,7 +80,7 @@ struct Canonicaliser {
     return swap ? .operation(operation, b, a) : .operation(operation, a, b)
   }
 
-  /// Texts are ASCII, of which the order of characters is that of bytes.
+  /// Of texts of filters and values, which are ASCII: the order of their characters is that of their bytes.
   private func precedes(_ a: String, _ b: String) -> Bool { a < b }
 
   // MARK: Conditions
@@ -206,7 +206,7 @@ struct Canonicaliser {
     guard let merged = merger.merged(self) else { return .constant(!isAnd) }
     let all = SortedParts(merged)
     if all.hasOpposites { return .constant(!isAnd) }
-    let kept = all.parts.filter { !all.absorb($0, isAnd: isAnd) }
+    let kept = all.parts.filter { !all.absorbs($0, isAnd: isAnd) }
     switch kept.count {
     case 0: return .constant(isAnd)
     case 1: return kept[0]
@@ -247,7 +247,7 @@ private struct SortedParts {
   }
 
   /// x AND (x OR y) is x; x OR (x AND y) is x.
-  func absorb(_ part: Written, isAnd: Bool) -> Bool {
+  func absorbs(_ part: Written, isAnd: Bool) -> Bool {
     switch part.filter {
     case .or where isAnd: part.parts.contains { contains($0.text) }
     case .and where !isAnd: part.parts.contains { contains($0.text) }
@@ -337,7 +337,8 @@ extension Canonicaliser {
       return (key ?? schema.key.count + index, column)
     }
     return ranked.sorted {
-      $0.rank != $1.rank ? $0.rank < $1.rank : precedes($0.column.name, $1.column.name)
+      $0.rank != $1.rank
+        ? $0.rank < $1.rank : $0.column.name.utf8.lexicographicallyPrecedes($1.column.name.utf8)
     }.map(\.column)
   }
 }

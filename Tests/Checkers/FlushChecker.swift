@@ -27,18 +27,41 @@ struct FlushChecker {
       guard let key = record.keyText, flushes[key] != nil else { continue }
       replies[key, default: []].insert(record.valueText ?? "null")
     }
+    let before = Self.changesBefore(world, flushes)
     for (id, flush) in flushes.sorted(by: { $0.key < $1.key }) {
       let found = replies[id] ?? []
       // Sent again, it is answered again as it was.
       guard found.count == 1, let reply = try? JSON(parsing: found.first!) else {
         throw Fault("flush \(id) has the answers \(found.sorted())")
       }
-      try take(id, flush, reply, requests.streamOf)
+      try take(id, flush, reply, requests.streamOf, before[id] ?? [:])
     }
   }
 
+  /// Of flushes without positions, by shard, the changes of the commands that lie before their first records.
+  private static func changesBefore(_ world: any World, _ flushes: [String: Screen.Flush])
+    -> [String: [Int: Int64]]
+  {
+    let replies = folded(world.history(world.topics.replies, 0))
+    var done: [Int: Int64] = [:]
+    var before: [String: [Int: Int64]] = [:]
+    for record in world.history(world.topics.commands, 0) {
+      guard let key = record.keyText else { continue }
+      if let flush = flushes[key] {
+        if flush.waitsForCommands, before[key] == nil { before[key] = done }
+        continue
+      }
+      let reply = replies[key].flatMap { $0 }.flatMap { try? JSON(parsing: $0) }
+      for position in reply?["positions"]?.members ?? [] {
+        guard let shard = Int(position.name), let number = position.value.int else { continue }
+        done[shard] = max(done[shard] ?? 0, number)
+      }
+    }
+    return before
+  }
+
   private mutating func take(
-    _ id: String, _ flush: Screen.Flush, _ reply: JSON, _ streamOf: [String: String]
+    _ id: String, _ flush: Screen.Flush, _ reply: JSON, _ streamOf: [String: String], _ before: [Int: Int64]
   ) throws(Fault) {
     let code = reply["error"]?["code"]?.string
     let isFlushed = reply["status"]?.string == "flushed"
@@ -61,6 +84,7 @@ struct FlushChecker {
     promises[sweep, default: []].append(
       Promise(
         id: id, sweep: sweep, stream: try stream(flush.name), seq: seq,
-        streams: try flush.linked.map { name throws(Fault) in try stream(name) }, changes: flush.changes))
+        streams: try flush.linked.map { name throws(Fault) in try stream(name) },
+        changes: flush.changes.merging(before) { max($0, $1) }))
   }
 }

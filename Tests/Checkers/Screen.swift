@@ -23,6 +23,8 @@ public struct Screen {
     var answer: Answer
     /// By shard: changes that had been answered when it was sent.
     let changes: [Int: Int64]
+    /// It named no positions: what the commands before it did is to be seen, too.
+    let waitsForCommands: Bool
     /// Views that were linked with its own by then.
     let linked: [String]
   }
@@ -116,7 +118,8 @@ public struct Screen {
   private mutating func flush(_ name: String, _ answer: Flush.Answer, positions: [Int: Int64]? = nil) {
     let id = "\(Self.ids)\(sent.count)"
     let linked = name == Self.unlinked ? [name] : standing.filter { $0 != Self.unlinked }.sorted()
-    sent[id] = Flush(name: name, answer: answer, changes: done, linked: linked)
+    sent[id] = Flush(
+      name: name, answer: answer, changes: done, waitsForCommands: positions == nil, linked: linked)
     let members = positions.map { $0.sorted { $0.key < $1.key } }?.map {
       JSON.Member(String($0.key), .int($0.value))
     }

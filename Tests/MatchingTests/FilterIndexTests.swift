@@ -118,7 +118,7 @@ struct FilterIndexTests {
       memo.value(number, code, isString: false) {
         computed.append(number)
         return Cell(number)
-      }
+      }.cell
     }
     #expect((ask(first, code), ask(second, code)) == (1, 2))
     #expect((ask(first, code), ask(second, code)) == (1, 2))
@@ -129,6 +129,12 @@ struct FilterIndexTests {
     for _ in 0..<1_000_000 { _ = ask(memo.newNumber(), code) }
     _ = ask(first, code)
     #expect(computed.last == first)
+    let long = Array(repeating: UInt8(97), count: 2_000).withUnsafeBytes { strings.intern($0) }
+    for times in 1...2 {
+      #expect(ask(second, long) == 2)
+      #expect(computed.suffix(times).allSatisfy { $0 == second }, "long strings are not remembered")
+    }
+    strings.release(long)
     for _ in 0..<1_000_002 { memo.release() }
     #expect(strings.count == 0)
     #expect(memo.bytesHeld == 0)

@@ -30,7 +30,8 @@ func collected(
 ) -> Collected {
   let batch = SweepBatch()
   for (id, pending) in streams { batch.append(stream: id, pending.map { ($0, $1) }) }
-  return Collected(batch: batch, units: 1, positions: positions, time: Timestamp(milliseconds: time))
+  return Collected(
+    batch: batch, units: 1, positions: positions, commands: .max, time: Timestamp(milliseconds: time))
 }
 
 extension SweepBatch {

@@ -132,7 +132,8 @@ import Testing
     let there = try found(a.id, Dictionary(uniqueKeysWithValues: pairs(there)))
     let batch = SweepBatch()
     batch.append(stream: a.id, pairs(now).map { ($0.key, $0.value == "-" ? nil : $0.value) })
-    let outcome = records(Collected(batch: batch, units: 1, positions: [:], time: .zero), Progress(), there)
+    let outcome = records(
+      Collected(batch: batch, units: 1, positions: [:], commands: .max, time: .zero), Progress(), there)
     let published = outcome.batch.records.prefix(outcome.published).map { record in
       "\(outcome.batch.keyText(record)!)=\(outcome.batch.valueText(record) ?? "-")"
     }

@@ -87,8 +87,8 @@ extension KafkaBus {
     if let error = BusError(failures, forgivable: gone) { throw error }
   }
 
-  /// What was deleted is seen by nobody when this returns: who makes it again would find it there, and it would
-  /// be gone a moment later. Past the limit somebody has made it again.
+  /// Who makes again what was deleted would find it there as long as a broker shows it, and it would be gone a moment
+  /// later. Of several brokers another one may be later: then it is a topic that was deleted under its stream.
   private func waitUntilGone(_ names: [String]) {
     let clock = SystemClock()
     let deadline = clock.elapsed() + Self.goneWithin

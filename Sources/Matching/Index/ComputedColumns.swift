@@ -89,14 +89,17 @@ final class ComputedColumns {
 
   // MARK: Rows
 
-  /// Shows the images of a change with the computed cells; those that differ are among the columns changed.
+  /// Shows the images of a change with the computed cells; those that differ are among the columns changed. `only`:
+  /// the others' cells mean nothing.
   func show(
-    _ before: Row?, _ after: Row?, _ changed: ColumnSet, _ body: (Row?, Row?, ColumnSet) -> Void
+    _ before: Row?, _ after: Row?, _ changed: ColumnSet, only: ColumnSet? = nil,
+    _ body: (Row?, Row?, ColumnSet) -> Void
   ) {
+    func isShown(_ place: Int) -> Bool { only?.contains(rows.width + place) ?? true }
     var changed = changed
     if let before { self.before.update(from: before, count: rows.width) }
     if let after { self.after.update(from: after, count: rows.width) }
-    for place in columns.indices {
+    for place in columns.indices where isShown(place) {
       guard let column = columns[place] else { continue }
       let at = rows.width + place
       if let before { self.before[at] = cell(column, before) }
@@ -104,7 +107,7 @@ final class ComputedColumns {
       if before != nil && after != nil && self.before[at] != self.after[at] { changed.insert(at) }
     }
     body(before.map { _ in Row(self.before) }, after.map { _ in Row(self.after) }, changed)
-    for place in columns.indices where columns[place] != nil {
+    for place in columns.indices where columns[place] != nil && isShown(place) {
       if before != nil { rows.strings.release(self.before[rows.width + place].code) }
       if after != nil { rows.strings.release(self.after[rows.width + place].code) }
     }
@@ -112,12 +115,12 @@ final class ComputedColumns {
 
   /// One share is the caller's.
   private func cell(_ column: Column, _ row: Row) -> Cell {
-    let cell = memo.value(column.number, row[column.source].code, isString: true) {
+    let found = memo.value(column.number, row[column.source].code, isString: true) {
       guard case .string(let text) = column.compiled.value(row, rows.strings) else { return 0 }
       return Cell(text.withUnsafeBytes { rows.strings.intern($0) })
     }
-    rows.strings.retain(cell.code)
-    return cell
+    if found.isKept { rows.strings.retain(found.cell.code) }
+    return found.cell
   }
 }
 
@@ -134,6 +137,8 @@ final class StringMemo {
   }
 
   private static let count = 1 << 16
+  /// Longer strings are not remembered.
+  private static let textBytesMax = 1_024
 
   private let strings: StringTable
   /// None until one is needed, and again when nobody has a number.
@@ -166,18 +171,23 @@ final class StringMemo {
     self.places = nil
   }
 
-  /// `compute` gives a cell; a string's with a share, which the memo keeps.
+  /// `compute` gives a cell; a string's with a share, which is the memo's where it is kept, else the caller's.
   @inline(__always)
-  func value(_ number: UInt64, _ from: StringTable.Code, isString: Bool, _ compute: () -> Cell) -> Cell {
+  func value(_ number: UInt64, _ from: StringTable.Code, isString: Bool, _ compute: () -> Cell)
+    -> (cell: Cell, isKept: Bool)
+  {
     let hash = (UInt64(from) << 32 ^ number) &* 0x9E37_79B9_7F4A_7C15
     let place = (places ?? makePlaces()) + Int(truncatingIfNeeded: hash >> 48) & (Self.count - 1)
-    if place.pointee.number == number && place.pointee.from == from { return place.pointee.to }
+    if place.pointee.number == number && place.pointee.from == from { return (place.pointee.to, true) }
     let to = compute()
+    if isLong(from) || isString && isLong(to.code) { return (to, false) }
     drop(place)
     strings.retain(from)
     place.pointee = Place(number: number, from: from, isString: isString, to: to)
-    return to
+    return (to, true)
   }
+
+  private func isLong(_ code: StringTable.Code) -> Bool { strings.bytes(code).count > Self.textBytesMax }
 
   private func makePlaces() -> UnsafeMutablePointer<Place> {
     let new = UnsafeMutablePointer<Place>.allocate(capacity: Self.count)

@@ -67,7 +67,7 @@ struct Conjunctions {
     switch atom {
     case .within(.column, let set) where set.domain != .strings: true
     case .within(let value, let set):
-      text(value) != nil && (Self.points(set) != nil || !implied(by: atom).isEmpty)
+      text(value) != nil && (Self.points(set) != nil || bounds(of: atom) != nil)
     case .like(let value, _): text(value) != nil
     case .holds(.column): true
     case .not(.holds(.column)): true
@@ -141,17 +141,22 @@ struct Conjunctions {
   /// What holds wherever a range of strings does, and leads to it: what its strings begin with, and where they
   /// lie in the order of beginnings. None where it is open on both sides.
   private func implied(by atom: Filter) -> [RowTest] {
-    guard case .within(let value, let set) = atom, set.domain == .strings, Self.points(set) == nil,
-      let column = text(value)
-    else { return [] }
-    let low = set.startsInside ? nil : set.cuts.first?.value.bytes
-    let high = set.startsInside == (set.cuts.count % 2 == 0) ? nil : set.cuts.last?.value.bytes
-    if low == nil && high == nil { return [] }
+    guard let (column, low, high) = bounds(of: atom) else { return [] }
     let range = RowTest(
       kind: .texts, column: UInt16(column), low: low?.withUnsafeBytes(RowTest.key(ofText:)) ?? .min,
       high: high?.withUnsafeBytes(RowTest.key(ofText:)) ?? .max)
     let shared = zip(low ?? [], high ?? []).prefix { $0 == $1 }.map(\.0)
     return shared.isEmpty ? [range] : [.text(.prefix, shared, column, isNegated: false), range]
+  }
+
+  /// The column of a range of strings, and its ends; nil for another atom, and for a range that is open on both sides.
+  private func bounds(of atom: Filter) -> (column: Int, low: [UInt8]?, high: [UInt8]?)? {
+    guard case .within(let value, let set) = atom, set.domain == .strings, Self.points(set) == nil,
+      let column = text(value)
+    else { return nil }
+    let low = set.startsInside ? nil : set.cuts.first?.value.bytes
+    let high = set.startsInside == (set.cuts.count % 2 == 0) ? nil : set.cuts.last?.value.bytes
+    return low == nil && high == nil ? nil : (column, low, high)
   }
 
   private func strings(_ column: Int, _ set: ValueSet) -> RowTest? {

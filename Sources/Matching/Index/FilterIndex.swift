@@ -104,7 +104,6 @@ final class FilterIndex {
     counts[Int(number)] = count
     filterCount += 1
     testBytes += record.pointee.testBytes
-    computed.dropUnused()
     placeAll(number)
     return number
   }
@@ -130,6 +129,10 @@ final class FilterIndex {
         FilterRecord.Path(
           tests: conjunctions.tests(of: $0.atoms), columns: $0.columns)
       })
+    for tests in [record.whole] + record.paths.elements.map(\.tests) {
+      for test in tests.elements where test.column >= rows.width { record.computed.insert(Int(test.column)) }
+    }
+    computed.dropUnused()
     return record
   }
 
@@ -142,9 +145,11 @@ final class FilterIndex {
 
   /// Whether a row passes a filter, as it is at NOW().
   func passes(_ row: Row, _ record: FilterRecord) -> Bool {
-    if computed.isEmpty { return record.passes(row, context) }
+    if record.computed.isEmpty { return record.passes(row, context) }
     var passes = false
-    computed.show(nil, row, ColumnSet()) { _, row, _ in passes = record.passes(row!, context) }
+    computed.show(nil, row, ColumnSet(), only: record.computed) { _, row, _ in
+      passes = record.passes(row!, context)
+    }
     return passes
   }
 

@@ -160,6 +160,8 @@ struct Partition: BitwiseCopyable {
 struct FilterRecord: BitwiseCopyable {
   /// What it reads, and what is to be told of rows in it.
   var columns: ColumnSet
+  /// The computed columns that its tests read.
+  var computed = ColumnSet()
   /// A conjunction.
   var whole: Run<RowTest>
   /// Empty: `whole` is the only path.

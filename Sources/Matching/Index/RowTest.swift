@@ -170,8 +170,8 @@ struct RowTest: BitwiseCopyable {
     let place = UnsafeMutableRawPointer.allocate(
       byteCount: numberBytes + code.count, alignment: numberBytes)
     place.storeBytes(of: memo.newNumber(), as: UInt64.self)
-    for (i, byte) in code.enumerated() {
-      place.storeBytes(of: byte, toByteOffset: numberBytes + i, as: UInt8.self)
+    code.withUnsafeBytes {
+      if let base = $0.baseAddress { (place + numberBytes).copyMemory(from: base, byteCount: $0.count) }
     }
     return RowTest(
       kind: .like, isNegated: isNegated, column: UInt16(column),
@@ -310,6 +310,6 @@ struct MatchContext: BitwiseCopyable {
   /// What a test with this number says of a string, computed if the memo does not know it.
   @inline(__always)
   func answer(_ number: UInt64, _ code: StringTable.Code, _ compute: () -> Bool) -> Bool {
-    memo._withUnsafeGuaranteedRef { $0.value(number, code, isString: false) { compute() ? 1 : 0 } } != 0
+    memo._withUnsafeGuaranteedRef { $0.value(number, code, isString: false) { compute() ? 1 : 0 }.cell } != 0
   }
 }

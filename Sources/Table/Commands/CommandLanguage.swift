@@ -4,7 +4,8 @@ import Events
 /// What the table must be told of clients' commands, since it knows neither their records' form nor SQL. Called on
 /// the table's thread.
 public protocol CommandLanguage: AnyObject {
-  /// Whether a record of the commands topic is a change of rows, which the table answers. Cheap.
+  /// Whether a record of the commands topic is a change of rows, which the table answers: never where key or value
+  /// is missing. Cheap.
   func isChange(key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?) -> Bool
   /// By what a change of rows is known again that comes under an id that was used. Cheap.
   func identity(of value: UnsafeRawBufferPointer) -> CommandID
