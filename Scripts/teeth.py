@@ -221,6 +221,14 @@ PROTECTIONS = [
         "      guard WITHOUT || flush.isReached(at: collected.state) else {\n",
         "NotifierTests.FlushTests",
     ),
+    Protection(
+        "a flush waits for the commands before it that run",
+        "only for those that have not begun",
+        "Sources/Table/Commands/ReadingCommands.swift",
+        "min($0.next, $0.firstUnderway ?? .max)",
+        "min($0.next, WITHOUT ? .max : $0.firstUnderway ?? .max)",
+        "TableTests.CommandTests|ServiceTests.ChangeTests",
+    ),
     # Changes by clients
     Protection(
         "a change's id is known when it comes again",
