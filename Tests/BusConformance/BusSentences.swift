@@ -119,6 +119,21 @@ extension BusSentence {
         #expect(try bed.again { try bus.partitionCounts([spec.name]) } == [spec.name: 2])
       }
     },
+    BusSentence("a topic that was deleted and made again has ends also for who asked before") { bed in
+      let bus = try bed.connect()
+      let spec = TopicSpec(bed.name("t"), partitions: 2, properties: [:])
+      let place = TopicPartition(spec.name, 1)
+      for _ in 0..<3 {
+        try bed.again { try bus.ensureTopics([spec]) }
+        for isolation in [Isolation.committed, .uncommitted] {
+          #expect(try bed.again { try bus.endOffset(place, isolation: isolation) } == 0)
+        }
+        try bed.again { try bus.deleteTopics([spec.name]) }
+        for isolation in [Isolation.committed, .uncommitted] {
+          #expect(throws: BusError.self) { try bus.endOffset(place, isolation: isolation) }
+        }
+      }
+    },
     BusSentence("a topic that is there cannot be made again") { bed in
       let bus = try bed.connect()
       _ = try bed.makeTopic(bus, "t", partitions: 2)

@@ -165,6 +165,9 @@ public final class KafkaBus: Bus, @unchecked Sendable {
     try watermarks(partition, .uncommitted).low
   }
 
+  /// What a client says that knows partitions as they were.
+  private static let mayBeOld = ["NOT_LEADER_FOR_PARTITION", "_UNKNOWN_PARTITION", "_UNKNOWN_TOPIC"]
+
   private func watermarks(_ partition: TopicPartition, _ isolation: Isolation) throws(BusError)
     -> (low: Int64, high: Int64)
   {
@@ -180,11 +183,12 @@ public final class KafkaBus: Bus, @unchecked Sendable {
             client.handle, partition.topic, partition.partition, &low, &high, $0)
         }
         return (low, high)
-      } catch  where error.code == "NOT_LEADER_FOR_PARTITION" && clock.elapsed() < deadline {
+      } catch  where Self.mayBeOld.contains(error.code) && clock.elapsed() < deadline {
         // A broker says so for a moment when it has become the leader, as of a topic that was just made. One that
-        // no longer is it says so for minutes: a client without topics of its own hears of leaders only by asking.
+        // no longer is it says so for minutes: a client without topics of its own hears of leaders only by asking,
+        // and of topics that were deleted and made again.
         usleep(20_000)
-        _ = try allTopics(client)
+        if try allTopics(client)[partition.topic] == nil { throw error }
       }
     }
   }
