@@ -60,7 +60,7 @@ struct Connections {
   /// Its request is complete, and is being answered.
   mutating func answers(_ descriptor: Int32) { open[descriptor]?.isAnswering = true }
 
-  /// Its answer has been sent: its next request may come.
+  /// Its answer is made, and is sent now: who does not read it waits like one who asks nothing.
   mutating func answered(_ descriptor: Int32, until end: Duration) {
     open[descriptor]?.isAnswering = false
     open[descriptor]?.end = end

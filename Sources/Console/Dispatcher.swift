@@ -102,7 +102,7 @@ final class Dispatcher: Sendable {
     }
   }
 
-  /// The connection's next request begins.
+  /// The answer is made. From here on there is as much time for reading it and for the next request.
   func answered(_ descriptor: Int32) {
     let end = clock.elapsed() + limits.total
     connections.withLock { $0.answered(descriptor, until: end) }

@@ -172,9 +172,8 @@ private typealias Completed =
     MHD_RequestTerminationCode
   ) -> Void
 
-private let completed: Completed = { context, connection, slot, _ in
+private let completed: Completed = { context, _, slot, _ in
   guard let context else { return }
-  if let connection { Dispatcher.from(context).answered(CMicroHTTPD_descriptor(connection)) }
   guard let pointer = slot?.pointee else { return }
   slot?.pointee = nil
   let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue()
@@ -231,5 +230,7 @@ private func send(_ answer: HTTPResponse, on connection: OpaquePointer, _ dispat
     MHD_add_response_header(response, name, value)
   }
   let status = UInt32(truncatingIfNeeded: answer.status)
+  // Before a byte of it is sent: who has read it may rely on being known as waiting.
+  dispatcher.answered(CMicroHTTPD_descriptor(connection))
   return dispatcher.unlessCut { MHD_queue_response(connection, status, response) } ?? .NO
 }
