@@ -56,21 +56,28 @@ public struct ClusterTopics: Sendable {
         ]),
       TopicSpec(
         replies, partitions: 1, properties: ["cleanup.policy": "compact,delete", "retention.ms": Self.week]),
-      viewLanesSpec,
-      TopicSpec(historyLanes, partitions: Self.laneCount, properties: kept),
-      TopicSpec(
-        liveLanes, partitions: Self.laneCount,
-        properties: ["cleanup.policy": "delete", "retention.ms": Self.day]),
       TopicSpec(progress, partitions: 1, properties: compactLate),
       TopicSpec(registry, partitions: 1, properties: compact),
     ]
-    return specs.map(withRoom)
+    return specs.map(withRoom) + laneSpecs
   }
+
+  /// All lanes.
+  public var laneSpecs: [TopicSpec] { [viewLanesSpec] + changeLanesSpecs }
 
   /// The lanes of net streams.
   public var viewLanesSpec: TopicSpec {
     withRoom(
       TopicSpec(viewLanes, partitions: Self.laneCount, properties: ["cleanup.policy": "compact"]))
+  }
+
+  /// Those of streams of every change.
+  public var changeLanesSpecs: [TopicSpec] {
+    [(historyLanes, Self.week), (liveLanes, Self.day)].map { name, kept in
+      withRoom(
+        TopicSpec(
+          name, partitions: Self.laneCount, properties: ["cleanup.policy": "delete", "retention.ms": kept]))
+    }
   }
 
   /// Largest record batch of the events topic, bytes.

@@ -75,7 +75,7 @@ public final class Session {
     try checkCluster()
     let keys = Set(asked.map(\.key))
     let partition = TopicPartition(topics.replies, 0)
-    let end = try bus.endOffset(partition, isolation: .committed)
+    let end = try endOfReplies()
     let reader = try bus.makeReader([partition: earliestOffset], isolation: .committed)
     defer { reader.close() }
     var former: [String: JSON] = [:]
@@ -128,7 +128,7 @@ public final class Session {
   func command(id: String, _ command: JSON, within limit: Duration = replyTimeout) throws -> JSON {
     try checkCluster()
     let partition = TopicPartition(topics.replies, 0)
-    let end = try bus.endOffset(partition, isolation: .committed)
+    let end = try endOfReplies()
     let reader = try bus.makeReader([partition: end], isolation: .committed)
     defer { reader.close() }
     try send(topic: topics.commands, key: id, value: command.text)

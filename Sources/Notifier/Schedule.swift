@@ -1,8 +1,8 @@
 import Base
 import Requests
 
-/// When each set is due: once per its interval, spread evenly over it; linked sets together (seed 000,
-/// figures 5 and 6). A plain state machine; times are those of `Clock.elapsed`.
+/// When each set is due: once per its interval, spread evenly over it; linked sets together. A plain
+/// state machine; times are those of `Clock.elapsed`.
 struct Schedule {
   private struct Unit {
     var interval: Duration

@@ -1,7 +1,7 @@
 import Base
 
-/// Whether sweeps keep up, and how often sets may be due where they do not (seed 000). A
-/// plain state machine; times are those of `Clock.elapsed`.
+/// Whether sweeps keep up, and how often sets may be due where they do not. A plain state
+/// machine; times are those of `Clock.elapsed`.
 ///
 /// A *round* takes what is due and ends when all of it is published. Where rounds take too large a share of the
 /// smallest interval in them, that interval cannot be held, and becomes the next larger one of `steps`; sets

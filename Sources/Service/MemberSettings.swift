@@ -56,7 +56,7 @@ public struct MemberSettings: Sendable {
   /// Those that must be there before a member starts. Lanes are made, as streams' own topics are, by who has taken the
   /// seat of those who publish in them: a former holder may go on in them as if they had never been deleted.
   public var preparedSpecs: [TopicSpec] {
-    let lanes = [topics.viewLanes] + topics.changeLanes
+    let lanes = topics.laneSpecs.map(\.name)
     return topicSpecs.filter { !lanes.contains($0.name) }
   }
 }

@@ -188,7 +188,8 @@ public final class KafkaBus: Bus, @unchecked Sendable {
         // no longer is it says so for minutes: a client without topics of its own hears of leaders only by asking,
         // and of topics that were deleted and made again.
         usleep(20_000)
-        if try allTopics(client)[partition.topic] == nil { throw error }
+        let there = try allTopics(client)[partition.topic]?.partitions ?? 0
+        if partition.partition >= there { throw error }
       }
     }
   }

@@ -129,9 +129,7 @@ final class FilterIndex {
         FilterRecord.Path(
           tests: conjunctions.tests(of: $0.atoms), columns: $0.columns)
       })
-    for tests in [record.whole] + record.paths.elements.map(\.tests) {
-      for test in tests.elements where test.column >= rows.width { record.computed.insert(Int(test.column)) }
-    }
+    for test in record.allTests where test.column >= rows.width { record.computed.insert(Int(test.column)) }
     computed.dropUnused()
     return record
   }
@@ -221,18 +219,15 @@ final class FilterIndex {
 }
 
 extension FilterRecord {
-  var testBytes: Int {
-    let all = [whole] + paths.elements.map(\.tests)
-    return all.reduce(0) { $0 + $1.elements.reduce(0) { $0 + $1.bytesHeld } }
-  }
+  /// Of the whole and of its paths.
+  var allTests: [RowTest] { whole.elements + paths.elements.flatMap(\.tests.elements) }
+
+  var testBytes: Int { allTests.reduce(0) { $0 + $1.bytesHeld } }
 
   mutating func free(_ rows: RowStore, _ computed: ComputedColumns) {
-    for test in whole.elements { test.free(rows, computed) }
+    for test in allTests { test.free(rows, computed) }
     whole.free()
-    for var path in paths.elements {
-      for test in path.tests.elements { test.free(rows, computed) }
-      path.tests.free()
-    }
+    for var path in paths.elements { path.tests.free() }
     paths.free()
     homes.free()
   }

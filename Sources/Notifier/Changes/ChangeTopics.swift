@@ -1,6 +1,5 @@
 import Base
 import Bus
-import Events
 import Requests
 
 // A stream's topic that somebody deletes stops nothing else.
@@ -9,25 +8,20 @@ extension ChangePublisher {
   func lookForStreamTopics() throws(BusError) {
     guard clock.elapsed() >= nextTopics else { return }
     nextTopics = clock.elapsed() + settings.topicsInterval
-    let gone = bus.knownMissing(of: topicSpecs(of: running!.ordered.filter(\.isAlive)).map(\.name))
+    let gone = bus.knownMissing(of: topics(of: running!.ordered.filter(\.isAlive)))
     if !gone.isEmpty { try makeAgain(gone) }
   }
 
   /// The topics that are made again here: the lanes, and streams' own.
-  private func topicSpecs(of streams: [ChangeStream]) -> [TopicSpec] {
-    let topics = settings.topics
-    let lanes = topics.specs(table: settings.schema.table, partitions: settings.partitions)
-      .filter { topics.changeLanes.contains($0.name) }
-    return lanes + streams.filter { $0.place.placement == .own }.map(\.place.topicSpec)
+  private func topics(of streams: [ChangeStream]) -> [String] {
+    settings.topics.changeLanesSpecs.map(\.name)
+      + streams.filter { $0.place.placement == .own }.map(\.place.topic)
   }
 
   /// Makes streams' topics again. Histories begin anew in them, with their rows, and say so; immediate streams go on.
   /// Other topics are the member's to make.
   func makeAgain(_ gone: [String]) throws(BusError) {
-    let specs = topicSpecs(of: running!.ordered).filter { gone.contains($0.name) }
-    guard specs.count == gone.count else {
-      throw BusError.deleted(gone)
-    }
+    if !Set(topics(of: running!.ordered)).isSuperset(of: gone) { throw BusError.deleted(gone) }
     let streams = running!.ordered.filter { gone.contains($0.place.topic) }
     log.error("streams' topics were deleted: they are made again", ("topics", "\(gone)"))
     telemetry.madeAgain(gone.count)
@@ -36,7 +30,7 @@ extension ChangePublisher {
     for stream in begun { beginAnew(stream, Self.wasDeleted) }
     do throws(BusError) {
       try putDown(begun, &running!.progress)
-      try make(specs, for: streams, &running!)
+      try make(gone, of: streams, &running!)
     } catch  where error.remedy == .retry || error.remedy == .abort {
       throw BusError(.recreate, code: error.code, error.message)
     }
@@ -69,8 +63,7 @@ extension ChangePublisher {
   /// Streams whose topics were deleted while nobody published. Those that are missing still are made; one that somebody
   /// has made already is empty, though its stream has counted.
   func beginDeletedAnew(_ running: inout Running) throws(BusError) {
-    let specs = topicSpecs(of: running.ordered.filter(\.isAlive))
-    let gone = Set(bus.knownMissing(of: specs.map(\.name)))
+    let gone = bus.knownMissing(of: topics(of: running.ordered.filter(\.isAlive)))
     var begun: [ChangeStream] = []
     for stream in running.ordered where stream.isHistory && stream.isFollowing && stream.seq > 0 {
       let place = TopicPartition(stream.place.topic, stream.place.partition)
@@ -84,30 +77,20 @@ extension ChangePublisher {
     telemetry.madeAgain(Set(begun.map(\.place.topic)).count)
     running.beginning += begun
     try putDown(begun, &running.progress)
-    try make(specs.filter { gone.contains($0.name) }, for: running.ordered, &running)
+    try make(gone, of: running.ordered, &running)
   }
 
   /// Where the brokers refuse a stream's own topic nothing more is published on it, and its requests are rejected.
-  private func make(_ specs: [TopicSpec], for streams: [ChangeStream], _ running: inout Running)
-    throws(BusError)
-  {
-    for spec in specs {
-      do throws(BusError) {
-        try bus.ensureTopics([spec])
-      } catch  where error.remedy == .refuse {
-        guard let stream = streams.first(where: { $0.place.topic == spec.name && $0.place.placement == .own })
-        else { throw error }
-        log.error("stream's topic refused", ("stream", stream.id), ("reason", error.description))
-        stream.phase = .failed
-        running.items.removeAll(ofStream: stream.number)
-        running.beginning.removeAll { $0 === stream }
-        assignment!.news.send(.refused(StreamFailure(stream: stream.id, reason: error.description)))
-      }
+  private func make(_ gone: [String], of streams: [ChangeStream], _ running: inout Running) throws(BusError) {
+    try bus.ensureTopics(settings.topics.changeLanesSpecs.filter { gone.contains($0.name) })
+    let own = streams.filter { gone.contains($0.place.topic) }
+    let topics = StreamTopics(bus: bus, topics: settings.topics, log: log)
+    for (id, reason) in try topics.make(for: own.map(\.stream)) {
+      let stream = own.first { $0.id == id }!
+      stream.phase = .failed
+      running.items.removeAll(ofStream: stream.number)
+      running.beginning.removeAll { $0 === stream }
+      assignment!.news.send(.refused(StreamFailure(stream: id, reason: reason)))
     }
   }
-}
-
-extension ClusterTopics {
-  /// The lanes of streams of every change.
-  public var changeLanes: [String] { [historyLanes, liveLanes] }
 }
