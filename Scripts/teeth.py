@@ -136,8 +136,8 @@ PROTECTIONS = [
         "sequence counts go on where progress says",
         "each start counts from 1",
         "Sources/Notifier/Progress.swift",
-        '    if !key.hasPrefix("*/") { streams[key] = state }\n',
-        '    if !key.hasPrefix("*/") {\n      streams[key] = StreamState(\n'
+        "?? 0 { streams[key] = state }\n",
+        "?? 0 {\n      streams[key] = StreamState(\n"
         "        epoch: state.epoch, seq: WITHOUT ? 0 : state.seq, creation: state.creation)\n    }\n",
         SIMULATION + "|NotifierTests.PublisherLifeTests",
     ),
@@ -286,6 +286,30 @@ PROTECTIONS = [
         "      if change > reached + 1 { tellGap(shard, reached + 1, change - 1) }\n",
         "      if change > reached + 1, !WITHOUT { tellGap(shard, reached + 1, change - 1) }\n",
         "NotifierTests.ChangePublisherTests",
+    ),
+    Protection(
+        "an immediate stream begins with the first change behind its reply",
+        "it begins where the changelog is when somebody takes it up",
+        "Sources/Notifier/CarryingOut.swift",
+        "guard all.contains(where: { $0.started",
+        "guard !WITHOUT, all.contains(where: { $0.started",
+        SIMULATION,
+    ),
+    Protection(
+        "what is read again for an immediate stream is told on no other",
+        "it is told on all",
+        "Sources/Notifier/Changes/ChangeReading.swift",
+        "offset >= stream.from[head.shard] ?? running!.positions[head.shard]!.offset",
+        "WITHOUT || offset >= stream.from[head.shard] ?? running!.positions[head.shard]!.offset",
+        SIMULATION + "|NotifierTests.ChangeBeginningTests",
+    ),
+    Protection(
+        "how an immediate stream begins is not hidden by the last word on its former life",
+        "the last record counts",
+        "Sources/Notifier/Changes/ChangeProgress.swift",
+        "if state.creation >= streams[key]?.creation ?? 0 {",
+        "if WITHOUT || state.creation >= streams[key]?.creation ?? 0 {",
+        "NotifierTests.ChangeBeginningTests",
     ),
     # A gateway's side
     Protection(

@@ -13,6 +13,9 @@ public struct ClusterTopics: Sendable {
   public var commands: String { "\(cluster).commands" }
   public var inbox: String { "\(cluster).inbox" }
   public func changelog(_ table: String) -> String { "\(cluster).table.\(table)" }
+  public func changelog(_ table: String, partitions: Int) -> [TopicPartition] {
+    (0..<Int32(partitions)).map { TopicPartition(changelog(table), $0) }
+  }
   public var requests: String { "\(cluster).requests" }
   public var replies: String { "\(cluster).replies" }
   public var viewLanes: String { "\(cluster).lanes.view" }

@@ -15,8 +15,9 @@ extension Publisher {
     if all.isEmpty { return }
     do throws(BusError) {
       let made = try makeTopics(all, running!.registry)
-      try commit(made, claiming: needsEpoch(made) ? counts.epoch + 1 : nil, running!)
-      for effects in made { apply(effects) }
+      let ends = try changelogEnds(forStarting: made)
+      try commit(made, claiming: needsEpoch(made) ? counts.epoch + 1 : nil, startingAt: ends, running!)
+      for effects in made { apply(effects, startingAt: ends) }
       deleteTopics(made)
     } catch  where error.remedy == .retry {
       throw BusError(.recreate, code: error.code, error.message)
@@ -39,6 +40,17 @@ extension Publisher {
     } + [rejections]
   }
 
+  /// By shard, where committed changes end: with what comes behind that an immediate stream begins. Asked before its
+  /// reply is made, so that it has every change behind this. Empty where none starts.
+  private func changelogEnds(forStarting all: [Effects]) throws(BusError) -> [Int32: Int64] {
+    guard all.contains(where: { $0.started.contains { $0.mode == .immediate } }) else { return [:] }
+    var ends: [Int32: Int64] = [:]
+    for partition in settings.changelog {
+      ends[partition.partition] = try bus.endOffset(partition, isolation: .committed)
+    }
+    return ends
+  }
+
   /// A stream that lives again begins in a higher epoch than the one that saw it end.
   private func needsEpoch(_ all: [Effects]) -> Bool {
     let ended = counts.progress.ended
@@ -50,9 +62,10 @@ extension Publisher {
   ///
   /// Streams in lanes that end say null for the keys that they have there: in the transaction that ends
   /// them in the registry, since nobody would look for what a crash left in between.
-  func commit(_ all: [Effects], claiming epoch: Int64?, leftOver: [String] = [], _ running: Running)
-    throws(BusError)
-  {
+  func commit(
+    _ all: [Effects], claiming epoch: Int64?, leftOver: [String] = [], startingAt ends: [Int32: Int64] = [:],
+    _ running: Running
+  ) throws(BusError) {
     let ended = all.flatMap(\.ended)
     // Where every change is kept for a while only, nothing needs a null.
     let lanes = ended.filter { $0.placement == .lane && $0.mode == .net }
@@ -69,6 +82,12 @@ extension Publisher {
     let forgotten = Set(ended.map(\.id)).union(leftOver).sorted()
     for id in forgotten {
       out.append(topic: settings.topics.progress, partition: 0, timestamp: sweep.time, key: id, value: nil)
+    }
+    for stream in all.flatMap(\.started) where stream.mode == .immediate {
+      let state = ChangeState.beginning(stream.place, epoch: epoch ?? counts.epoch, from: ends)
+      out.append(
+        topic: settings.topics.progress, partition: 0, timestamp: sweep.time, key: stream.id,
+        value: ChangeProgress.record(state, number: 0, time: sweep.time).text)
     }
     let gone = try commit(outcome, sweep)
     if !gone.isEmpty { throw remedy(forDeleted: gone) }
@@ -99,9 +118,9 @@ extension Publisher {
     }
   }
 
-  func apply(_ effects: Effects) {
+  func apply(_ effects: Effects, startingAt ends: [Int32: Int64]) {
     for place in effects.ended { end(place) }
-    for stream in effects.started { begin(stream, &running!) }
+    for stream in effects.started { begin(stream, at: ends, &running!) }
     for id in effects.stored { tell(.store(id: id)) }
     for id in effects.takenUp { tell(.takeUp(id: id)) }
     for set in effects.sets { running!.schedule.update(set, now: clock.elapsed()) }

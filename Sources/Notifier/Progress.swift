@@ -43,7 +43,8 @@ struct Progress {
     sweep = max(sweep, number)
     let written = Timestamp(milliseconds: value["time"]?.int ?? 0)
     if written <= now + Self.timeAheadMax { time = max(time, written) }
-    if !key.hasPrefix("*/") { streams[key] = state }
+    // The publisher of changes may have its last word on a life when the next one has begun.
+    if !key.hasPrefix("*/"), state.creation >= streams[key]?.creation ?? 0 { streams[key] = state }
     return true
   }
 

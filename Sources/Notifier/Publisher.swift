@@ -23,6 +23,8 @@ public final class Publisher {
     public var requestGather = Duration.milliseconds(200)
     /// Streams that end in one epoch and are remembered; past it the next epoch is claimed.
     public var endedPerEpochMax = 10_000
+    /// Of the table.
+    public var changelog: [TopicPartition] = []
     /// Topics that must be there, with as many partitions, and how often they are looked at.
     public var neededTopics: [TopicSpec] = []
     public var topicsInterval = Duration.seconds(10)
@@ -263,8 +265,9 @@ public final class Publisher {
 
   // MARK: Streams
 
-  func begin(_ stream: Stream, _ running: inout Running) {
-    if stream.mode != .net { return tell(.start(stream)) }
+  /// `ends`: where the changelog ended before the stream's reply was committed, if it is an immediate one.
+  func begin(_ stream: Stream, at ends: [Int32: Int64] = [:], _ running: inout Running) {
+    if stream.mode != .net { return tell(.start(stream, from: stream.mode == .immediate ? ends : [:])) }
     running.streams[stream.id] = stream
     if stream.place.isAgain, running.isCollecting { running.begunAgain.insert(stream.id) }
     ask(.start(stream))

@@ -44,6 +44,8 @@ public final class MemberLife {
     var publishing = Publisher.Settings(topics: settings.topics, registry: settings.registry)
     publishing.neededTopics = settings.preparedSpecs
     publishing.throttle = settings.throttle
+    publishing.changelog = settings.topics.changelog(
+      settings.schema.table, partitions: settings.table.partitions)
     let changeLetters = Mailbox<ChangeLetter>(capacity: settings.lettersMax)
     var changing = ChangePublisher.Settings(
       topics: settings.topics, schema: settings.schema, partitions: settings.table.partitions)

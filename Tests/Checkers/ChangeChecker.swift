@@ -10,6 +10,8 @@ struct ChangeChecker {
   private let lost: LostTopics
   /// By shard; the first has the number 1.
   private let changes: [[TableChecker.Change]]
+  /// By stream id and creation, when the brokers took its first reply.
+  private var begun: [String: Timestamp] = [:]
   /// Transitions that were compared; snapshots that were interrupted.
   private(set) var compared = 0
   private(set) var interrupted = 0
@@ -27,6 +29,11 @@ struct ChangeChecker {
     changes = table.changes
     let progress = folded(world.present(topics.progress, 0)).mapValues { AlertRow($0) ?? [:] }
     let registry = folded(world.present(topics.registry, 0))
+    for record in world.history(topics.registry, 0) where record.keyText!.hasPrefix("stream/") {
+      let creation = (AlertRow(record.valueText) ?? [:]).number("creation")
+      let life = "\(record.keyText!.dropFirst("stream/".count)) \(creation)"
+      if begun[life] == nil { begun[life] = record.taken }
+    }
     let requests = folded(world.present(topics.requests, 0))
     for (key, value) in folded(world.history(topics.replies, 0)).sorted(by: { $0.key < $1.key }) {
       guard let reply = value.flatMap({ try? JSON(parsing: $0) }), Gateways.isOne(key),
@@ -77,7 +84,8 @@ struct ChangeChecker {
     if mode == "all" {
       try checkHistory(told, view, positions, isFull: isFull, place)
     } else {
-      try checkImmediate(told, view, positions, progress.number("seq"), place)
+      let since = begun["\(id) \(creation)"]
+      try checkImmediate(told, view, progress["positions"], since, progress.number("seq"), place)
     }
   }
 
@@ -290,14 +298,26 @@ struct ChangeChecker {
 
   // MARK: Immediate streams
 
+  /// It tells from its first change on each one, and its first one is no later than the first behind its first reply.
   private mutating func checkImmediate(
-    _ told: [ToldRecord], _ view: ViewCase, _ positions: [Int64], _ seq: Int64, _ place: String
+    _ told: [ToldRecord], _ view: ViewCase, _ positions: JSON?, _ since: Timestamp?, _ seq: Int64,
+    _ place: String
   ) throws(Fault) {
     var found: [String: [AlertRow?]] = [:]
     for record in told { found[record.key, default: []].append(record.value) }
     var expected: [String: [AlertRow?]] = [:]
     for shard in 0..<partitions {
-      for change in transitions(view, shard, behind: positions[shard]) {
+      let all = transitions(view, shard, behind: 0)
+      let behind = all.first { change in
+        let taken = changes[shard][Int(change.number("change")) - 1].taken
+        return since != nil && taken != nil && taken! > since!
+      }
+      let position = positions?[String(shard)]?.int ?? .max
+      try demand(
+        behind.map { position < $0.number("change") } ?? true,
+        "\(place): it begins behind change \(position) of shard \(shard), its reply was there before change"
+          + " \(behind?.number("change") ?? 0)")
+      for change in all where change.number("change") > position {
         expected[change.text("key"), default: []].append(Self.row(change["after"]))
         compared += 1
       }

@@ -10,6 +10,8 @@ struct TableChecker {
     let key: String
     let before: AlertRow?
     let row: AlertRow?
+    /// When the brokers took it, where that is known.
+    let taken: Timestamp?
   }
 
   private let world: any World
@@ -74,7 +76,7 @@ struct TableChecker {
       throw Fault("\(place): \(key) was there: \(rows[key] != nil), with belfry-before: \(before != nil)")
     }
     defer { rows[key] = row }
-    return Change(key: key, before: rows[key], row: row)
+    return Change(key: key, before: rows[key], row: row, taken: record.taken)
   }
 
   private func home(_ key: String) -> Int32 {

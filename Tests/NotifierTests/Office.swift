@@ -46,6 +46,7 @@ final class Office {
     bus = cluster.connect()
     settings = Publisher.Settings(
       topics: topics, registry: RegistrySettings(intervalDefault: .seconds(1), grace: grace))
+    settings.changelog = topics.changelog("alerts", partitions: 2)
     try bus.ensureTopics(topics.specs(table: "alerts", partitions: 2))
     restart()
   }

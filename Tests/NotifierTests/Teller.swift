@@ -91,8 +91,32 @@ final class Teller {
     let stream = Requests.Stream(place: place, set: "set", text: view.text, view: view)
     if placement == .own { try cluster.connect().ensureTopics([place.topicSpec]) }
     streams[id] = stream
-    letters.send(.start(stream))
+    letters.send(.start(stream, from: mode == .immediate ? beginning(place) : [:]))
     return stream
+  }
+
+  /// The same: its reply is committed before `body`, its publisher hears of it afterwards.
+  func startLate(_ mode: Mode, _ sql: String, _ body: () throws -> Void) throws -> Requests.Stream {
+    let letters = letters
+    self.letters = Mailbox(capacity: 1)
+    let stream = try start(mode, sql)
+    let late = self.letters
+    self.letters = letters
+    try body()
+    for letter in late.takeAll() { letters.send(letter) }
+    return stream
+  }
+
+  /// What the publisher commits with the reply to an immediate stream's first request.
+  private func beginning(_ place: StreamPlace) -> [Int32: Int64] {
+    var ends: [Int32: Int64] = [:]
+    for shard in 0..<Int32(Self.shards) {
+      ends[shard] = cluster.endOffset(topics.changelog("alerts"), shard, .committed)!
+    }
+    let state = ChangeState.beginning(place, epoch: epoch, from: ends)
+    let record = ChangeProgress.record(state, number: 0, time: cluster.clock.now())
+    cluster.append(topic: topics.progress, partition: 0, key: place.id, value: record.text)
+    return ends
   }
 
   /// Its clients are away.

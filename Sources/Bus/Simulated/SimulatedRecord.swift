@@ -14,6 +14,8 @@ public struct SimulatedRecord: Sendable, Equatable {
 
   public internal(set) var offset: Int64
   public internal(set) var timestamp: Timestamp
+  /// When the brokers took it: what they tell nobody. nil: not known.
+  public internal(set) var taken: Timestamp?
   /// Nil for Kafka's null.
   public let key: [UInt8]?
   /// Nil for Kafka's null: a tombstone.

@@ -54,6 +54,7 @@ extension SimulatedCluster {
     if topic.stampsOnAppend || record.timestamp == .zero {
       record.timestamp = clock.now() + stampSkew
     }
+    record.taken = clock.now()
     topic.logs[Int(place.partition)].append(record, transaction: transaction)
   }
 

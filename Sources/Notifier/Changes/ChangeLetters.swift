@@ -10,7 +10,8 @@ public enum ChangeLetter: Sendable {
     epoch: Int64, streams: [Stream], storing: Set<String>, counts: ChangeCounts, news: Mailbox<ChangeNews>)
   /// A higher epoch was claimed.
   case epoch(Int64)
-  case start(Stream)
+  /// `from`: for an immediate stream, by shard, the changelog's offset with which it begins.
+  case start(Stream, from: [Int32: Int64])
   /// Its clients are away: it collects for them, up to a limit.
   case store(id: String)
   /// It has a client again.

@@ -1,6 +1,7 @@
 import Base
 import Bus
 import Events
+import Requests
 
 /// What `<cluster>.progress` says of a stream of every change.
 struct ChangeState: Equatable {
@@ -28,7 +29,15 @@ struct ChangeState: Equatable {
   var phase: Phase
   /// By shard: the change numbers that its snapshot held, up to which changes are skipped.
   var positions: [Int32: Int64]
+  /// By shard: the next offset of the changelog, where the stream is not as far as the seat's record says of all
+  /// others, or begins behind that.
+  var from: [Int32: Int64] = [:]
   var stored: Stored?
+
+  /// A stream that begins with the changes at these offsets: what the transaction of its first reply says of it.
+  static func beginning(_ place: StreamPlace, epoch: Int64, from: [Int32: Int64]) -> ChangeState {
+    ChangeState(epoch: epoch, seq: 0, creation: place.creation, phase: .following, positions: [:], from: from)
+  }
 }
 
 /// How far a shard's changelog is published: the next offset, and the number of the last change before it.
@@ -57,9 +66,11 @@ struct ChangeProgress {
     let state = ChangeState(
       epoch: value["epoch"]?.int ?? 0, seq: value["seq"]?.int ?? 0, creation: value["creation"]?.int ?? 0,
       phase: value["phase"]?.string.flatMap(ChangeState.Phase.init(rawValue:)) ?? .following,
-      positions: Self.numbers(positions), stored: Self.stored(value))
+      positions: Self.numbers(positions), from: Self.numbers(value["from"] ?? .null),
+      stored: Self.stored(value))
     guard [state.epoch, state.seq, state.creation].allSatisfy(\.isCount) else { return false }
-    streams[key] = state
+    // Another seat writes how a life begins, and may be before the last word on the former one.
+    if state.creation >= streams[key]?.creation ?? 0 { streams[key] = state }
     return true
   }
 
@@ -105,6 +116,7 @@ struct ChangeProgress {
       "epoch": .int(state.epoch), "seq": .int(state.seq), "sweep": .int(number),
       "creation": .int(state.creation), "time": .int(time.milliseconds),
       "phase": .string(state.phase.rawValue), "positions": object(state.positions),
+      "from": state.from.isEmpty ? nil : object(state.from),
       "stored_ms": state.stored.map { .int($0.since.milliseconds) },
       "stored_bytes": state.stored.map { .int($0.bytes) },
     ])

@@ -10,7 +10,7 @@ import Requests
 /// The changelog is its only input, and a change brings its row before and after; so it keeps no rows. Each
 /// transaction has the streams' records and how far they are: by shard the changelog's next offset and the number
 /// of the last change, by stream epoch and seq, and for one that began with a snapshot the change numbers that this
-/// held, up to which changes are skipped. So each change is on a stream exactly once, whatever dies when.
+/// held, up to which changes are skipped, or for one that began without rows the offsets from which it tells. So each change is on a stream exactly once, whatever dies when.
 ///
 /// Which streams there are, and in which epoch, the publisher tells it. `turn` is called again and again. It is
 /// crash-only: an error with a remedy other than `.retry` means `reset`, after which it comes back from its topics.
@@ -81,11 +81,16 @@ public final class ChangePublisher {
     var changed: [ChangeStream] = []
     /// Those that store for clients that are away.
     var storing: [ChangeStream] = []
+    /// Those that have not told yet what the others have, or begin behind that.
+    var catchingUp: [ChangeStream] = []
     /// Bytes of changes that wait for snapshots.
     var heldBytes = 0
-    /// nil while no stream takes changes.
+    /// Of the changelog, from `next` on; made when it is needed.
     var reader: (any Reader)?
+    /// How far all streams have told it but those that catch up. Empty while none takes changes.
     var positions: [Int32: ChangePosition] = [:]
+    /// By shard, the offset of the next record to be taken: less than in `positions` where a stream catches up.
+    var next: [Int32: Int64] = [:]
     /// What was told of them last.
     var told: [Int32: ChangePosition] = [:]
     /// What was read, and how much of it is matched.
@@ -147,7 +152,7 @@ public final class ChangePublisher {
 
   /// Lets go of the seat and of all that was restored; what the publisher has told stays.
   public func reset() {
-    close(running)
+    if running != nil { closeReader(&running!) }
     running = nil
     seat.close()
   }
@@ -156,8 +161,6 @@ public final class ChangePublisher {
     reset()
     assignment = nil
   }
-
-  private func close(_ running: Running?) { running?.reader?.close() }
 
   /// Waits at most `wait` for changes; then publishes what is due.
   public func turn(wait: Duration) throws(BusError) {
@@ -170,7 +173,7 @@ public final class ChangePublisher {
     for (number, snapshot) in answers.takeAll() { take(snapshot, number) }
     stopStoring()
     try askForSnapshots()
-    if running!.reader == nil {
+    if running!.next.isEmpty {
       rest(running!.items.isEmpty ? wait : .zero)
     } else {
       try readChanges(wait: wait)
@@ -211,14 +214,22 @@ public final class ChangePublisher {
           epoch: epoch, streams: Dictionary(uniqueKeysWithValues: streams.map { ($0.id, $0) }),
           storing: storing, counts: counts, news: news)
       case .epoch(let epoch): assignment?.epoch = epoch
-      case .start(let stream):
-        assignment?.streams[stream.id] = stream
-        // The first one begins where the transactions before it ended.
-        if running?.ordered.isEmpty ?? true { running = nil } else { add(stream, found: nil, &running!) }
+      case .start(let stream, let from): start(stream, from)
       case .store(let id): store(id)
       case .takeUp(let id): takeUp(id)
       case .stop(let place): stop(place)
       }
+    }
+  }
+
+  private func start(_ stream: Requests.Stream, _ from: [Int32: Int64]) {
+    assignment?.streams[stream.id] = stream
+    if running?.ordered.isEmpty ?? true {
+      running = nil  // the first one begins where the transactions before it ended
+    } else if from.isEmpty {
+      add(stream, found: nil, &running!)
+    } else {
+      begin(stream, from: from)
     }
   }
 
@@ -230,6 +241,7 @@ public final class ChangePublisher {
     running.streams[made.number] = made
     running.ordered.append(made)
     if made.isWaiting { running.beginning.append(made) }
+    if !made.from.isEmpty { running.catchingUp.append(made) }
     telemetry.report(streams: running.ordered.count, held: running.heldBytes)
   }
 
@@ -246,6 +258,7 @@ public final class ChangePublisher {
       running!.streams[stream.number] = nil
       running!.ordered.removeAll { $0 === stream }
       running!.beginning.removeAll { $0 === stream }
+      running!.catchingUp.removeAll { $0 === stream }
       running!.changed.removeAll { $0 === stream }
       running!.storing.removeAll { $0 === stream }
       release(stream)
@@ -259,17 +272,22 @@ public final class ChangePublisher {
 
   /// Nobody wants to know of changes any more: the next stream begins where the changelog is then.
   func stopReading() {
-    running!.reader?.close()
-    running!.reader = nil
+    closeReader(&running!)
     running!.asked = nil
     running!.positions = [:]
-    running!.batch.removeAll()
-    running!.cursor = 0
+    running!.next = [:]
+  }
+
+  /// With what was read and is not taken.
+  func closeReader(_ running: inout Running) {
+    running.reader?.close()
+    running.reader = nil
+    running.batch.removeAll()
+    running.cursor = 0
   }
 
   var changelog: [TopicPartition] {
-    let topic = settings.topics.changelog(settings.schema.table)
-    return (0..<Int32(settings.partitions)).map { TopicPartition(topic, $0) }
+    settings.topics.changelog(settings.schema.table, partitions: settings.partitions)
   }
 
   /// How far the changelog goes on, for the metrics.
@@ -297,6 +315,7 @@ public final class ChangePublisher {
     telemetry.failed()
     stream.phase = .failed
     running!.beginning.removeAll { $0 === stream }
+    running!.catchingUp.removeAll { $0 === stream }
     release(stream)
     running!.changed.append(stream)
     assignment!.news.send(.failed(StreamFailure(stream: stream.id, reason: reason)))

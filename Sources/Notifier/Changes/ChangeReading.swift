@@ -13,9 +13,11 @@ extension ChangePublisher {
     if isPending { wait = min(wait, max(.zero, nextCommit - clock.elapsed())) }
     while hasRoom {
       if running!.cursor == running!.batch.count {
+        let reader = try openReader()
+        endCatchingUp(reader)
         running!.batch.removeAll()
         running!.cursor = 0
-        try running!.reader!.poll(into: running!.batch, max: BusLimits.pollRecordsMax, timeout: wait)
+        try reader.poll(into: running!.batch, max: BusLimits.pollRecordsMax, timeout: wait)
         if running!.batch.isEmpty { return }
         wait = .zero
       }
@@ -23,7 +25,7 @@ extension ChangePublisher {
       while running!.cursor < running!.batch.count, hasRoom {
         let record = running!.batch.records[running!.cursor]
         take(record, running!.batch)
-        running!.positions[record.partition]!.offset = record.offset + 1
+        passed(record)
         running!.cursor += 1
       }
       telemetry.matched(running!.cursor - start)
@@ -35,21 +37,22 @@ extension ChangePublisher {
       && running!.items.count < settings.transactionRecordsMax && running!.heldBytes < settings.heldBytesMax
   }
 
+  private func passed(_ record: RecordBatch.Record) {
+    let (shard, next) = (record.partition, record.offset + 1)
+    running!.next[shard] = next
+    if next > running!.positions[shard]!.offset { running!.positions[shard]!.offset = next }
+  }
+
   private func take(_ record: RecordBatch.Record, _ batch: RecordBatch) {
     let shard = record.partition
     guard let change = batch.headerText(record, "belfry-change").flatMap({ Int64($0) }), change.isCount else {
       return skip(record, "no change number")
     }
-    if let reached = running!.positions[shard]!.change {
-      if change <= reached { return }
-      if change > reached + 1 { tellGap(shard, reached + 1, change - 1) }
-    } else {
-      running!.floors[shard] = change - 1
-    }
-    running!.positions[shard]!.change = change
+    let isAgain = record.offset < running!.positions[shard]!.offset
+    if !isAgain { reach(shard, change) }
     guard let key = batch.key(record) else {
-      skip(record, "no key")
-      return tellGap(shard, change, change)
+      if !isAgain { lose(record, change, "no key") }
+      return
     }
     let trace = batch.header(record, "traceparent")
     let refusal = running!.matcher.take(
@@ -58,21 +61,39 @@ extension ChangePublisher {
       number, transition in
       let head = ChangeItems.Head(
         stream: number, operation: transition.operation, time: record.timestamp, shard: shard, change: change)
-      append(head, transition, key: key, trace: trace)
+      append(head, transition, at: record.offset, key: key, trace: trace)
     }
-    guard let refusal else { return }
-    skip(record, refusal.description)
-    tellGap(shard, change, change)
+    if let refusal, !isAgain { lose(record, change, refusal.description) }
+  }
+
+  /// The shard's next change is read.
+  private func reach(_ shard: Int32, _ change: Int64) {
+    if let reached = running!.positions[shard]!.change {
+      // Up to it the rows are known of which the first stream was made.
+      if change <= reached { return }
+      if change > reached + 1 { tellGap(shard, reached + 1, change - 1) }
+    } else {
+      running!.floors[shard] = change - 1
+    }
+    running!.positions[shard]!.change = change
+  }
+
+  private func lose(_ record: RecordBatch.Record, _ change: Int64, _ reason: String) {
+    skip(record, reason)
+    tellGap(record.partition, change, change)
   }
 
   private func append(
-    _ head: ChangeItems.Head, _ transition: ChangeMatcher.Transition, key: UnsafeRawBufferPointer,
-    trace: UnsafeRawBufferPointer?
+    _ head: ChangeItems.Head, _ transition: ChangeMatcher.Transition, at offset: Int64,
+    key: UnsafeRawBufferPointer, trace: UnsafeRawBufferPointer?
   ) {
-    guard let stream = running!.streams[head.stream], let items = place(head.shard, head.change, stream)
+    guard let stream = running!.streams[head.stream],
+      offset >= stream.from[head.shard] ?? running!.positions[head.shard]!.offset,
+      let items = place(head.shard, head.change, stream)
     else {
       return
     }
+    stream.begins(head.shard, with: head.change)
     let matcher = running!.matcher
     before.removeAll()
     after.removeAll()

@@ -14,7 +14,7 @@ extension ChangePublisher {
     if held >= settings.snapshotHeldMax { return }
     let begun = Array(running!.beginning.lazy.filter(\.isWaiting).prefix(settings.snapshotStreamsMax))
     if begun.isEmpty { return }
-    if running!.reader == nil { try beginReading() }
+    if running!.next.isEmpty { try beginReading() }
     questions += 1
     let (number, answers) = (questions, answers)
     running!.asked = (number, begun)
@@ -31,14 +31,7 @@ extension ChangePublisher {
       let end = try bus.endOffset(partition, isolation: .committed)
       positions[partition.partition] = ChangePosition(offset: end, change: nil)
     }
-    try read(from: positions, &running!)
-  }
-
-  func read(from positions: [Int32: ChangePosition], _ running: inout Running) throws(BusError) {
-    var start: [TopicPartition: Int64] = [:]
-    for partition in changelog { start[partition] = positions[partition.partition]?.offset ?? earliestOffset }
-    running.reader = try bus.makeReader(start, isolation: .committed)
-    running.positions = positions
+    goOn(at: positions, &running!)
   }
 
   /// Streams that were asked for have their rows. An answer that is behind what was read of the changelog is of no

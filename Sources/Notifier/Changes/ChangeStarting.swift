@@ -17,7 +17,8 @@ extension ChangePublisher {
     assignment.counts.set(
       running.ordered.map { ($0.id, StreamProgress(seq: $0.seq, epoch: assignment.epoch)) })
     try beginDeletedAnew(&running)
-    if running.ordered.contains(where: \.isFollowing) { try goOn(&running) }
+    let following = running.ordered.filter(\.isFollowing)
+    if !following.isEmpty { try goOn(following, &running) }
     log.info(
       "publishing changes", ("epoch", "\(assignment.epoch)"), ("streams", "\(streams.count)"),
       ("transaction", "\(progress.number)"))
@@ -38,24 +39,30 @@ extension ChangePublisher {
     }
   }
 
-  /// Reads on where the last transaction ended. A position beyond a partition's end is of a changelog that is gone:
-  /// then the streams begin anew.
-  private func goOn(_ running: inout Running) throws(BusError) {
-    let positions = running.progress.positions
+  /// Reads on where the last transaction ended, or where a stream begins that was in none yet. A position beyond a
+  /// partition's end is of a changelog that is gone: then the streams begin anew.
+  private func goOn(_ following: [ChangeStream], _ running: inout Running) throws(BusError) {
+    var positions: [Int32: ChangePosition] = [:]
     for partition in changelog {
+      let shard = partition.partition
       let end = try bus.endOffset(partition, isolation: .uncommitted)
-      let known = positions[partition.partition]
-      if let known, known.change != nil, known.offset <= end { continue }
+      let begun = following.compactMap { $0.from[shard] }
+      let told = begun.count < following.count ? running.progress.positions[shard] : nil
+      positions[shard] = told ?? begun.min().map { ChangePosition(offset: $0, change: nil) }
+      let known = max(told?.offset ?? -1, begun.max() ?? -1)
+      if positions[shard] != nil, known <= end { continue }
       log.error(
         "the changelog was made again: streams begin anew", ("partition", "\(partition)"),
-        ("position", "\(known?.offset ?? -1)"), ("end", "\(end)"))
-      for stream in running.ordered where stream.isFollowing {
+        ("position", "\(known)"), ("end", "\(end)"))
+      for stream in following {
         stream.phase = .waiting
         stream.again = "the changelog was made again"
-        running.beginning.append(stream)
+        stream.from = [:]
       }
+      running.beginning += following
+      running.catchingUp = []
       return
     }
-    try read(from: positions, &running)
+    goOn(at: positions, &running)
   }
 }

@@ -41,7 +41,7 @@ extension ChangePublisher {
       append(.limit(limitReason), to: running!.items, stream)
       stream.phase = .full
     }
-    if !running!.storing.isEmpty, !running!.ordered.contains(where: \.isAlive), running!.reader != nil {
+    if !running!.storing.isEmpty, !running!.ordered.contains(where: \.isAlive), !running!.next.isEmpty {
       stopReading()
     }
   }

@@ -28,6 +28,8 @@ final class ChangeStream {
   var phase: Phase
   /// By shard: the change numbers that its snapshot held. Those up to them are skipped.
   var positions: [Int32: Int64]
+  /// By shard: the changelog's offset with which it begins, while it does not go along with the others.
+  var from: [Int32: Int64] = [:]
   /// Why what it has told so far is not continued by its snapshot; it is said before the first row.
   var again: String?
   /// What it has stored since its clients are away.
@@ -48,7 +50,7 @@ final class ChangeStream {
     positions = found.positions
     stored = isStoring ? found.stored : nil
     switch found.phase {
-    case .following: phase = .following
+    case .following: (phase, from) = (.following, found.from)
     case .snapshot: (phase, again) = (.waiting, "the one before it was interrupted")
     case .failed: (phase, again) = (.waiting, "the stream stood still over a limit")
     case .full: (phase, again) = isStoring ? (.full, nil) : (.waiting, Self.wasFull)
@@ -112,7 +114,13 @@ final class ChangeStream {
     return false
   }
 
-  func state(epoch: Int64) -> ChangeState {
+  /// What is left of `from` once the changelog is read up to `next`.
+  func rest(at next: [Int32: Int64]) -> [Int32: Int64] {
+    from.reduce(into: [:]) { $0[$1.key] = max($1.value, next[$1.key] ?? 0) }
+  }
+
+  /// `next`: how far the changelog is read.
+  func state(epoch: Int64, next: [Int32: Int64]) -> ChangeState {
     let word: ChangeState.Phase =
       switch phase {
       case .following: .following
@@ -123,7 +131,13 @@ final class ChangeStream {
     var stored = stored
     stored?.bytes += nextBytes
     return ChangeState(
-      epoch: epoch, seq: next, creation: place.creation, phase: word, positions: positions, stored: stored)
+      epoch: epoch, seq: self.next, creation: place.creation, phase: word, positions: positions,
+      from: isFollowing ? rest(at: next) : [:], stored: stored)
+  }
+
+  /// A change is told. For a stream without rows the first one of a shard says where it began there.
+  func begins(_ shard: Int32, with change: Int64) {
+    if !isHistory, positions[shard] == nil { positions[shard] = change - 1 }
   }
 
   /// Whether a change is in what it has told already.

@@ -44,7 +44,7 @@ extension ChangePublisher {
     if streams.isEmpty { return }
     let (number, time) = progress.next(now: clock.now())
     let out = RecordBatch()
-    for stream in streams { append(stream, number, time, to: out) }
+    for stream in streams { append(stream, next: [:], number, time, to: out) }
     let gone = try seat.transact(out, in: assignment!.epoch)
     if !gone.isEmpty { throw BusError.deleted(gone) }
   }
@@ -90,6 +90,7 @@ extension ChangePublisher {
       stream.phase = .failed
       running.items.removeAll(ofStream: stream.number)
       running.beginning.removeAll { $0 === stream }
+      running.catchingUp.removeAll { $0 === stream }
       assignment!.news.send(.refused(StreamFailure(stream: id, reason: reason)))
     }
   }

@@ -37,7 +37,7 @@ extension ChangePublisher {
     let out = RecordBatch(capacity: running!.items.byteCount * 2 + 4096)
     let changed = appendRecords(number, time, to: out)
     let published = out.count
-    for stream in changed { append(stream, number, time, to: out) }
+    for stream in changed { append(stream, next: running!.next, number, time, to: out) }
     let told = ChangeProgress.record(
       running!.positions, epoch: assignment!.epoch, number: number, time: time)
     append(told.text, key: "*/\(settings.topics.liveSeat)", time, to: out)
@@ -68,8 +68,10 @@ extension ChangePublisher {
     return changed
   }
 
-  func append(_ stream: ChangeStream, _ number: Int64, _ time: Timestamp, to out: RecordBatch) {
-    let state = stream.state(epoch: assignment!.epoch)
+  func append(
+    _ stream: ChangeStream, next: [Int32: Int64], _ number: Int64, _ time: Timestamp, to out: RecordBatch
+  ) {
+    let state = stream.state(epoch: assignment!.epoch, next: next)
     append(ChangeProgress.record(state, number: number, time: time).text, key: stream.id, time, to: out)
   }
 

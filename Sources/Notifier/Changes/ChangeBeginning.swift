@@ -1,0 +1,53 @@
+import Base
+import Bus
+import Events
+import Requests
+
+// How an immediate stream begins: with the first change behind its `active` reply. The reply's transaction says so by
+// the changelog's offsets, and these may lie before what was read already: then it is read again, for this stream only.
+extension ChangePublisher {
+  /// One whose reply is committed. The others go on behind what they have told.
+  func begin(_ stream: Stream, from: [Int32: Int64]) {
+    let next = running!.next
+    for other in running!.catchingUp { other.from = other.rest(at: next) }
+    add(stream, found: .beginning(stream.place, epoch: assignment!.epoch, from: from), &running!)
+    if next.isEmpty {
+      goOn(at: from.mapValues { ChangePosition(offset: $0, change: nil) }, &running!)
+    } else if from.contains(where: { $0.value < next[$0.key] ?? 0 }) {
+      goOn(at: running!.positions, &running!)
+    }
+  }
+
+  /// Where the changelog is read on: behind what all have told, or where one begins that has not told so much.
+  func goOn(at positions: [Int32: ChangePosition], _ running: inout Running) {
+    closeReader(&running)
+    running.positions = positions
+    for (shard, position) in positions {
+      let begun = running.catchingUp.compactMap { $0.from[shard] }
+      running.next[shard] = min(position.offset, begun.min() ?? position.offset)
+    }
+  }
+
+  func openReader() throws(BusError) -> any Reader {
+    if let reader = running!.reader { return reader }
+    var start: [TopicPartition: Int64] = [:]
+    for partition in changelog { start[partition] = running!.next[partition.partition] }
+    let reader = try bus.makeReader(start, isolation: .committed)
+    running!.reader = reader
+    return reader
+  }
+
+  /// What was read is all taken: streams that are as far as the others have caught up.
+  func endCatchingUp(_ reader: any Reader) {
+    if running!.catchingUp.isEmpty { return }
+    let topic = settings.topics.changelog(settings.schema.table)
+    for stream in running!.catchingUp {
+      stream.from = stream.from.filter { shard, from in
+        let reached = reader.position(TopicPartition(topic, shard))
+        return reached < max(from, running!.positions[shard]!.offset)
+      }
+      if stream.from.isEmpty { running!.changed.append(stream) }
+    }
+    running!.catchingUp.removeAll(where: \.from.isEmpty)
+  }
+}
