@@ -9,11 +9,12 @@ extension ChangePublisher {
   /// One whose reply is committed. The others go on behind what they have told.
   func begin(_ stream: Stream, from: [Int32: Int64]) {
     let next = running!.next
-    for other in running!.catchingUp { other.from = other.rest(at: next) }
+    let isReadAgain = from.contains { $0.value < next[$0.key] ?? 0 }
+    if isReadAgain { for other in running!.catchingUp { other.from = other.rest(at: next) } }
     add(stream, found: .beginning(stream.place, epoch: assignment!.epoch, from: from), &running!)
     if next.isEmpty {
       goOn(at: from.mapValues { ChangePosition(offset: $0, change: nil) }, &running!)
-    } else if from.contains(where: { $0.value < next[$0.key] ?? 0 }) {
+    } else if isReadAgain {
       goOn(at: running!.positions, &running!)
     }
   }
