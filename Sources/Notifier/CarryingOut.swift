@@ -42,7 +42,7 @@ extension Publisher {
 
   /// By shard, where committed changes end: with what comes behind that an immediate stream begins. Asked before its
   /// reply is made, so that it has every change behind this. Empty where none starts.
-  private func changelogEnds(forStarting all: [Effects]) throws(BusError) -> [Int32: Int64] {
+  func changelogEnds(forStarting all: [Effects]) throws(BusError) -> [Int32: Int64] {
     guard all.contains(where: { $0.started.contains { $0.mode == .immediate } }) else { return [:] }
     var ends: [Int32: Int64] = [:]
     for partition in settings.changelog {

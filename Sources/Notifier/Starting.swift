@@ -35,7 +35,9 @@ extension Publisher {
     nextStreamTopics = clock.elapsed() + settings.topicsInterval
     // A new term: its epoch, written under the seat before anything is published in it. With it goes what
     // the registry sorted out when it was restored.
-    try commit(effects, claiming: counts.epoch, leftOver: counts.progress.leftOver(places), running)
+    try commit(
+      effects, claiming: counts.epoch, leftOver: counts.progress.leftOver(places),
+      startingAt: try changelogEnds(forStarting: effects), running)
     streamTopics.deleteLeftovers(listed, ofEveryChange: false, living: streams)
     resetTable()
     beginChanges(streams.filter { $0.mode != .net }, storing: running.registry.storing)
