@@ -153,8 +153,8 @@ PROTECTIONS = [
         "an epoch is claimed before anything is published in it",
         "it is used without a claim",
         "Sources/Notifier/Starting.swift",
-        "    try commit(effects, claiming: counts.epoch,",
-        "    try commit(effects, claiming: WITHOUT ? nil : counts.epoch,",
+        "      effects, claiming: counts.epoch,",
+        "      effects, claiming: WITHOUT ? nil : counts.epoch,",
         SIMULATION + "|NotifierTests.PublisherLifeTests",
     ),
     Protection(
@@ -299,8 +299,8 @@ PROTECTIONS = [
         "what is read again for an immediate stream is told on no other",
         "it is told on all",
         "Sources/Notifier/Changes/ChangeReading.swift",
-        "offset >= stream.from[head.shard] ?? running!.positions[head.shard]!.offset",
-        "WITHOUT || offset >= stream.from[head.shard] ?? running!.positions[head.shard]!.offset",
+        "stream.from[head.shard].map({ record.offset >= $0 }) ?? !isAgain",
+        "WITHOUT || (stream.from[head.shard].map({ record.offset >= $0 }) ?? !isAgain)",
         SIMULATION + "|NotifierTests.ChangeBeginningTests",
     ),
     Protection(

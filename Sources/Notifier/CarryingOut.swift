@@ -63,7 +63,7 @@ extension Publisher {
   /// Streams in lanes that end say null for the keys that they have there: in the transaction that ends
   /// them in the registry, since nobody would look for what a crash left in between.
   func commit(
-    _ all: [Effects], claiming epoch: Int64?, leftOver: [String] = [], startingAt ends: [Int32: Int64] = [:],
+    _ all: [Effects], claiming epoch: Int64?, leftOver: [String] = [], startingAt ends: [Int32: Int64],
     _ running: Running
   ) throws(BusError) {
     let ended = all.flatMap(\.ended)

@@ -41,7 +41,7 @@ extension Publisher {
     streamTopics.deleteLeftovers(listed, ofEveryChange: false, living: streams)
     resetTable()
     beginChanges(streams.filter { $0.mode != .net }, storing: running.registry.storing)
-    for stream in streams where stream.mode == .net { begin(stream, &running) }
+    for stream in streams where stream.mode == .net { begin(stream, at: [:], &running) }
     for set in registry.sets { running.schedule.update(set, now: clock.elapsed()) }
     definitions.set(registry.definitions)
     definitions.reached(command: registry.commandsPosition)

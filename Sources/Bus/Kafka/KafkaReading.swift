@@ -98,6 +98,7 @@ final class KafkaReader: Reader {
 
   init(_ client: KafkaClient, _ start: [TopicPartition: Int64]) throws(BusError) {
     pump = MessagePump(client)
+    positions = start.filter { $0.value >= 0 }
     try check(PartitionList(start).with { rd_kafka_assign(client.handle, $0) }, "assign")
   }
 

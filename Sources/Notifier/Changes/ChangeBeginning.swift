@@ -13,29 +13,10 @@ extension ChangePublisher {
     if isReadAgain { for other in running!.catchingUp { other.from = other.rest(at: next) } }
     add(stream, found: .beginning(stream.place, epoch: assignment!.epoch, from: from), &running!)
     if next.isEmpty {
-      goOn(at: from.mapValues { ChangePosition(offset: $0, change: nil) }, &running!)
+      readOn(at: from.mapValues { ChangePosition(offset: $0, change: nil) }, &running!)
     } else if isReadAgain {
-      goOn(at: running!.positions, &running!)
+      readOn(at: running!.positions, &running!)
     }
-  }
-
-  /// Where the changelog is read on: behind what all have told, or where one begins that has not told so much.
-  func goOn(at positions: [Int32: ChangePosition], _ running: inout Running) {
-    closeReader(&running)
-    running.positions = positions
-    for (shard, position) in positions {
-      let begun = running.catchingUp.compactMap { $0.from[shard] }
-      running.next[shard] = min(position.offset, begun.min() ?? position.offset)
-    }
-  }
-
-  func openReader() throws(BusError) -> any Reader {
-    if let reader = running!.reader { return reader }
-    var start: [TopicPartition: Int64] = [:]
-    for partition in changelog { start[partition] = running!.next[partition.partition] }
-    let reader = try bus.makeReader(start, isolation: .committed)
-    running!.reader = reader
-    return reader
   }
 
   /// What was read is all taken: streams that are as far as the others have caught up.

@@ -10,7 +10,8 @@ import Requests
 /// The changelog is its only input, and a change brings its row before and after; so it keeps no rows. Each
 /// transaction has the streams' records and how far they are: by shard the changelog's next offset and the number
 /// of the last change, by stream epoch and seq, and for one that began with a snapshot the change numbers that this
-/// held, up to which changes are skipped, or for one that began without rows the offsets from which it tells. So each change is on a stream exactly once, whatever dies when.
+/// held, up to which changes are skipped, or for one that began without rows the offsets from which it tells. So each
+/// change is on a stream exactly once, whatever dies when.
 ///
 /// Which streams there are, and in which epoch, the publisher tells it. `turn` is called again and again. It is
 /// crash-only: an error with a remedy other than `.retry` means `reset`, after which it comes back from its topics.
@@ -241,7 +242,11 @@ public final class ChangePublisher {
     running.streams[made.number] = made
     running.ordered.append(made)
     if made.isWaiting { running.beginning.append(made) }
-    if !made.from.isEmpty { running.catchingUp.append(made) }
+    if !made.from.isEmpty {
+      running.catchingUp.append(made)
+      // Compaction keeps one word on it: that has to come behind the last one on a former life.
+      running.changed.append(made)
+    }
     telemetry.report(streams: running.ordered.count, held: running.heldBytes)
   }
 
@@ -257,8 +262,7 @@ public final class ChangePublisher {
       running!.matcher.remove(stream.number)
       running!.streams[stream.number] = nil
       running!.ordered.removeAll { $0 === stream }
-      running!.beginning.removeAll { $0 === stream }
-      running!.catchingUp.removeAll { $0 === stream }
+      leave(stream, &running!)
       running!.changed.removeAll { $0 === stream }
       running!.storing.removeAll { $0 === stream }
       release(stream)
@@ -276,14 +280,6 @@ public final class ChangePublisher {
     running!.asked = nil
     running!.positions = [:]
     running!.next = [:]
-  }
-
-  /// With what was read and is not taken.
-  func closeReader(_ running: inout Running) {
-    running.reader?.close()
-    running.reader = nil
-    running.batch.removeAll()
-    running.cursor = 0
   }
 
   var changelog: [TopicPartition] {
@@ -309,13 +305,19 @@ public final class ChangePublisher {
     telemetry.report(streams: running!.ordered.count, held: running!.heldBytes)
   }
 
+  /// It takes no changes any more.
+  func leave(_ stream: ChangeStream, _ running: inout Running) {
+    stream.from = [:]
+    running.beginning.removeAll { $0 === stream }
+    running.catchingUp.removeAll { $0 === stream }
+  }
+
   /// A stream is over a limit: nothing more of it is published, and everything else goes on.
   func fail(_ stream: ChangeStream, _ reason: String) {
     log.error("stream stands still", ("stream", stream.id), ("reason", reason))
     telemetry.failed()
     stream.phase = .failed
-    running!.beginning.removeAll { $0 === stream }
-    running!.catchingUp.removeAll { $0 === stream }
+    leave(stream, &running!)
     release(stream)
     running!.changed.append(stream)
     assignment!.news.send(.failed(StreamFailure(stream: stream.id, reason: reason)))

@@ -32,6 +32,33 @@ extension ChangePublisher {
     }
   }
 
+  /// Where the changelog is read on: behind what all have told, or where one begins that has not told so much.
+  func readOn(at positions: [Int32: ChangePosition], _ running: inout Running) {
+    closeReader(&running)
+    running.positions = positions
+    for (shard, position) in positions {
+      let begun = running.catchingUp.compactMap { $0.from[shard] }
+      running.next[shard] = min(position.offset, begun.min() ?? position.offset)
+    }
+  }
+
+  private func openReader() throws(BusError) -> any Reader {
+    if let reader = running!.reader { return reader }
+    var start: [TopicPartition: Int64] = [:]
+    for partition in changelog { start[partition] = running!.next[partition.partition] }
+    let reader = try bus.makeReader(start, isolation: .committed)
+    running!.reader = reader
+    return reader
+  }
+
+  /// With what was read and is not taken.
+  func closeReader(_ running: inout Running) {
+    running.reader?.close()
+    running.reader = nil
+    running.batch.removeAll()
+    running.cursor = 0
+  }
+
   private var hasRoom: Bool {
     running!.items.byteCount - running!.snapshotBytes < settings.transactionBytesMax
       && running!.items.count < settings.transactionRecordsMax && running!.heldBytes < settings.heldBytesMax
@@ -61,7 +88,7 @@ extension ChangePublisher {
       number, transition in
       let head = ChangeItems.Head(
         stream: number, operation: transition.operation, time: record.timestamp, shard: shard, change: change)
-      append(head, transition, at: record.offset, key: key, trace: trace)
+      append(head, transition, of: record, isAgain: isAgain, key: key, trace: trace)
     }
     if let refusal, !isAgain { lose(record, change, refusal.description) }
   }
@@ -69,7 +96,7 @@ extension ChangePublisher {
   /// The shard's next change is read.
   private func reach(_ shard: Int32, _ change: Int64) {
     if let reached = running!.positions[shard]!.change {
-      // Up to it the rows are known of which the first stream was made.
+      // The rows of a stream that begins may be ahead of what is read.
       if change <= reached { return }
       if change > reached + 1 { tellGap(shard, reached + 1, change - 1) }
     } else {
@@ -84,11 +111,11 @@ extension ChangePublisher {
   }
 
   private func append(
-    _ head: ChangeItems.Head, _ transition: ChangeMatcher.Transition, at offset: Int64,
-    key: UnsafeRawBufferPointer, trace: UnsafeRawBufferPointer?
+    _ head: ChangeItems.Head, _ transition: ChangeMatcher.Transition, of record: RecordBatch.Record,
+    isAgain: Bool, key: UnsafeRawBufferPointer, trace: UnsafeRawBufferPointer?
   ) {
     guard let stream = running!.streams[head.stream],
-      offset >= stream.from[head.shard] ?? running!.positions[head.shard]!.offset,
+      stream.from[head.shard].map({ record.offset >= $0 }) ?? !isAgain,
       let items = place(head.shard, head.change, stream)
     else {
       return

@@ -31,7 +31,7 @@ extension ChangePublisher {
       let end = try bus.endOffset(partition, isolation: .committed)
       positions[partition.partition] = ChangePosition(offset: end, change: nil)
     }
-    goOn(at: positions, &running!)
+    readOn(at: positions, &running!)
   }
 
   /// Streams that were asked for have their rows. An answer that is behind what was read of the changelog is of no

@@ -47,9 +47,11 @@ extension ChangePublisher {
       let shard = partition.partition
       let end = try bus.endOffset(partition, isolation: .uncommitted)
       let begun = following.compactMap { $0.from[shard] }
-      let told = begun.count < following.count ? running.progress.positions[shard] : nil
-      positions[shard] = told ?? begun.min().map { ChangePosition(offset: $0, change: nil) }
-      let known = max(told?.offset ?? -1, begun.max() ?? -1)
+      let areNew = begun.count == following.count
+      positions[shard] =
+        areNew
+        ? begun.min().map { ChangePosition(offset: $0, change: nil) } : running.progress.positions[shard]
+      let known = max(positions[shard]?.offset ?? -1, begun.max() ?? -1)
       if positions[shard] != nil, known <= end { continue }
       log.error(
         "the changelog was made again: streams begin anew", ("partition", "\(partition)"),
@@ -63,6 +65,6 @@ extension ChangePublisher {
       running.catchingUp = []
       return
     }
-    goOn(at: positions, &running)
+    readOn(at: positions, &running)
   }
 }

@@ -40,6 +40,7 @@ extension ChangePublisher {
       log.warning("a stream collects no more for clients that are away", ("stream", stream.id))
       append(.limit(limitReason), to: running!.items, stream)
       stream.phase = .full
+      leave(stream, &running!)
     }
     if !running!.storing.isEmpty, !running!.ordered.contains(where: \.isAlive), !running!.next.isEmpty {
       stopReading()

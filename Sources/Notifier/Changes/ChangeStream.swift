@@ -135,7 +135,7 @@ final class ChangeStream {
       from: isFollowing ? rest(at: next) : [:], stored: stored)
   }
 
-  /// A change is told. For a stream without rows the first one of a shard says where it began there.
+  /// A change is told. A stream without rows is said to begin with the first one of a shard.
   func begins(_ shard: Int32, with change: Int64) {
     if !isHistory, positions[shard] == nil { positions[shard] = change - 1 }
   }

@@ -89,8 +89,7 @@ extension ChangePublisher {
       let stream = own.first { $0.id == id }!
       stream.phase = .failed
       running.items.removeAll(ofStream: stream.number)
-      running.beginning.removeAll { $0 === stream }
-      running.catchingUp.removeAll { $0 === stream }
+      leave(stream, &running)
       assignment!.news.send(.refused(StreamFailure(stream: id, reason: reason)))
     }
   }
