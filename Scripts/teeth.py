@@ -214,6 +214,14 @@ PROTECTIONS = [
         "RequestsTests.CommandTests",
     ),
     Protection(
+        "no history begins with rows that are older than the changelog",
+        "the changelog is not asked",
+        "Sources/Notifier/Changes/ChangeSnapshots.swift",
+        "    try findChanges()\n",
+        "    if !WITHOUT { try findChanges() }\n",
+        "NotifierTests.ChangePublisherTests",
+    ),
+    Protection(
         "a flush is answered only by a sweep that shows its positions",
         "by the next",
         "Sources/Notifier/Flushing.swift",

@@ -228,7 +228,7 @@ extension Bus {
   /// a read_uncommitted client sees it at the call, which the read_committed reader must pass. So a
   /// transaction that was open then is waited for. `body` sees batches in order.
   ///
-  /// Throws `.retry` with code `NOT_AT_END` when the end is not reached within `timeout` of the last progress.
+  /// Throws as `read`.
   public func readToEnd(
     _ start: [TopicPartition: Int64], clock: any Clock, timeout: Duration = .seconds(60),
     _ body: (RecordBatch) throws(BusError) -> Void
@@ -237,6 +237,17 @@ extension Bus {
     for partition in start.keys.sorted() {
       ends[partition] = try endOffset(partition, isolation: .uncommitted)
     }
+    try read(start, to: ends, clock: clock, timeout: timeout, body)
+  }
+
+  /// Reads what is committed until each partition is passed up to its end. `body` sees batches in order, and may see
+  /// records from there on.
+  ///
+  /// Throws `.retry` with code `NOT_AT_END` when the end is not reached within `timeout` of the last progress.
+  public func read(
+    _ start: [TopicPartition: Int64], to ends: [TopicPartition: Int64], clock: any Clock,
+    timeout: Duration = .seconds(60), _ body: (RecordBatch) throws(BusError) -> Void
+  ) throws(BusError) {
     let reader = try makeReader(start, isolation: .committed)
     defer { reader.close() }
     let batch = RecordBatch()

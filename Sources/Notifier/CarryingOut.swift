@@ -83,7 +83,8 @@ extension Publisher {
     for id in forgotten {
       out.append(topic: settings.topics.progress, partition: 0, timestamp: sweep.time, key: id, value: nil)
     }
-    for stream in all.flatMap(\.started) where stream.mode == .immediate {
+    let living = all.flatMap(\.started).filter { !ended.contains($0.place) }
+    for stream in living where stream.mode == .immediate {
       let state = ChangeState.beginning(stream.place, epoch: epoch ?? counts.epoch, from: ends)
       out.append(
         topic: settings.topics.progress, partition: 0, timestamp: sweep.time, key: stream.id,

@@ -134,6 +134,25 @@ import Testing
     #expect(teller.told(history).lines == ["r a ->4 last"])
   }
 
+  /// As is that of a member that stood still, and does not know yet that others lead its shards.
+  @Test func `rows that are older than the changelog begin no stream, also where none was read`() throws {
+    for aborts in [0, 30] {
+      let teller = try Teller()
+      teller.put("a", 4)
+      teller.put("a", 5)
+      try teller.abort("a", times: aborts)
+      teller.isBehind = true
+      let history = try teller.start(.all, grave)
+      try teller.run()
+      #expect(teller.told(history).isEmpty, "\(aborts)")
+      teller.isBehind = false
+      try teller.run()
+      teller.put("a", 6)
+      try teller.run()
+      #expect(teller.told(history).lines == ["r a ->5 last", "u a 5->6"], "\(aborts)")
+    }
+  }
+
   @Test func `a restart goes on behind the last change that was published`() throws {
     let teller = try Teller()
     let history = try teller.start(.all, grave)

@@ -210,6 +210,22 @@ final class Teller {
       headers: headers.map { .init(name: Array($0.0.utf8), value: Array($0.1.utf8)) })
   }
 
+  /// Changes of a table that did not get to commit them.
+  func abort(_ key: String, times: Int) throws {
+    let producer = try cluster.connect().makeProducer(transactionalID: "table")
+    try producer.initialise()
+    for _ in 0..<times {
+      let batch = RecordBatch()
+      batch.append(
+        topic: topics.changelog("alerts"), partition: Self.shard(key), timestamp: .zero, key: key,
+        value: "{}", headers: ["belfry-change": "1000"])
+      try producer.begin()
+      try producer.send(batch)
+      try producer.flush(timeout: .seconds(1))
+      try producer.abort()
+    }
+  }
+
   /// A change that nobody will ever read.
   func lose(_ key: String, _ severity: Int64?) {
     rows[key] = severity

@@ -25,8 +25,9 @@ extension ChangePublisher {
     let topic = settings.topics.changelog(settings.schema.table)
     for stream in running!.catchingUp {
       stream.from = stream.from.filter { shard, from in
-        let reached = reader.position(TopicPartition(topic, shard))
-        return reached < max(from, running!.positions[shard]!.offset)
+        // A changelog that was made again may have fewer.
+        guard let position = running!.positions[shard] else { return false }
+        return reader.position(TopicPartition(topic, shard)) < max(from, position.offset)
       }
       if stream.from.isEmpty { running!.changed.append(stream) }
     }

@@ -30,6 +30,8 @@ public final class ChangePublisher {
     public var snapshotBytesMax = 4 << 20
     /// Bytes of snapshots' rows that wait for their transactions, after which no further stream begins.
     public var snapshotHeldMax = 256 << 20
+    /// How long the changelog's last changes are read for, before the rows are asked for that are not to be behind them.
+    public var lookBackTimeout = Duration.seconds(10)
     /// Bytes of changes that wait for their streams' snapshots, until no further ones are read.
     public var heldBytesMax = 64 << 20
     /// How often it is told how far the changelog is read, where nothing else is published; and, where nothing is

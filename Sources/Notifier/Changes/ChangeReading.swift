@@ -6,13 +6,15 @@ import Requests
 
 // From the changelog to the records of the streams.
 extension ChangePublisher {
-  /// Reads what there is, and matches it until the transaction is full.
+  /// Reads what there is, and matches it until the transaction is full or due.
   func readChanges(wait: Duration) throws(BusError) {
     var wait = wait
+    let due = max(nextCommit, clock.elapsed() + settings.commitInterval)
     if running!.beginning.contains(where: \.isReading) { wait = .zero }
     if isPending { wait = min(wait, max(.zero, nextCommit - clock.elapsed())) }
     while hasRoom {
       if running!.cursor == running!.batch.count {
+        if clock.elapsed() > due { return }
         let reader = try openReader()
         endCatchingUp(reader)
         running!.batch.removeAll()
@@ -72,9 +74,7 @@ extension ChangePublisher {
 
   private func take(_ record: RecordBatch.Record, _ batch: RecordBatch) {
     let shard = record.partition
-    guard let change = batch.headerText(record, "belfry-change").flatMap({ Int64($0) }), change.isCount else {
-      return skip(record, "no change number")
-    }
+    guard let change = batch.change(record) else { return skip(record, "no change number") }
     let isAgain = record.offset < running!.positions[shard]!.offset
     if !isAgain { reach(shard, change) }
     guard let key = batch.key(record) else {
@@ -164,6 +164,13 @@ extension ChangePublisher {
     log.error(
       "a changelog record cannot be read", ("partition", "\(record.partition)"),
       ("offset", "\(record.offset)"), ("reason", reason))
+  }
+}
+
+extension RecordBatch {
+  /// The number that a changelog record has in its shard.
+  func change(_ record: Record) -> Int64? {
+    headerText(record, "belfry-change").flatMap { Int64($0) }.flatMap { $0.isCount ? $0 : nil }
   }
 }
 

@@ -15,6 +15,7 @@ extension ChangePublisher {
     let begun = Array(running!.beginning.lazy.filter(\.isWaiting).prefix(settings.snapshotStreamsMax))
     if begun.isEmpty { return }
     if running!.next.isEmpty { try beginReading() }
+    try findChanges()
     questions += 1
     let (number, answers) = (questions, answers)
     running!.asked = (number, begun)
@@ -32,6 +33,28 @@ extension ChangePublisher {
       positions[partition.partition] = ChangePosition(offset: end, change: nil)
     }
     readOn(at: positions, &running!)
+  }
+
+  /// Where no change of a shard was read yet, the changelog says which was the last: rows that are older are of a table
+  /// that has lost its seat, as a member's that stood still.
+  private func findChanges() throws(BusError) {
+    let topic = settings.topics.changelog(settings.schema.table)
+    var unknown: [TopicPartition: Int64] = [:]
+    for (shard, position) in running!.positions where position.change == nil && position.offset > 0 {
+      unknown[TopicPartition(topic, shard)] = position.offset
+    }
+    var depth: Int64 = 16
+    while !unknown.isEmpty {
+      let start = unknown.mapValues { max(0, $0 - depth) }
+      try bus.read(start, to: unknown, clock: clock, timeout: settings.lookBackTimeout) { batch in
+        for record in batch.records where record.offset < unknown[TopicPartition(topic, record.partition)]! {
+          if let change = batch.change(record) { running!.positions[record.partition]!.change = change }
+        }
+      }
+      // The last ones may be markers, or aborted.
+      unknown = unknown.filter { $0.value > depth && running!.positions[$0.key.partition]!.change == nil }
+      depth *= 16
+    }
   }
 
   /// Streams that were asked for have their rows. An answer that is behind what was read of the changelog is of no
