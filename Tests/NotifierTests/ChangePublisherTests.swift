@@ -362,9 +362,19 @@ import Testing
         try teller.turn()
       }
       #expect(teller.told(history).lines == ["c a ->5", "m limit"])
+      #expect(teller.told(history).last?.value["notice"]?["text"]?.string?.contains("1 bytes") == true)
       #expect(teller.counts[history.id]?.seq == 2)
       teller.restart()
     }
+  }
+
+  @Test func `a notice says which limit was reached`() throws {
+    let teller = try Teller { $0.storedAgeMax = .seconds(5) }
+    let history = try teller.start(.all, grave)
+    teller.store(history)
+    try teller.run(.seconds(10))
+    #expect(teller.told(history).lines == ["m limit"])
+    #expect(teller.told(history).last?.value["notice"]?["text"]?.string?.contains("5000 ms") == true)
   }
 
   @Test func `that the limit was reached is told, though a client is back at that moment`() throws {

@@ -38,7 +38,7 @@ extension ChangePublisher {
         stored.bytes >= settings.storedBytesMax || now - stored.since >= settings.storedAgeMax
       else { continue }
       log.warning("a stream collects no more for clients that are away", ("stream", stream.id))
-      append(.limit(limitReason), to: running!.items, stream)
+      append(.limit(limitReason(stored)), to: running!.items, stream)
       stream.phase = .full
       leave(stream, &running!)
     }
@@ -51,12 +51,14 @@ extension ChangePublisher {
   /// that the replies to their clients count these.
   func tellFull(_ streams: [ChangeStream]) {
     for stream in streams where stream.isFull {
-      assignment!.news.send(.full(StreamFailure(stream: stream.id, reason: limitReason)))
+      assignment!.news.send(.full(StreamFailure(stream: stream.id, reason: limitReason(stream.stored))))
     }
   }
 
-  private var limitReason: String {
-    "its clients are away, and \(settings.storedBytesMax) bytes or \(settings.storedAgeMax.milliseconds) ms are"
-      + " reached: it collects no more until one is back"
+  /// Nothing more is stored behind the limit, so that this says the same later on.
+  private func limitReason(_ stored: ChangeState.Stored?) -> String {
+    let isBytes = stored.map { $0.bytes >= settings.storedBytesMax } ?? false
+    let limit = isBytes ? "\(settings.storedBytesMax) bytes" : "\(settings.storedAgeMax.milliseconds) ms"
+    return "its clients are away, and the limit of \(limit) is reached: it collects no more until one is back"
   }
 }
