@@ -203,6 +203,7 @@ final class FilterIndex {
     case (nil, let after?): walk.one(root, after, .entering)
     case (nil, nil): break
     }
+    if !trail.pointee.due.isEmpty { walk.settle() }
     if !trail.pointee.commonChildren.isEmpty { leaveCommonChildren() }
     for move in trail.pointee.moves.elements { body(move) }
   }

@@ -171,7 +171,7 @@ struct FilterRecord: BitwiseCopyable {
   var stamp: UInt64 = 0
   /// Someone wants to know which rows enter, leave and change, not merely how many are in it.
   var isObserved: Bool
-  /// Several ways lead to it.
+  /// A change may come to it by several ways.
   var isShared = false
   /// The OR of its paths is the filter, and not merely implied by it.
   var isExact = true
@@ -189,6 +189,13 @@ struct FilterRecord: BitwiseCopyable {
     var path: UInt16
     /// In the node's ranges, not in its entries.
     var isRanged = false
+  }
+
+  /// What a walk looks at.
+  @inline(__always)
+  static func prefetch(_ record: RecordPointer) {
+    Events.prefetch(record)
+    Events.prefetch(UnsafeRawPointer(record) + MemoryLayout<FilterRecord>.offset(of: \.whole)!)
   }
 
   @inline(__always)

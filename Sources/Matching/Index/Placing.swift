@@ -45,7 +45,8 @@ extension FilterIndex {
 
   private func descend(_ number: Int32, _ path: UInt16, _ way: Way, from node: NodePointer) {
     let record = records[Int(number)]!
-    if way.keys.count > 1 { record.pointee.isShared = true }
+    // A row goes one of these ways at most. Who is told of rows would hear twice of one that goes another way then.
+    if way.keys.count > 1 && record.pointee.isObserved { record.pointee.isShared = true }
     let partition = node.pointee.partition(way.name) ?? makePartition(way.name, in: node)
     let columns = record.pointee.columns(path)
     if !partition.pointee.columns.isSuperset(of: columns) {

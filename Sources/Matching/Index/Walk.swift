@@ -9,15 +9,15 @@ struct Walk {
   /// For the image before and for the one after: NOW() may be another.
   let past: MatchContext
   let context: MatchContext
-  private let before: Row?
-  private let after: Row?
+  let before: Row?
+  let after: Row?
   let changed: ColumnSet
   /// Of `changed`.
   let signature: UInt64
   private let half: UInt32
   let change: UInt64
-  private let counts: Run<Int64>
-  private let records: Run<RecordPointer?>
+  let counts: Run<Int64>
+  let records: Run<RecordPointer?>
 
   /// What walks leave behind, and their stacks: behind a pointer, since to touch an object's property from here costs
   /// a retain and a release, which is more than to evaluate an entry.
@@ -31,12 +31,15 @@ struct Walk {
     var found = Run<Found>()
     /// Children whose grams turned out to be common.
     var commonChildren = Run<NodePointer>()
+    /// Filters of which more than their entries has to be known.
+    var due = Run<Due>()
 
     mutating func free() {
       moves.free()
       wanted.free()
       found.free()
       commonChildren.free()
+      due.free()
     }
   }
 
@@ -96,14 +99,9 @@ struct Walk {
     let isNow = isHere && test.holds(after, context)
     switch entry.rest {
     case .test: if was != isNow { counts[Int(entry.filter)] += isNow ? 1 : -1 }
-    case .whole:
+    case .whole, .shared:
       if !was && !isNow { return }
-      let record = records[Int(entry.filter)].unsafelyUnwrapped
-      if !record.pointee.columns.intersects(changed) { return }
-      settle(
-        entry.filter, record, was && record.pointee.holds(before, past),
-        isNow && record.pointee.holds(after, context))
-    case .shared: if was || isNow { shared(entry) }
+      putOff(entry, was ? isNow ? .both : .before : .after, isShared: entry.rest == .shared)
     }
   }
 
@@ -143,11 +141,8 @@ struct Walk {
     if !entry.test.holds(row, context) { return }
     switch entry.rest {
     case .test: counts[Int(entry.filter)] += side.step
-    case .whole:
-      let record = records[Int(entry.filter)].unsafelyUnwrapped
-      if !record.pointee.holds(row, side == .leaving ? past : context) { return }
-      settle(entry.filter, record, side == .leaving, side == .entering)
-    case .shared: shared(entry)
+    case .whole, .shared:
+      putOff(entry, side == .leaving ? .before : .after, isShared: entry.rest == .shared)
     }
   }
 
@@ -194,34 +189,7 @@ struct Walk {
     if isAlone {
       one(entry, row, isEntering ? .entering : .leaving)
     } else {
-      shared(entry)
-    }
-  }
-
-  // MARK: Filters
-
-  /// A filter that several ways may lead to: its answers are computed once for a change, and only if this way
-  /// leads there, of either image.
-  private func shared(_ entry: Entry) {
-    let record = records[Int(entry.filter)].unsafelyUnwrapped
-    if record.pointee.stamp == change { return }
-    if before != nil && after != nil && !record.pointee.columns.intersects(changed) { return }
-    if !record.pointee.paths.isEmpty {
-      let tests = record.pointee.paths[Int(entry.path)].tests
-      let was = before.map { FilterRecord.hold(tests, $0, past) } ?? false
-      let isNow = after.map { FilterRecord.hold(tests, $0, context) } ?? false
-      if !was && !isNow || was && isNow && record.pointee.isExact && !record.pointee.isObserved { return }
-    }
-    record.pointee.stamp = change
-    let was = before.map { record.pointee.holds($0, past) } ?? false
-    settle(entry.filter, record, was, after.map { record.pointee.holds($0, context) } ?? false)
-  }
-
-  @inline(__always)
-  private func settle(_ filter: Int32, _ record: RecordPointer, _ was: Bool, _ isNow: Bool) {
-    counts[Int(filter)] += (isNow ? 1 : 0) - (was ? 1 : 0)
-    if record.pointee.isObserved && (was || isNow) {
-      trail.pointee.moves.append(FilterIndex.Move(filter: filter, wasIn: was, isIn: isNow))
+      putOff(entry, .both, isShared: true)
     }
   }
 }
