@@ -217,8 +217,8 @@ PROTECTIONS = [
         "no history begins with rows that are older than the changelog",
         "the changelog is not asked",
         "Sources/Notifier/Changes/ChangeSnapshots.swift",
-        "    try findChanges()\n",
-        "    if !WITHOUT { try findChanges() }\n",
+        "    guard try findChanges() else { return }\n",
+        "    if !WITHOUT { guard try findChanges() else { return } }\n",
         "NotifierTests.ChangePublisherTests",
     ),
     Protection(

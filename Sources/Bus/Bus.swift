@@ -243,7 +243,8 @@ extension Bus {
   /// Reads what is committed until each partition is passed up to its end. `body` sees batches in order, and may see
   /// records from there on.
   ///
-  /// Throws `.retry` with code `NOT_AT_END` when the end is not reached within `timeout` of the last progress.
+  /// Throws `.retry` with code `NOT_AT_END` when the ends are not reached within `timeout` of the last progress
+  /// towards them.
   public func read(
     _ start: [TopicPartition: Int64], to ends: [TopicPartition: Int64], clock: any Clock,
     timeout: Duration = .seconds(60), _ body: (RecordBatch) throws(BusError) -> Void
@@ -252,12 +253,15 @@ extension Bus {
     defer { reader.close() }
     let batch = RecordBatch()
     var deadline = clock.elapsed() + timeout
+    var reached: Int64 = 0
     while ends.contains(where: { reader.position($0.key) < $0.value }) {
       batch.removeAll()
       try reader.poll(into: batch, max: BusLimits.pollRecordsMax, timeout: .milliseconds(100))
-      if !batch.isEmpty {
+      if !batch.isEmpty { try body(batch) }
+      let now = ends.reduce(0) { $0 + min(reader.position($1.key), $1.value) }
+      if now > reached {
+        reached = now
         deadline = clock.elapsed() + timeout
-        try body(batch)
       } else if clock.elapsed() > deadline,
         // The last poll may have passed what nobody sees, and have reached the end.
         let behind = ends.keys.sorted().first(where: { reader.position($0) < ends[$0]! })

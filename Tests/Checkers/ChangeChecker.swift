@@ -101,8 +101,10 @@ struct ChangeChecker {
   {
     guard mode == "all" else { return }
     let isFromStart = told.first.map { $0.seq == 1 } ?? (progress.number("seq") == 0)
+    // Where the limit of what is stored was reached meanwhile, that is said first, and no change before the rows.
+    let begun = told.drop { Self.notice($0) == "limit" }
     try demand(
-      isFromStart || told.first.map(Self.isNewBeginning) ?? false,
+      isFromStart || begun.first.map(Self.isNewBeginning) ?? !told.isEmpty,
       "\(place): its topic was deleted, and \(told.count) records go on there without a word")
   }
 

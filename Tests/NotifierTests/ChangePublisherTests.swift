@@ -316,6 +316,68 @@ import Testing
     }
   }
 
+  @Test func `a transaction that is full is not waited for`() throws {
+    let teller = try Teller {
+      $0.transactionRecordsMax = 10
+      $0.commitInterval = .seconds(60)
+    }
+    let history = try teller.start(.all, "SELECT Severity FROM alerts")
+    try teller.run()
+    for n in 0..<45 { teller.put("k\(n)", Int64(n)) }
+    try teller.run()
+    #expect(teller.told(history).count >= 40)
+    #expect(Set(teller.told(history).map(\.sweep)).count >= 4)
+  }
+
+  @Test func `where one change is too much for all its streams, those that do not fit stand still`() throws {
+    let teller = try Teller { $0.changeBytesMax = 2_000 }
+    let streams = try (0..<9).map {
+      try teller.start(.all, "SELECT Summary, Severity FROM alerts WHERE Severity >= \($0)")
+    }
+    try teller.run()
+    teller.put("a", 50, summary: String(repeating: "x", count: 800))
+    try teller.run()
+    teller.put("a", 51)
+    try teller.run()
+    let failed = Set(
+      teller.news.compactMap { if case .failed(let failure) = $0 { failure.stream } else { nil } })
+    #expect((1..<9).contains(failed.count))
+    for stream in streams {
+      #expect(teller.told(stream).lines == (failed.contains(stream.id) ? [] : ["c a ->50", "u a 50->51"]))
+    }
+  }
+
+  @Test func `a partition that does not answer keeps rows back, and no changes of other streams`() throws {
+    let teller = try Teller()
+    let other = (0..<9).map { "k\($0)" }.first { Teller.shard($0) != Teller.shard("a") }!
+    teller.put(other, 1)
+    let live = try teller.start(.immediate, grave)
+    try teller.run()
+    teller.put("a", 4)
+    try teller.run()
+    let lost = TopicPartition(topics.changelog("alerts"), Teller.shard(other))
+    teller.bus.faults.leaderless = [lost]
+    let history = try teller.start(.all, grave)
+    for n in 5..<9 {
+      teller.put("a", Int64(n))
+      try turn(teller, for: .seconds(3))
+    }
+    #expect(teller.told(live).lines == (4..<9).map { "a \($0)" })
+    teller.bus.faults.leaderless = []
+    try teller.run(.seconds(60))
+    teller.put("a", 9)
+    try teller.run()
+    #expect(teller.told(history).lines == ["r a ->8 last", "u a 8->9"])
+  }
+
+  /// As a supervisor does, who waits where nothing answers.
+  private func turn(_ teller: Teller, for duration: Duration) throws {
+    let end = teller.cluster.clock.elapsed() + duration
+    while teller.cluster.clock.elapsed() < end {
+      do throws(BusError) { try teller.turn() } catch { try #require(error.remedy == .retry) }
+    }
+  }
+
   // MARK: Clients that are away
 
   @Test func `a stream stores up to its limit, says so, and begins anew when a client is back`() throws {

@@ -71,6 +71,8 @@ public struct SimulatedFaults: Sendable {
   public var lateFence = 0.0
   /// A consumer fences itself at a poll, as librdkafka's does that heard nothing for a session.
   public var selfFence = 0.0
+  /// Partitions that no broker leads: nothing is read of them, and nobody knows their ends.
+  public var leaderless: Set<TopicPartition> = []
   /// Faults at exact call numbers of the connection (the first call is 1). One that the call cannot meet
   /// traps: the list was made for another run.
   public var scripted: [Int: SimulatedFault] = [:]

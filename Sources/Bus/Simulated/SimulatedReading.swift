@@ -56,7 +56,8 @@ final class SimulatedFetcher {
   private func fill(_ batch: RecordBatch, _ max: Int) {
     resolvePositions()
     var left = cluster.random.anySize(upTo: max)
-    var sources = positions.keys.filter { !paused.contains($0) }.sorted()
+    let silent = paused.union(bus.faults.leaderless)
+    var sources = positions.keys.filter { !silent.contains($0) }.sorted()
     while left > 0, !sources.isEmpty, batch.byteCount < BusLimits.pollBytesMax {
       let choice = Int.random(in: sources.indices, using: &cluster.random)
       let wanted = cluster.random.anySize(upTo: left)

@@ -55,7 +55,9 @@ final class ChangeItems {
     buffer.removeAll()
   }
 
-  func removeAll(ofStream number: Int) { items.removeAll { $0.head.stream == number } }
+  func removeAll(ofStream number: Int) { removeAll(ofStreams: [number]) }
+
+  func removeAll(ofStreams numbers: Set<Int>) { items.removeAll { numbers.contains($0.head.stream) } }
 
   /// Copies the bytes. A notice has its text as `after`.
   func append(

@@ -26,12 +26,16 @@ public final class ChangePublisher {
     /// Bytes, and records, after which a transaction takes no further change; one change is never split.
     public var transactionBytesMax = 8 << 20
     public var transactionRecordsMax = 20_000
+    /// Bytes of one change on all its streams, after which those that are left stand still.
+    public var changeBytesMax = 256 << 20
     /// Bytes of snapshots' rows that go into one transaction, so that a huge one delays no changes.
     public var snapshotBytesMax = 4 << 20
     /// Bytes of snapshots' rows that wait for their transactions, after which no further stream begins.
     public var snapshotHeldMax = 256 << 20
     /// How long the changelog's last changes are read for, before the rows are asked for that are not to be behind them.
-    public var lookBackTimeout = Duration.seconds(10)
+    public var lookBackTimeout = Duration.seconds(2)
+    /// How long nothing is asked of a changelog that does not answer.
+    public var awayInterval = Duration.seconds(30)
     /// Bytes of changes that wait for their streams' snapshots, until no further ones are read.
     public var heldBytesMax = 64 << 20
     /// How often it is told how far the changelog is read, where nothing else is published; and, where nothing is
@@ -105,6 +109,14 @@ public final class ChangePublisher {
     /// The streams whose rows were asked for, and by shard the change number that the answer must have reached.
     var asked: (number: Int, streams: [ChangeStream])?
     var floors: [Int32: Int64] = [:]
+
+    mutating func forget(where isGone: (ChangeStream) -> Bool) {
+      ordered.removeAll(where: isGone)
+      beginning.removeAll(where: isGone)
+      catchingUp.removeAll(where: isGone)
+      changed.removeAll(where: isGone)
+      storing.removeAll(where: isGone)
+    }
   }
 
   let bus: any Bus
@@ -127,6 +139,8 @@ public final class ChangePublisher {
   /// When the last transaction began.
   var lastPublished = Duration.zero
   private var nextLag = Duration.zero
+  /// When the changelog is asked for its last changes again.
+  var nextLookBack = Duration.zero
   var nextTopics = Duration.zero
   /// The images of a change, and texts.
   var before = ByteBuffer(capacity: 1024)
@@ -188,7 +202,7 @@ public final class ChangePublisher {
     readiness.turned("changes")
   }
 
-  private func rest(_ wait: Duration) {
+  func rest(_ wait: Duration) {
     if wait > .zero { pause(wait) }
     readiness.turned("changes")
   }
@@ -209,7 +223,14 @@ public final class ChangePublisher {
   // MARK: Streams
 
   private func takeLetters() {
+    var stopped: [StreamPlace] = []
     for letter in letters.takeAll() {
+      if case .stop(let place) = letter {
+        stopped.append(place)
+        continue
+      }
+      stop(stopped)
+      stopped = []
       switch letter {
       case .begin(let epoch, let streams, let storing, let counts, let news):
         reset()  // the seat is taken anew in every term
@@ -220,9 +241,10 @@ public final class ChangePublisher {
       case .start(let stream, let from): start(stream, from)
       case .store(let id): store(id)
       case .takeUp(let id): takeUp(id)
-      case .stop(let place): stop(place)
+      case .stop: preconditionFailure("stopped together")
       }
     }
+    stop(stopped)
   }
 
   private func start(_ stream: Requests.Stream, _ from: [Int32: Int64]) {
@@ -252,25 +274,30 @@ public final class ChangePublisher {
     telemetry.report(streams: running.ordered.count, held: running.heldBytes)
   }
 
-  private func stop(_ place: StreamPlace) {
-    guard assignment != nil else { return }
-    assignment!.counts.remove(place.id)
-    assignment!.streams[place.id] = nil
-    assignment!.storing.remove(place.id)
-    if let stream = running?.ordered.first(where: { $0.id == place.id }) {
-      running!.items.removeAll(ofStream: stream.number)
-      // Where its rows were all there was, no transaction comes that would make room for others'.
+  /// Together, since thousands may end at once.
+  private func stop(_ places: [StreamPlace]) {
+    guard assignment != nil, !places.isEmpty else { return }
+    let ids = Set(places.map(\.id))
+    for id in ids {
+      assignment!.counts.remove(id)
+      assignment!.streams[id] = nil
+      assignment!.storing.remove(id)
+    }
+    let gone = running?.ordered.filter { ids.contains($0.id) } ?? []
+    if !gone.isEmpty {
+      running!.items.removeAll(ofStreams: Set(gone.map(\.number)))
+      // Where their rows were all there was, no transaction comes that would make room for others'.
       if running!.items.isEmpty { running!.snapshotBytes = 0 }
-      running!.matcher.remove(stream.number)
-      running!.streams[stream.number] = nil
-      running!.ordered.removeAll { $0 === stream }
-      leave(stream, &running!)
-      running!.changed.removeAll { $0 === stream }
-      running!.storing.removeAll { $0 === stream }
-      release(stream)
+      for stream in gone {
+        running!.matcher.remove(stream.number)
+        running!.streams[stream.number] = nil
+        release(stream)
+      }
+      running!.forget { ids.contains($0.id) }
+      telemetry.report(streams: running!.ordered.count, held: running!.heldBytes)
       if !running!.ordered.contains(where: \.isAlive) { stopReading() }
     }
-    assignment!.news.send(.stopped(place))
+    for place in places { assignment!.news.send(.stopped(place)) }
   }
 
   /// Whether it was not stopped meanwhile.
@@ -291,12 +318,13 @@ public final class ChangePublisher {
   /// How far the changelog goes on, for the metrics.
   private func lookForLag() throws(BusError) {
     guard running!.reader != nil, clock.elapsed() >= nextLag else { return }
-    nextLag = clock.elapsed() + settings.lagInterval
+    nextLag = clock.elapsed() + settings.awayInterval
     var behind: Int64 = 0
     for partition in changelog {
       let end = try bus.endOffset(partition, isolation: .committed)
       behind += max(0, end - running!.reader!.position(partition))
     }
+    nextLag = clock.elapsed() + settings.lagInterval
     telemetry.isBehind(behind)
   }
 

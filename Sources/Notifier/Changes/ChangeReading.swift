@@ -12,6 +12,7 @@ extension ChangePublisher {
     let due = max(nextCommit, clock.elapsed() + settings.commitInterval)
     if running!.beginning.contains(where: \.isReading) { wait = .zero }
     if isPending { wait = min(wait, max(.zero, nextCommit - clock.elapsed())) }
+    if !hasRoom && !isDue { return rest(wait) }  // until the table has answered
     while hasRoom {
       if running!.cursor == running!.batch.count {
         if clock.elapsed() > due { return }
@@ -61,10 +62,7 @@ extension ChangePublisher {
     running.cursor = 0
   }
 
-  private var hasRoom: Bool {
-    running!.items.byteCount - running!.snapshotBytes < settings.transactionBytesMax
-      && running!.items.count < settings.transactionRecordsMax && running!.heldBytes < settings.heldBytesMax
-  }
+  private var hasRoom: Bool { !isFull && running!.heldBytes < settings.heldBytesMax }
 
   private func passed(_ record: RecordBatch.Record) {
     let (shard, next) = (record.partition, record.offset + 1)
@@ -76,6 +74,7 @@ extension ChangePublisher {
     let shard = record.partition
     guard let change = batch.change(record) else { return skip(record, "no change number") }
     let isAgain = record.offset < running!.positions[shard]!.offset
+    let room = running!.items.byteCount + running!.heldBytes + settings.changeBytesMax
     if !isAgain { reach(shard, change) }
     guard let key = batch.key(record) else {
       if !isAgain { lose(record, change, "no key") }
@@ -88,7 +87,7 @@ extension ChangePublisher {
       number, transition in
       let head = ChangeItems.Head(
         stream: number, operation: transition.operation, time: record.timestamp, shard: shard, change: change)
-      append(head, transition, of: record, isAgain: isAgain, key: key, trace: trace)
+      append(head, transition, of: record, isAgain: isAgain, key: key, trace: trace, room: room)
     }
     if let refusal, !isAgain { lose(record, change, refusal.description) }
   }
@@ -112,7 +111,7 @@ extension ChangePublisher {
 
   private func append(
     _ head: ChangeItems.Head, _ transition: ChangeMatcher.Transition, of record: RecordBatch.Record,
-    isAgain: Bool, key: UnsafeRawBufferPointer, trace: UnsafeRawBufferPointer?
+    isAgain: Bool, key: UnsafeRawBufferPointer, trace: UnsafeRawBufferPointer?, room: Int
   ) {
     guard let stream = running!.streams[head.stream],
       stream.from[head.shard].map({ record.offset >= $0 }) ?? !isAgain,
@@ -127,6 +126,9 @@ extension ChangePublisher {
     if stream.isHistory && transition != .entered { matcher.writeBefore(head.stream, to: &before) }
     if transition != .left { matcher.writeAfter(head.stream, to: &after) }
     if let reason = Self.tooLarge(key, key.count + before.count + after.count) { return fail(stream, reason) }
+    if running!.items.byteCount + running!.heldBytes >= room {
+      return fail(stream, "one change has \(settings.changeBytesMax) bytes with all streams that tell it")
+    }
     let size = items.byteCount
     items.append(
       head, key: key, before: before.count > 0 ? before.bytes : nil,

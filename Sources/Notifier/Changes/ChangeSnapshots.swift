@@ -15,7 +15,7 @@ extension ChangePublisher {
     let begun = Array(running!.beginning.lazy.filter(\.isWaiting).prefix(settings.snapshotStreamsMax))
     if begun.isEmpty { return }
     if running!.next.isEmpty { try beginReading() }
-    try findChanges()
+    guard try findChanges() else { return }
     questions += 1
     let (number, answers) = (questions, answers)
     running!.asked = (number, begun)
@@ -36,8 +36,21 @@ extension ChangePublisher {
   }
 
   /// Where no change of a shard was read yet, the changelog says which was the last: rows that are older are of a table
-  /// that has lost its seat, as a member's that stood still.
-  private func findChanges() throws(BusError) {
+  /// that has lost its seat, as a member's that stood still. False: it does not answer now; what follows goes on.
+  private func findChanges() throws(BusError) -> Bool {
+    if clock.elapsed() < nextLookBack { return false }
+    do throws(BusError) {
+      try readBack()
+      return true
+    } catch {
+      guard error.remedy == .retry else { throw error }
+      nextLookBack = clock.elapsed() + settings.awayInterval
+      log.warning("no stream can begin with its rows: the changelog does not answer", ("error", "\(error)"))
+      return false
+    }
+  }
+
+  private func readBack() throws(BusError) {
     let topic = settings.topics.changelog(settings.schema.table)
     var unknown: [TopicPartition: Int64] = [:]
     for (shard, position) in running!.positions where position.change == nil && position.offset > 0 {

@@ -55,7 +55,7 @@ extension ChangePublisher {
     }
   }
 
-  /// Nothing more is stored behind the limit, so that this says the same later on.
+  /// Which of the two was reached.
   private func limitReason(_ stored: ChangeState.Stored?) -> String {
     let isBytes = stored.map { $0.bytes >= settings.storedBytesMax } ?? false
     let limit = isBytes ? "\(settings.storedBytesMax) bytes" : "\(settings.storedAgeMax.milliseconds) ms"

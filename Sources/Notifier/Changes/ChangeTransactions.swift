@@ -8,11 +8,18 @@ extension ChangePublisher {
   /// There is something to publish.
   var isPending: Bool { !running!.items.isEmpty || !running!.changed.isEmpty }
 
+  /// It takes nothing more.
+  var isFull: Bool {
+    let (items, rows) = (running!.items, running!.snapshotBytes)
+    return items.count >= settings.transactionRecordsMax || rows >= settings.snapshotBytesMax
+      || items.byteCount - rows >= settings.transactionBytesMax
+  }
+
   /// At once after a quiet while, then once in an interval, or when it is full. Where nothing is to be published,
   /// how far the changelog is read is told now and then: so that a restart reads little again.
   var isDue: Bool {
     let now = clock.elapsed()
-    if isPending { return now >= nextCommit || running!.items.byteCount >= settings.transactionBytesMax }
+    if isPending { return now >= nextCommit || isFull }
     let quiet = running!.positions == running!.told ? settings.quietInterval : settings.tellInterval
     return now >= lastPublished + quiet && running!.ordered.contains(where: \.isFollowing)
   }
