@@ -316,6 +316,25 @@ import Testing
     }
   }
 
+  @Test func `of a changelog that was made again nothing is passed over, however often one dies`() throws {
+    let teller = try Teller()
+    let history = try teller.start(.all, grave)
+    try teller.run()
+    for n in 4..<9 { teller.put("a", Int64(n)) }
+    try teller.run()
+    let bus = teller.cluster.connect()
+    try bus.deleteTopics([topics.changelog("alerts")])
+    try bus.ensureTopics(topics.specs(table: "alerts", partitions: Teller.shards))
+    teller.answers = false
+    teller.restart()
+    try teller.run()
+    for n in 10..<20 { teller.put("a", Int64(n)) }
+    teller.answers = true
+    teller.restart()
+    try teller.run()
+    #expect(Array(teller.told(history).dropFirst(5)).lines == ["m snapshot", "r a ->19 last"])
+  }
+
   @Test func `a transaction that is full is not waited for`() throws {
     let teller = try Teller {
       $0.transactionRecordsMax = 10

@@ -63,7 +63,8 @@ extension ChangePublisher {
       }
       running.beginning += following
       running.catchingUp = []
-      return
+      // Who comes next may find a changelog that has grown past the position.
+      return try putDown(following, &running.progress)
     }
     readOn(at: positions, &running)
   }

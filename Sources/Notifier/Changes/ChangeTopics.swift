@@ -38,9 +38,9 @@ extension ChangePublisher {
 
   private static let wasDeleted = "its topic was deleted"
 
-  /// Puts down that histories begin anew, before their topics are there again: whoever finds such a topic and is told
+  /// Puts down that streams begin anew, before their topics are there again: whoever finds such a topic and is told
   /// that its stream follows would go on in it without a word.
-  private func putDown(_ streams: [ChangeStream], _ progress: inout ChangeProgress) throws(BusError) {
+  func putDown(_ streams: [ChangeStream], _ progress: inout ChangeProgress) throws(BusError) {
     if streams.isEmpty { return }
     let (number, time) = progress.next(now: clock.now())
     let out = RecordBatch()
