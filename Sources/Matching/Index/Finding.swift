@@ -32,8 +32,8 @@ extension Walk {
 
   // MARK: What is looked for
 
-  /// Puts the children to which an update's images go on from a node onto the stack of those found.
-  func find(below node: NodePointer, _ before: Row, _ after: Row) {
+  /// Looks where the children would be to which an update's images go on from a node.
+  func want(below node: NodePointer, _ before: Row, _ after: Row) {
     let partitions = node.pointee.partitions
     if partitions.count > IndexNode.partitionsMax {
       wantOfMany(node, before, after)
@@ -42,14 +42,12 @@ extension Walk {
         want(partitions[i], before, after)
       }
     }
-    take()
   }
 
   /// The same for one image that came alone.
-  func find(below node: NodePointer, _ row: Row, _ images: Images) {
+  func want(below node: NodePointer, _ row: Row, _ images: Images) {
     let partitions = node.pointee.partitions
     for i in partitions.indices { want(partitions[i], row, images) }
-    take()
   }
 
   /// Those partitions that read a changed column, each once.
@@ -140,6 +138,15 @@ extension Walk {
   ) {
     if range.count < size { return }
     let sieve = partition.pointee.sieve
+    let begin = text.baseAddress.unsafelyUnwrapped
+    if size == TextKey.gramMax {  // nearly all
+      for i in range.lowerBound..<range.upperBound - size + 1 {
+        let window = UInt32(bigEndian: begin.loadUnaligned(fromByteOffset: i, as: UInt32.self))
+        let key = TextKey.gram(window, TextKey.gramMax)
+        if sieve.mayContain(key) { want(partition, key, images) }
+      }
+      return
+    }
     var window: UInt32 = 0
     for i in range.lowerBound..<range.lowerBound + size - 1 { window = window << 8 | UInt32(text[i]) }
     for i in range.lowerBound + size - 1..<range.upperBound {
@@ -157,7 +164,8 @@ extension Walk {
 
   // MARK: What is found
 
-  private func take() {
+  /// Puts those that are there onto the stack of those found.
+  func take() {
     for i in trail.pointee.wanted.indices {
       let wanted = trail.pointee.wanted[i]
       guard let child = wanted.partition.pointee.children.find(wanted.key) else { continue }

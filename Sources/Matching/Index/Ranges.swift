@@ -42,13 +42,24 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
     var entries = Run<Range>()
   }
 
-  private static var blockMax: Int32 { 128 }
+  /// Its keys are a few lines of a cache, which are fetched together.
+  private static var blockMax: Int32 { 32 }
   /// The least key of each block.
   private var firsts = Run<Int64>()
   private var blocks = Run<Block>()
   private(set) var count = 0
 
   var isEmpty: Bool { count == 0 }
+
+  /// Has the keys fetched among which this one belongs.
+  @inline(__always)
+  func fetchAhead(_ key: Int64) {
+    if count == 0 { return }
+    let keys = blocks[block(of: key)].keys
+    let base = UnsafeRawPointer(keys.base.unsafelyUnwrapped)
+    let bytes = Int(keys.count) * MemoryLayout<Int64>.stride
+    for line in stride(from: 0, to: bytes, by: 64) { prefetch(base + line) }
+  }
 
   /// Calls for each key within the bounds and its entry, ascending.
   @inline(__always)
@@ -243,6 +254,7 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
   func forEach(between a: Int64, _ b: Int64, _ body: (Range, Bool) -> Void) {
     let (low, high, isUp) = a < b ? (a, b, true) : (b, a, false)
     let apart = Self.width(low, high)
+    for i in widths.indices { widths[i].pointee.ends.fetchAhead(low + 1) }
     for i in widths.indices {
       let width = widths[i]
       if apart <= width.pointee.reach {

@@ -67,15 +67,17 @@ struct Walk {
   /// An update whose images both came to this node.
   func both(_ node: NodePointer, _ before: Row, _ after: Row) {
     if node.pointee.signature & signature == 0 { return }
-    let entries = node.pointee.entries
-    for i in entries.indices where entries[i].mayConcern(half) {
-      weigh(entries[i], before, after, wasHere: true, isHere: true)
-    }
+    // What leads on is fetched while the work of this node is done.
     let first = trail.pointee.found.count
-    if !node.pointee.partitions.isEmpty { find(below: node, before, after) }
+    if !node.pointee.partitions.isEmpty { want(below: node, before, after) }
     if let ranges = node.pointee.ranges {
       bare(ranges.pointee.bare, before, after)
       both(ranges.pointee.mixed, before, after)
+    }
+    take()
+    let entries = node.pointee.entries
+    for i in entries.indices where entries[i].mayConcern(half) {
+      weigh(entries[i], before, after, wasHere: true, isHere: true)
     }
     if trail.pointee.found.count == first { return }
     fetch(from: first)
@@ -109,11 +111,12 @@ struct Walk {
 
   /// What is below passes on this side only: it is left or entered.
   func one(_ node: NodePointer, _ row: Row, _ side: Side) {
+    let first = trail.pointee.found.count
+    if !node.pointee.partitions.isEmpty { want(below: node, row, side == .leaving ? .before : .after) }
+    if let ranges = node.pointee.ranges { one(ranges, row, side) }
+    take()
     let entries = node.pointee.entries
     for i in entries.indices { one(entries[i], row, side) }
-    let first = trail.pointee.found.count
-    if !node.pointee.partitions.isEmpty { find(below: node, row, side == .leaving ? .before : .after) }
-    if let ranges = node.pointee.ranges { one(ranges, row, side) }
     if trail.pointee.found.count == first { return }
     fetch(from: first)
     for i in Int(first)..<Int(trail.pointee.found.count) { one(trail.pointee.found[i].node, row, side) }
