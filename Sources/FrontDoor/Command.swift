@@ -6,6 +6,8 @@ public enum ValueKind: Equatable, Sendable {
   case integer(ClosedRange<Int>)
   /// `500ms`, `5s`, `2m`, `1h`.
   case duration
+  /// A record of a stream, `3:17` or `3:17:8040`: epoch, seq, and where it lies.
+  case position
   /// The first word of a command.
   case command
 }

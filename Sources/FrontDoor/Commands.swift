@@ -127,10 +127,14 @@ extension CommandTable {
       options: [
         CommandOption(
           "from", value: "SEQ", .integer(1...Int.max), default: "1", "the first sequence count to be shown"),
+        CommandOption(
+          "after", value: "POSITION", .position,
+          "go on behind this record, EPOCH:SEQ or EPOCH:SEQ:OFFSET, also into the stream's next life"),
         CommandOption("follow", "go on with what comes, until ^C"), clientName,
       ] + client,
       examples: [
         "belfry history noc-7/core-critical", "belfry history --from 8000 --follow 3f9a0c51b7e2d014",
+        "belfry history --after 3:8812 noc-7/core-critical",
       ]),
     Command(
       "dlq list", "events that could not be used, and why",

@@ -91,7 +91,7 @@ extension CommandTable {
     case .file: "_belfry_files;"
     case .choice(let words): "COMPREPLY=( $(compgen -W \"\(words.joined(separator: " "))\" -- \"$cur\") );"
     case .command: reply(.choice(firsts))
-    case .text, .integer, .duration: ":;"
+    case .text, .integer, .duration, .position: ":;"
     }
   }
 
@@ -130,7 +130,7 @@ extension CommandTable {
     switch kind {
     case .file: "-r -F"
     case .choice(let words): "-x -a '\(words.joined(separator: " "))'"
-    case .text, .integer, .duration, .command: "-x"
+    case .text, .integer, .duration, .position, .command: "-x"
     }
   }
 
@@ -139,7 +139,7 @@ extension CommandTable {
     case .file: "-F"
     case .choice(let words): "-a '\(words.joined(separator: " "))'"
     case .command: "-a '\(firsts.joined(separator: " "))'"
-    case .text, .integer, .duration: ""
+    case .text, .integer, .duration, .position: ""
     }
   }
 }

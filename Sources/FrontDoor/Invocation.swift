@@ -31,6 +31,17 @@ public func parseDuration(_ text: String) -> Duration? {
   return overflow || milliseconds > yearInMilliseconds ? nil : .milliseconds(milliseconds)
 }
 
+/// `EPOCH:SEQ` or `EPOCH:SEQ:OFFSET`; nil for anything else.
+public func parsePosition(_ text: String) -> (epoch: Int64, seq: Int64, offset: Int64?)? {
+  let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+  let numbers = parts.compactMap { part in
+    part.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int64(part) : nil
+  }
+  guard numbers.count == parts.count, (2...3).contains(numbers.count), numbers[0] > 0, numbers[1] > 0
+  else { return nil }
+  return (numbers[0], numbers[1], numbers.count == 3 ? numbers[2] : nil)
+}
+
 extension ValueKind {
   /// What is wrong with a value, in words; nil where nothing is.
   func fault(_ value: String) -> String? {
@@ -46,6 +57,9 @@ extension ValueKind {
       return "expected a whole number from \(range.lowerBound) \(upTo)" + found
     case .duration:
       return parseDuration(value) == nil ? "expected a time such as 500ms, 5s, 2m or 1h" + found : nil
+    case .position:
+      let isPosition = parsePosition(value) != nil
+      return isPosition ? nil : "expected EPOCH:SEQ, such as 3:17, or EPOCH:SEQ:OFFSET" + found
     }
   }
 }

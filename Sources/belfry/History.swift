@@ -11,8 +11,7 @@ func showHistory(_ invocation: Invocation, _ output: Output) throws {
   Signals.block()
   let session = try openSession(invocation)
   let found = try session.findStream(invocation.argument(0)!, client: try clientName(invocation))
-  let reader = try HistoryReader(
-    found.address, bus: session.bus, start: .from(seq: Int64(invocation.integer("from") ?? 1)))
+  let reader = try HistoryReader(found.address, bus: session.bus, start: try start(invocation))
   defer { reader.close() }
   var summary = HistorySummary()
   try read(
@@ -20,6 +19,17 @@ func showHistory(_ invocation: Invocation, _ output: Output) throws {
     isFollowing: invocation.has("follow"))
   if !summary.isComplete { throw CommandFailure("\(summary.text)") }
   tell("belfry: \(summary.text)\n")
+}
+
+private func start(_ invocation: Invocation) throws -> HistoryReader.Start {
+  guard let after = invocation.text("after").flatMap(parsePosition) else {
+    return .from(seq: Int64(invocation.integer("from") ?? 1))
+  }
+  if invocation.has("from") { throw CommandFailure("--from and --after say different things: give one") }
+  guard let point = SequencePoint(epoch: after.epoch, seq: after.seq) else {
+    throw CommandFailure("no publisher counts up to \(after.epoch):\(after.seq)")
+  }
+  return .after(StreamPosition(point, offset: after.offset))
 }
 
 /// Up to the stream's end, or until a signal comes.

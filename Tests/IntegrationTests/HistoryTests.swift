@@ -83,6 +83,19 @@ extension Integration {
         ])
     }
 
+    @Test func `behind a record of a former life the whole next life comes`() throws {
+      let stream = try HandWritten()
+      try stream.write(1, 1...5)
+      try stream.write(2, 1...7)
+      let again = try stream.history("--after", "1:5:4")
+      #expect(again.status == 0)
+      #expect(again.errors == "belfry: complete: 1 to 7, epoch 2; 1 restart from 1\n")
+      #expect(try stream.history("--after", "1:3").errors.contains("complete: 4 to 7, epochs 1 to 2"))
+      #expect(try stream.history("--from", "6").errors == "belfry: complete: 6 to 7, epoch 2\n")
+      #expect(try stream.history("--from", "6", "--after", "1:5").status == 1)
+      #expect(try stream.history("--after", "1:0").status == 2)
+    }
+
     @Test func `hostile records are counted, and reading goes on`() throws {
       let stream = try HandWritten()
       let hostile = [("x", "1"), ("1", "-1"), ("1", "99999999999999999999"), ("0", "0"), ("", "")]
