@@ -267,7 +267,10 @@ public final class Publisher {
 
   /// `ends`: where the changelog ended before the stream's reply was committed, if it is an immediate one.
   func begin(_ stream: Stream, at ends: [Int32: Int64], _ running: inout Running) {
-    if stream.mode != .net { return tell(.start(stream, from: stream.mode == .immediate ? ends : [:])) }
+    if stream.mode != .net {
+      counts.changes.begin(stream.place)
+      return tell(.start(stream, from: stream.mode == .immediate ? ends : [:]))
+    }
     running.streams[stream.id] = stream
     if stream.place.isAgain, running.isCollecting { running.begunAgain.insert(stream.id) }
     ask(.start(stream))

@@ -335,6 +335,24 @@ import Testing
     #expect(Array(teller.told(history).dropFirst(5)).lines == ["m snapshot", "r a ->19 last"])
   }
 
+  @Test func `what is said late of a former life is not taken for the next one's`() {
+    func place(_ creation: Int64) -> StreamPlace {
+      StreamPlace(
+        id: "0123456789abcdef", creation: creation, mode: .all, placement: .own, isAgain: creation > 1,
+        RegistrySettings())
+    }
+    let counts = ChangeCounts()
+    counts.set([(place(1), StreamProgress(seq: 7, epoch: 1))])
+    counts.begin(place(2))
+    #expect(counts[place(1).id] == nil)
+    counts.set([(place(1), StreamProgress(seq: 9, epoch: 1))])
+    counts.remove(place(1))
+    #expect(counts[place(1).id] == nil)
+    counts.set([(place(2), StreamProgress(seq: 1, epoch: 2))])
+    counts.remove(place(1))
+    #expect(counts[place(1).id]?.seq == 1)
+  }
+
   @Test func `a transaction that is full is not waited for`() throws {
     let teller = try Teller {
       $0.transactionRecordsMax = 10

@@ -37,17 +37,27 @@ public enum ChangeNews: Sendable {
 
 /// How far the streams of every change are, for replies. Any thread.
 public final class ChangeCounts: Sendable {
-  private let counts = Mutex<[String: StreamProgress]>([:])
+  /// Of a stream's latest life; no count: nothing has been told in it.
+  private let counts = Mutex<[String: (creation: Int64, count: StreamProgress?)]>([:])
 
   public init() {}
 
   subscript(id: String) -> StreamProgress? {
-    get { counts.withLock { $0[id] } }
+    get { counts.withLock { $0[id]?.count } }
   }
 
-  func set(_ new: [(id: String, count: StreamProgress)]) {
-    counts.withLock { counts in for (id, count) in new { counts[id] = count } }
+  /// A life begins: what is still said of a former one does not count any more.
+  func begin(_ place: StreamPlace) { counts.withLock { $0[place.id] = (place.creation, nil) } }
+
+  func set(_ new: [(place: StreamPlace, count: StreamProgress)]) {
+    counts.withLock { counts in
+      for (place, count) in new where place.creation >= counts[place.id]?.creation ?? 0 {
+        counts[place.id] = (place.creation, count)
+      }
+    }
   }
 
-  func remove(_ id: String) { counts.withLock { $0[id] = nil } }
+  func remove(_ place: StreamPlace) {
+    counts.withLock { if $0[place.id]?.creation == place.creation { $0[place.id] = nil } }
+  }
 }

@@ -278,8 +278,8 @@ public final class ChangePublisher {
   private func stop(_ places: [StreamPlace]) {
     guard assignment != nil, !places.isEmpty else { return }
     let ids = Set(places.map(\.id))
+    for place in places { assignment!.counts.remove(place) }
     for id in ids {
-      assignment!.counts.remove(id)
       assignment!.streams[id] = nil
       assignment!.storing.remove(id)
     }

@@ -15,7 +15,7 @@ extension ChangePublisher {
     let streams = assignment.streams.values.sorted { $0.place.creation < $1.place.creation }
     for stream in streams { add(stream, found: progress.streams[stream.id], &running) }
     assignment.counts.set(
-      running.ordered.map { ($0.id, StreamProgress(seq: $0.seq, epoch: assignment.epoch)) })
+      running.ordered.map { ($0.place, StreamProgress(seq: $0.seq, epoch: assignment.epoch)) })
     try beginDeletedAnew(&running)
     let following = running.ordered.filter(\.isFollowing)
     if !following.isEmpty { try goOn(following, &running) }

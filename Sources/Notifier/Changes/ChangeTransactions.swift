@@ -89,7 +89,7 @@ extension ChangePublisher {
   private func finish(_ changed: [ChangeStream], _ started: Duration) {
     let epoch = assignment!.epoch
     for stream in changed { stream.committed() }
-    assignment!.counts.set(changed.map { ($0.id, StreamProgress(seq: $0.seq, epoch: epoch)) })
+    assignment!.counts.set(changed.map { ($0.place, StreamProgress(seq: $0.seq, epoch: epoch)) })
     tellFull(changed)
     running!.changed = []
     running!.items.removeAll()
