@@ -11,8 +11,10 @@ public struct Throttle {
   public struct Settings: Sendable {
     /// A round is too long above this share of the smallest interval in it.
     public var threshold = 0.8
-    /// There is slack where rounds are below this share of the interval that is one step smaller.
+    /// There is slack where rounds are below this share of the interval that is one step smaller; those that are not
+    /// may take this share of the time.
     public var slack = 0.5
+    public var outliers = 0.25
     /// Rounds are judged together over this time, and are too long where such ones take half of it. Not one by
     /// one: a broker that stands still for some seconds is no load.
     public var window = Duration.seconds(5)
@@ -45,10 +47,11 @@ public struct Throttle {
 
   private var changedAt = Duration.zero
   private var windowStart: Duration?
-  /// Of the present window: the time that rounds took that were too long, the smallest interval of such ones,
-  /// and the longest round.
+  /// Of the present window: the time that rounds took that were too long, the smallest interval of such ones, the
+  /// time of rounds that a smaller interval has no room for, and the longest round.
   private var excess = Duration.zero
   private var smallestHeld: Duration?
+  private var dear = Duration.zero
   private var longest = Duration.zero
   private var windowsOver = 0
   private var slackSince: Duration?
@@ -72,22 +75,25 @@ public struct Throttle {
       excess += took
       smallestHeld = min(smallestHeld ?? smallest, smallest)
     }
+    if took.seconds >= Self.below(floor).seconds * settings.slack { dear += took }
     guard now - start >= settings.window else { return }
     roundTime = longest
-    judge(isOver: excess.seconds > (now - start).seconds / 2, now)
+    judge(now - start, now)
     windowStart = now
     excess = .zero
     smallestHeld = nil
+    dear = .zero
     longest = .zero
   }
 
-  private mutating func judge(isOver: Bool, _ now: Duration) {
+  private mutating func judge(_ window: Duration, _ now: Duration) {
+    let isOver = excess.seconds > window.seconds / 2
     windowsOver = isOver ? windowsOver + 1 : 0
     if windowsOver >= settings.windowsMin, let smallestHeld {
       windowsOver = 0
       stepUp(from: max(floor, smallestHeld), now)
     }
-    let isSlack = floor > .zero && longest.seconds < Self.below(floor).seconds * settings.slack
+    let isSlack = floor > .zero && dear.seconds <= window.seconds * settings.outliers
     slackSince = isSlack ? slackSince ?? now : nil
     if let since = slackSince, now - since >= slackTime { stepDown(now) }
   }

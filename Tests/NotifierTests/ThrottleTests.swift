@@ -73,6 +73,17 @@ struct ThrottleTests {
     #expect(throttle.floor == .zero)
   }
 
+  @Test mutating func `a long round now and then does not keep it from coming back`() {
+    _ = run(.seconds(60), work: .milliseconds(700), asked: .milliseconds(300))
+    let held = throttle.floor
+    #expect(held > .milliseconds(500))
+    for _ in 0..<60 {
+      _ = run(.seconds(4), work: .milliseconds(10), asked: .milliseconds(300))
+      _ = run(.milliseconds(900), work: .milliseconds(900), asked: .milliseconds(300))
+    }
+    #expect(throttle.floor < held)
+  }
+
   @Test mutating func `where it flaps it does so ever more seldom, and clients are not told`() {
     var steps: [Duration] = []
     var count = 0
