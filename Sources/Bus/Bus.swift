@@ -60,7 +60,7 @@ public protocol AssignmentHandler: AnyObject {
   func assigned(_ partitions: [TopicPartition], group: any GroupMetadata)
     throws(BusError) -> [TopicPartition: Int64]
   /// All partitions are taken away: the open transaction must end before this returns. `lost`: they
-  /// are gone already, nothing can be committed for them.
+  /// are gone already, nothing can be committed for them, and the consumer is of no more use (`BusError.sessionOver`).
   func revoked(lost: Bool)
 }
 

@@ -14,8 +14,8 @@ extension Publisher {
   func carryOut(_ all: [Effects]) throws(BusError) {
     if all.isEmpty { return }
     do throws(BusError) {
-      var made = try makeTopics(all, running!.registry)
-      let ends = try endsOrRefusal(&made, running!.registry)
+      let made = try makeTopics(all, running!.registry)
+      let ends = try changelogEnds(forStarting: made)
       try commit(made, claiming: needsEpoch(made) ? counts.epoch + 1 : nil, startingAt: ends, running!)
       for effects in made { apply(effects, startingAt: ends) }
       deleteTopics(made)
@@ -27,12 +27,7 @@ extension Publisher {
   /// Makes the topics of streams that start. Where the brokers refuse one, its stream does not start: its
   /// requests are rejected instead, which is all that their clients hear.
   private func makeTopics(_ all: [Effects], _ registry: Registry) throws(BusError) -> [Effects] {
-    refuse(try streamTopics.make(for: all.flatMap(\.started)), all, registry)
-  }
-
-  private func refuse(
-    _ refused: [(stream: String, reason: String)], _ all: [Effects], _ registry: Registry
-  ) -> [Effects] {
+    let refused = try streamTopics.make(for: all.flatMap(\.started))
     if refused.isEmpty { return all }
     let rejections = registry.refuse(refused, now: time)
     let ids = Set(refused.map(\.stream))
@@ -43,31 +38,6 @@ extension Publisher {
       effects.replies.removeAll { answered.contains($0.key) }
       return effects
     } + [rejections]
-  }
-
-  /// Where a partition of the changelog has no leader, streams that begin behind its end are refused: nothing else
-  /// waits for it.
-  private func endsOrRefusal(_ made: inout [Effects], _ registry: Registry) throws(BusError) -> [Int32: Int64]
-  {
-    do throws(BusError) {
-      return try changelogEnds(forStarting: made)
-    } catch {
-      guard error.remedy == .retry, hasNoLeader(settings.changelog) else { throw error }
-      let begun = made.flatMap(\.started).filter { $0.mode == .immediate }
-      log.error("immediate streams are refused: the changelog does not answer", ("error", "\(error)"))
-      let reason = "the changelog cannot be read now, a partition of it has no leader: try again"
-      made = refuse(begun.map { ($0.id, reason) }, made, registry)
-      return [:]
-    }
-  }
-
-  private func hasNoLeader(_ partitions: [TopicPartition]) -> Bool {
-    do throws(BusError) {
-      _ = try bus.partitionCounts(Set(partitions.map(\.topic)).sorted())
-      return false
-    } catch {
-      return error.code == "LEADER_NOT_AVAILABLE"
-    }
   }
 
   /// By shard, where committed changes end: with what comes behind that an immediate stream begins. Asked before its

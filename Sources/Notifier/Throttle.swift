@@ -11,10 +11,10 @@ public struct Throttle {
   public struct Settings: Sendable {
     /// A round is too long above this share of the smallest interval in it.
     public var threshold = 0.8
-    /// There is slack where rounds are below this share of the interval that is one step smaller; those that are not
-    /// may take this share of the time.
+    /// There is slack where rounds are below this share of the interval that is one step smaller.
     public var slack = 0.5
-    public var outliers = 0.25
+    /// Dear rounds, which are not, may take this share of the time.
+    public var dearShare = 0.25
     /// Rounds are judged together over this time, and are too long where such ones take half of it. Not one by
     /// one: a broker that stands still for some seconds is no load.
     public var window = Duration.seconds(5)
@@ -48,13 +48,15 @@ public struct Throttle {
   private var changedAt = Duration.zero
   private var windowStart: Duration?
   /// Of the present window: the time that rounds took that were too long, the smallest interval of such ones, the
-  /// time of rounds that a smaller interval has no room for, and the longest round.
+  /// time of dear rounds, and the longest round.
   private var excess = Duration.zero
   private var smallestHeld: Duration?
   private var dear = Duration.zero
   private var longest = Duration.zero
   private var windowsOver = 0
+  /// Since when there is slack, and the time of dear rounds since then.
   private var slackSince: Duration?
+  private var dearSince = Duration.zero
   private var slackTime: Duration
   private var steppedDownAt: Duration?
 
@@ -93,7 +95,10 @@ public struct Throttle {
       windowsOver = 0
       stepUp(from: max(floor, smallestHeld), now)
     }
-    let isSlack = floor > .zero && dear.seconds <= window.seconds * settings.outliers
+    if slackSince == nil { dearSince = .zero }
+    dearSince += dear
+    let span = slackSince.map { max(slackTime, now - $0) } ?? window
+    let isSlack = floor > .zero && dearSince.seconds <= span.seconds * settings.dearShare
     slackSince = isSlack ? slackSince ?? now : nil
     if let since = slackSince, now - since >= slackTime { stepDown(now) }
   }

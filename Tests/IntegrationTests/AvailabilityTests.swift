@@ -38,14 +38,16 @@ extension Integration {
         reasons = try town.get("/readyz").body
         return reasons.contains("_TRANSPORT")
       }
-      try eventually("a word: \(child.errors)") { child.errors.contains("Kafka does not answer") }
+      try eventually(within: .seconds(60), "a word: \(child.errors)") {
+        child.errors.contains("Kafka does not answer")
+      }
       try kafka.start()
       try town.waitUntilReady()
       try town.send([Samples.event("after")])
       try eventually(within: .seconds(60), "the next row: \(child.output)\(child.errors)") {
         child.output.contains("after")
       }
-      try eventually("a word: \(child.errors)") { child.errors.contains("Kafka answers again") }
+      try eventually(within: .seconds(60), "a word: \(child.errors)") { child.errors.contains("Kafka answers again") }
       child.signal(SIGINT)
       #expect(try child.end() == 0, "\(child.errors)")
     }

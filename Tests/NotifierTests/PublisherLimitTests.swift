@@ -150,24 +150,4 @@ import Testing
     #expect(counts.count == 7)
     for count in counts.values { #expect((10...13).contains(count)) }
   }
-
-  @Test func `where the changelog does not answer immediate streams are refused, and only they`() throws {
-    let office = try Office()
-    office.put("k", "{1}")
-    office.ask("a/core", core)
-    try office.run()
-    office.bus.faults.leaderless = Set(topics.changelog("alerts", partitions: 2).prefix(1))
-    office.ask("b/live", other, #""mode":"immediate""#)
-    office.ask("b/listed", other)
-    office.put("k", "{2}")
-    try office.run()
-    #expect(office.reply("b/live")["status"]?.string == "rejected")
-    #expect(office.reply("b/live")["error"]?["message"]?.string?.contains("no leader") == true)
-    #expect(office.reply("b/listed")["status"]?.string == "active")
-    #expect(office.records("a/core").folded == ["k": "{2}"])
-    office.bus.faults.leaderless = []
-    office.ask("b/live", other, #""mode":"immediate""#)
-    try office.run()
-    #expect(office.reply("b/live")["status"]?.string == "active")
-  }
 }

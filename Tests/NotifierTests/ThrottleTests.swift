@@ -78,8 +78,8 @@ struct ThrottleTests {
     let held = throttle.floor
     #expect(held > .milliseconds(500))
     for _ in 0..<60 {
-      _ = run(.seconds(4), work: .milliseconds(10), asked: .milliseconds(300))
-      _ = run(.milliseconds(900), work: .milliseconds(900), asked: .milliseconds(300))
+      _ = run(.seconds(17), work: .milliseconds(10), asked: .milliseconds(300))
+      _ = run(.seconds(3), work: .seconds(3), asked: .milliseconds(300))
     }
     #expect(throttle.floor < held)
   }

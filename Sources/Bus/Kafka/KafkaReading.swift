@@ -150,7 +150,7 @@ final class KafkaConsumer: GroupConsumer {
   private var ends: [TopicPartition: Int64] = [:]
   /// The id that the group gave this member for the assignment that it has.
   private var memberID: String?
-  /// The group has taken the partitions without asking, and they are not given back yet.
+  /// The group has taken the partitions without asking; they are not given back.
   private var isLost = false
   /// The id of the member that has the seat now; nil: nobody has it.
   private let holder: () throws(BusError) -> String?
@@ -204,18 +204,18 @@ final class KafkaConsumer: GroupConsumer {
       self.failure = nil
       throw failure
     }
-    if isLost { try giveBack() }
+    if isLost { try endSession() }
   }
 
   /// Who stood still for longer than a session loses its partitions before it is told that it is fenced. It must not
-  /// take the seat from its successor, and what is given back has librdkafka join again at once: so they are kept until
-  /// the group has said who has the seat.
-  private func giveBack() throws(BusError) {
+  /// take the seat from its successor, nor partitions from a member that leads them now, and what is given back has
+  /// librdkafka join again at once: so they are kept, and this consumer is of no more use. Who wants another looks
+  /// first who is there.
+  private func endSession() throws(BusError) {
     if let holder = try holder(), holder != memberID {
       throw BusError(.fenced, code: "FENCED_INSTANCE_ID", "another process has taken the seat meanwhile")
     }
-    isLost = false
-    try check(rd_kafka_assign(client.handle, nil), "unassign")
+    throw .sessionOver
   }
 
   /// librdkafka 2.0.2 fences itself: when it has heard nothing from the group for a session, it forgets its member

@@ -61,10 +61,7 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
   }
 
   public func partitionCounts(_ topics: [String]) throws(BusError) -> [String: Int] {
-    try call("partitionCounts", [.retriable], asks: true) { _ throws(BusError) in
-      if let silent = faults.leaderless.sorted().first(where: { topics.contains($0.topic) }) {
-        throw Self.noLeader(silent)
-      }
+    try call("partitionCounts", [.retriable], asks: true) { _ in
       var counts: [String: Int] = [:]
       for name in topics { counts[name] = cluster.topics[name]?.spec.partitions }
       return counts
@@ -99,14 +96,10 @@ public final class SimulatedBus: Bus, @unchecked Sendable {
   public func endOffset(_ partition: TopicPartition, isolation: Isolation) throws(BusError) -> Int64 {
     try call("endOffset \(partition)", [.retriable], asks: true) { _ throws(BusError) in
       if faults.leaderless.contains(partition) {
-        throw Self.noLeader(partition)
+        throw BusError(.retry, code: "LEADER_NOT_AVAILABLE", "\(partition) has no leader")
       }
       return try cluster.log(partition).end(isolation)
     }
-  }
-
-  private static func noLeader(_ partition: TopicPartition) -> BusError {
-    BusError(.retry, code: "LEADER_NOT_AVAILABLE", "\(partition) has no leader")
   }
 
   public func startOffset(_ partition: TopicPartition) throws(BusError) -> Int64 {

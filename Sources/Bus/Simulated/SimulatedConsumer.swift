@@ -48,7 +48,12 @@ final class SimulatedConsumer: GroupConsumer {
 
   /// Of a group that assigns anew this member hears here, and of its own end.
   private func heedGroup() throws(BusError) {
+    let wasAssigned = isAssigned
     if try !checkHolder() {
+      if wasAssigned {
+        hasFencedItself = true
+        throw .sessionOver
+      }
       holder = cluster.join(group, self)
     } else if let member = cluster.groups[group]!.members[instanceID], member.holder == holder,
       !member.hasJoined

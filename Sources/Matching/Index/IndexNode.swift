@@ -171,7 +171,7 @@ struct FilterRecord: BitwiseCopyable {
   var stamp: UInt64 = 0
   /// Someone wants to know which rows enter, leave and change, not merely how many are in it.
   var isObserved: Bool
-  /// A change may come to it by several ways.
+  /// A change may come to it by several ways: it is settled once, by its stamp.
   var isShared = false
   /// The OR of its paths is the filter, and not merely implied by it.
   var isExact = true

@@ -10,7 +10,7 @@ extension Walk {
     let filter: Int32
     let path: UInt16
     let images: Images
-    /// Several ways may lead to it: it is settled once for a change, for both of its images.
+    /// Several ways may lead to it: it is settled once for a change, for both of its images whatever these say.
     let isShared: Bool
   }
 
@@ -43,7 +43,9 @@ extension Walk {
         if record.pointee.paths.isEmpty { continue }
         if let base = record.pointee.paths[Int(due[i].path)].tests.base { prefetch(base) }
       }
-      for i in stage { due[i].isShared ? settleOnce(due[i]) : settle(due[i]) }
+      for i in stage {
+        if due[i].isShared { settleOnce(due[i]) } else { settle(due[i]) }
+      }
     }
     trail.pointee.due.truncate(to: 0)
   }

@@ -55,9 +55,10 @@ final class ChangeItems {
     buffer.removeAll()
   }
 
-  func removeAll(ofStream number: Int) { removeAll(ofStreams: [number]) }
-
-  func removeAll(ofStreams numbers: Set<Int>) { items.removeAll { numbers.contains($0.head.stream) } }
+  func removeAll(ofStreams numbers: Set<Int>) {
+    items.removeAll { numbers.contains($0.head.stream) }
+    if items.isEmpty { buffer.removeAll() }
+  }
 
   /// Copies the bytes. A notice has its text as `after`.
   func append(

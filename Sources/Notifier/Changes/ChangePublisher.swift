@@ -33,8 +33,8 @@ public final class ChangePublisher {
     /// Bytes of snapshots' rows that wait for their transactions, after which no further stream begins.
     public var snapshotHeldMax = 256 << 20
     /// How long the changelog's last changes are read for, before the rows are asked for that are not to be behind them.
-    public var lookBackTimeout = Duration.seconds(2)
-    /// How long nothing is asked of a changelog that does not answer.
+    public var lookBackTimeout = Duration.seconds(5)
+    /// How long a changelog that does not answer is not asked for them, nor for the lag.
     public var awayInterval = Duration.seconds(30)
     /// Bytes of changes that wait for their streams' snapshots, until no further ones are read.
     public var heldBytesMax = 64 << 20
@@ -110,6 +110,12 @@ public final class ChangePublisher {
     var asked: (number: Int, streams: [ChangeStream])?
     var floors: [Int32: Int64] = [:]
 
+    /// Where theirs are all there was, no transaction comes that would make room for others'.
+    mutating func forgetItems(of streams: Set<Int>) {
+      items.removeAll(ofStreams: streams)
+      if items.isEmpty { snapshotBytes = 0 }
+    }
+
     mutating func forget(where isGone: (ChangeStream) -> Bool) {
       ordered.removeAll(where: isGone)
       beginning.removeAll(where: isGone)
@@ -169,6 +175,7 @@ public final class ChangePublisher {
 
   /// Lets go of the seat and of all that was restored; what the publisher has told stays.
   public func reset() {
+    nextLookBack = .zero
     if running != nil { closeReader(&running!) }
     running = nil
     seat.close()
@@ -285,9 +292,7 @@ public final class ChangePublisher {
     }
     let gone = running?.ordered.filter { ids.contains($0.id) } ?? []
     if !gone.isEmpty {
-      running!.items.removeAll(ofStreams: Set(gone.map(\.number)))
-      // Where their rows were all there was, no transaction comes that would make room for others'.
-      if running!.items.isEmpty { running!.snapshotBytes = 0 }
+      running!.forgetItems(of: Set(gone.map(\.number)))
       for stream in gone {
         running!.matcher.remove(stream.number)
         running!.streams[stream.number] = nil

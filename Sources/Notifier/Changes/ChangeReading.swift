@@ -74,7 +74,7 @@ extension ChangePublisher {
     let shard = record.partition
     guard let change = batch.change(record) else { return skip(record, "no change number") }
     let isAgain = record.offset < running!.positions[shard]!.offset
-    let room = running!.items.byteCount + running!.heldBytes + settings.changeBytesMax
+    let limit = running!.items.byteCount + running!.heldBytes + settings.changeBytesMax
     if !isAgain { reach(shard, change) }
     guard let key = batch.key(record) else {
       if !isAgain { lose(record, change, "no key") }
@@ -87,7 +87,7 @@ extension ChangePublisher {
       number, transition in
       let head = ChangeItems.Head(
         stream: number, operation: transition.operation, time: record.timestamp, shard: shard, change: change)
-      append(head, transition, of: record, isAgain: isAgain, key: key, trace: trace, room: room)
+      append(head, transition, of: record, isAgain: isAgain, key: key, trace: trace, limit: limit)
     }
     if let refusal, !isAgain { lose(record, change, refusal.description) }
   }
@@ -111,7 +111,7 @@ extension ChangePublisher {
 
   private func append(
     _ head: ChangeItems.Head, _ transition: ChangeMatcher.Transition, of record: RecordBatch.Record,
-    isAgain: Bool, key: UnsafeRawBufferPointer, trace: UnsafeRawBufferPointer?, room: Int
+    isAgain: Bool, key: UnsafeRawBufferPointer, trace: UnsafeRawBufferPointer?, limit: Int
   ) {
     guard let stream = running!.streams[head.stream],
       stream.from[head.shard].map({ record.offset >= $0 }) ?? !isAgain,
@@ -126,7 +126,7 @@ extension ChangePublisher {
     if stream.isHistory && transition != .entered { matcher.writeBefore(head.stream, to: &before) }
     if transition != .left { matcher.writeAfter(head.stream, to: &after) }
     if let reason = Self.tooLarge(key, key.count + before.count + after.count) { return fail(stream, reason) }
-    if running!.items.byteCount + running!.heldBytes >= room {
+    if running!.items.byteCount + running!.heldBytes >= limit {
       return fail(stream, "one change has \(settings.changeBytesMax) bytes with all streams that tell it")
     }
     let size = items.byteCount
@@ -138,11 +138,11 @@ extension ChangePublisher {
   }
 
   /// Where a change of a stream goes: into the transaction, or where it waits for the snapshot. nil: the stream has
-  /// told it already, or tells nothing more.
+  /// told it already, has it in its snapshot, or tells nothing more.
   private func place(_ shard: Int32, _ change: Int64, _ stream: ChangeStream) -> ChangeItems? {
     switch stream.phase {
     case .failed, .full: nil
-    case .waiting: stream.held
+    case .waiting: stream.isAsked ? stream.held : nil
     case .reading: stream.hasTold(shard, change) ? nil : stream.held
     case .following: stream.hasTold(shard, change) ? nil : running!.items
     }

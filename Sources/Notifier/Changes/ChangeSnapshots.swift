@@ -19,6 +19,7 @@ extension ChangePublisher {
     questions += 1
     let (number, answers) = (questions, answers)
     running!.asked = (number, begun)
+    for stream in begun { stream.isAsked = true }
     running!.floors = running!.positions.compactMapValues(\.change)
     let views = begun.map { SnapshotView(id: $0.id, view: $0.isHistory ? $0.stream.view : nil) }
     if !table.send(.snapshot(views, reply: { answers.send((number, $0)) })) {
@@ -38,9 +39,15 @@ extension ChangePublisher {
   /// Where no change of a shard was read yet, the changelog says which was the last: rows that are older are of a table
   /// that has lost its seat, as a member's that stood still. False: it does not answer now; what follows goes on.
   private func findChanges() throws(BusError) -> Bool {
+    let topic = settings.topics.changelog(settings.schema.table)
+    var unknown: [TopicPartition: Int64] = [:]
+    for (shard, position) in running!.positions where position.change == nil && position.offset > 0 {
+      unknown[TopicPartition(topic, shard)] = position.offset
+    }
+    if unknown.isEmpty { return true }
     if clock.elapsed() < nextLookBack { return false }
     do throws(BusError) {
-      try readBack()
+      for (shard, change) in try lastChanges(before: unknown) { running!.positions[shard]!.change = change }
       return true
     } catch {
       guard error.remedy == .retry else { throw error }
@@ -50,24 +57,24 @@ extension ChangePublisher {
     }
   }
 
-  private func readBack() throws(BusError) {
+  /// By shard. Where there is none, its changelog was read to its beginning.
+  private func lastChanges(before ends: [TopicPartition: Int64]) throws(BusError) -> [Int32: Int64] {
     let topic = settings.topics.changelog(settings.schema.table)
-    var unknown: [TopicPartition: Int64] = [:]
-    for (shard, position) in running!.positions where position.change == nil && position.offset > 0 {
-      unknown[TopicPartition(topic, shard)] = position.offset
-    }
+    var changes: [Int32: Int64] = [:]
+    var left = ends
     var depth: Int64 = 16
-    while !unknown.isEmpty {
-      let start = unknown.mapValues { max(0, $0 - depth) }
-      try bus.read(start, to: unknown, clock: clock, timeout: settings.lookBackTimeout) { batch in
-        for record in batch.records where record.offset < unknown[TopicPartition(topic, record.partition)]! {
-          if let change = batch.change(record) { running!.positions[record.partition]!.change = change }
+    while !left.isEmpty {
+      let start = left.mapValues { max(0, $0 - depth) }
+      try bus.read(start, to: left, clock: clock, timeout: settings.lookBackTimeout) { batch in
+        for record in batch.records where record.offset < left[TopicPartition(topic, record.partition)]! {
+          if let change = batch.change(record) { changes[record.partition] = change }
         }
       }
       // The last ones may be markers, or aborted.
-      unknown = unknown.filter { $0.value > depth && running!.positions[$0.key.partition]!.change == nil }
+      left = left.filter { $0.value > depth && changes[$0.key.partition] == nil }
       depth *= 16
     }
+    return changes
   }
 
   /// Streams that were asked for have their rows. An answer that is behind what was read of the changelog is of no
@@ -87,6 +94,7 @@ extension ChangePublisher {
       }
       telemetry.began()
       stream.positions = snapshot.positions
+      stream.isAsked = false
       stream.phase = .reading(rows[stream.id]?.rows ?? SweepBatch(), next: 0)
       tellBeginning(of: stream)
     }

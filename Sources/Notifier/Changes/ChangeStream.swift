@@ -34,6 +34,8 @@ final class ChangeStream {
   var again: String?
   /// What it has stored since its clients are away.
   var stored: ChangeState.Stored?
+  /// Its rows are asked for. What was read before is in them.
+  var isAsked = false
   /// What it is to carry behind its snapshot.
   let held = ChangeItems()
   /// Records of it are in the transaction that is being made: so many are still to come.

@@ -51,8 +51,9 @@ extension ChangePublisher {
 
   /// What the stream has told so far, and what it was about to tell, is not continued: a snapshot follows.
   func beginAnew(_ stream: ChangeStream, _ reason: String) {
-    running!.items.removeAll(ofStream: stream.number)
+    running!.forgetItems(of: [stream.number])
     release(stream)
+    stream.isAsked = false
     // What it held is not in an answer that is under way: it is asked for again.
     if stream.isWaiting { running!.asked = nil }
     if !stream.isWaiting && !stream.isReading { running!.beginning.append(stream) }
@@ -88,7 +89,7 @@ extension ChangePublisher {
     for (id, reason) in try topics.make(for: own.map(\.stream)) {
       let stream = own.first { $0.id == id }!
       stream.phase = .failed
-      running.items.removeAll(ofStream: stream.number)
+      running.forgetItems(of: [stream.number])
       leave(stream, &running)
       assignment!.news.send(.refused(StreamFailure(stream: id, reason: reason)))
     }
