@@ -38,7 +38,7 @@ extension Integration {
         reasons = try town.get("/readyz").body
         return reasons.contains("_TRANSPORT")
       }
-      try eventually(within: .seconds(60), "a word: \(child.errors)") {
+      try eventually(within: .seconds(120), "a word: \(child.errors)") {
         child.errors.contains("Kafka does not answer")
       }
       try kafka.start()
