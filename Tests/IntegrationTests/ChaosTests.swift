@@ -1,4 +1,5 @@
 import Base
+import Client
 import Foundation
 import Glibc
 import Testing
@@ -46,6 +47,25 @@ extension Integration {
         #expect(try older.end(within: .seconds(90)) == 1)
         #expect(older.errors.contains("FENCED_INSTANCE_ID"), "\(older.errors.suffix(2000))")
       }
+    }
+
+    @Test func `a member that stood still and wakes does not drive out who stood by`() throws {
+      let town = try Town()
+      try town.start()
+      let older = town.member!
+      older.signal(SIGSTOP)
+      let standby = try town.another("standby")
+      try eventually(within: .seconds(120), "its readiness: \(standby.errors.suffix(2000))") {
+        guard let port = Town.port(in: standby.errors) else { return false }
+        return (try? HTTPClient.get("http://127.0.0.1:\(port)/readyz"))?.status == 200
+      }
+      older.signal(SIGCONT)
+      #expect(try older.end(within: .seconds(120)) == 1)
+      let word = "member standby serves this cluster already"
+      #expect(older.errors.contains(word), "\(older.errors.suffix(2000))")
+      #expect(standby.status == nil && !standby.errors.contains("shards revoked"))
+      standby.signal(SIGTERM)
+      #expect(try standby.end() == 0)
     }
 
     @Test func `each of three brokers is killed and comes back`() throws {
