@@ -319,6 +319,33 @@ import Testing
     #expect(Set(records.map(\.sweep)).count == 1)
   }
 
+  /// As where who publishes every change stands still while a stream ends, and begins again.
+  @Test func `no reply counts what is said late of a history's former life`() throws {
+    let office = try Office(grace: .seconds(1))
+    office.ask("a/told", core, #""mode":"all""#)
+    try office.run()
+    var counts: ChangeCounts?
+    var former: StreamPlace?
+    for letter in office.changes.takeAll() {
+      if case .begin(_, _, _, let given, _) = letter { counts = given }
+      if case .start(let stream, _) = letter { former = stream.place }
+    }
+    let late = [(place: try #require(former), count: StreamProgress(seq: 7, epoch: 1))]
+    try #require(counts).set(late)
+    office.ask("b/told", core, #""mode":"all""#)
+    try office.run()
+    #expect(office.reply("b/told")["seq"]?.int == 7)
+    for client in ["a", "b"] { office.end("\(client)/told") }
+    try office.run(.seconds(4))
+    office.ask("a/told", core, #""mode":"all""#)
+    try office.run()
+    counts!.set(late)
+    office.ask("b/told", core, #""mode":"all""#)
+    try office.run()
+    #expect(office.reply("b/told")["status"]?.string == "active")
+    #expect(office.reply("b/told")["seq"]?.int == 0)
+  }
+
   @Test func `a second publisher ends the first`() throws {
     let office = try Office()
     try office.run()
