@@ -353,6 +353,21 @@ import Testing
     #expect(counts[place(1).id]?.seq == 1)
   }
 
+  @Test func `streams whose records are forgotten leave room for all that they took`() {
+    let items = ChangeItems()
+    for stream in 0..<3 {
+      "key".utf8.withContiguousStorageIfAvailable {
+        items.append(
+          .init(stream: stream, operation: .read, time: .zero), key: UnsafeRawBufferPointer($0), before: nil,
+          after: UnsafeRawBufferPointer($0), trace: nil)
+      }
+    }
+    items.removeAll(ofStreams: [0, 2])
+    #expect(items.count == 1 && items.byteCount == 18)
+    items.removeAll(ofStreams: [1])
+    #expect(items.isEmpty && items.byteCount == 0)
+  }
+
   @Test func `a transaction that is full is not waited for`() throws {
     let teller = try Teller {
       $0.transactionRecordsMax = 10
