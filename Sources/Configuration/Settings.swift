@@ -45,7 +45,9 @@ extension Setting {
     .milliseconds(
       "sweep.grace_ms", \.sweep.grace, 0...86_400_000,
       "How long a stream outlives its last request."),
-    .milliseconds("commit_ms", \.commit, 1...5000, "How often a shard commits what it took in."),
+    .milliseconds(
+      "commit_ms", \.commit, 1...5000,
+      "How often a shard commits what it took in, and streams of every change what they tell."),
     .choice(
       "events.unknown_fields", \.events.unknownFields,
       "Fields of an event that are no column: kept in `ExtendedAttr`, dropped, or the event is refused."),
