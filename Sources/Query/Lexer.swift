@@ -136,7 +136,8 @@ struct Lexer {
     return name
   }
 
-  /// `U&'…'` and `U&"…"` (ISO 9075-2, 5.3): \XXXX and \+XXXXXX are characters, \\ is a backslash.
+  /// `U&'…'` and `U&"…"` (ISO 9075-2, 5.3): `\` before 4 hexadecimal digits, or `\+` before 6, is that character, `\\` a
+  /// backslash.
   private mutating func unicodeLiteral() throws(SQLError) -> Token.Kind? {
     let quote = byte(2)
     guard byte(1) == UInt8(ascii: "&"), quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\"")
