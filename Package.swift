@@ -26,6 +26,13 @@ func cxxLibrary(_ name: String, package: String, pkgConfig: String, links librar
     linkerSettings: [.linkedLibrary(library)])
 }
 
+/// C of ours, for what Swift has no words for. Optimised in every build.
+func cCode(_ name: String, path: String? = nil) -> Target {
+  .target(
+    name: name, path: path ?? "Sources/\(name)",
+    cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])])
+}
+
 func module(_ name: String, _ imports: [Target.Dependency], path: String? = nil) -> Target {
   .target(
     name: name, dependencies: imports, path: path ?? "Sources/\(name)", swiftSettings: settings)
@@ -49,6 +56,7 @@ let package = Package(
     library("CCurl", package: "libcurl4-openssl-dev", pkgConfig: "libcurl"),
     library("CSQLite", package: "libsqlite3-dev", pkgConfig: "sqlite3"),
     .systemLibrary(name: "CPrefetch", path: "Sources/CPrefetch"),
+    cCode("CGrams"),
     cxxLibrary("CSimdJSON", package: "libsimdjson-dev", pkgConfig: "simdjson", links: "simdjson"),
 
     module("Base", ["CCrypto"]),
@@ -56,7 +64,7 @@ let package = Package(
     module("Events", ["Base", "CJansson", "CPrefetch", "CSimdJSON"]),
     module("Query", ["Base", "Events"]),
     module("Table", ["Base", "Bus", "Events"]),
-    module("Matching", ["Base", "Events", "Query"]),
+    module("Matching", ["Base", "CGrams", "Events", "Query"]),
     module("Requests", ["Base", "Events", "Query"]),
     module("Notifier", ["Base", "Bus", "Events", "Matching", "Requests"]),
     module("ConnectorKit", ["Base"]),
@@ -81,7 +89,7 @@ let package = Package(
       path: "Sources/belfry", swiftSettings: settings),
 
     module("BusConformance", ["Base", "Bus"], path: "Tests/BusConformance"),
-    .target(name: "CScan", path: "Benchmarks/Scan", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra"])]),
+    cCode("CScan", path: "Benchmarks/Scan"),
     .executableTarget(
       name: "AggregateBenchmark", dependencies: ["Base", "Events", "Matching", "Query"],
       path: "Benchmarks/Aggregates", swiftSettings: settings),

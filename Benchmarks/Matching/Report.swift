@@ -67,14 +67,14 @@ struct Report {
     table(
       [
         "mix", "filters", "a ns", "b ns", "bytes a filter", "add us (max)", "adds/s", "bulk adds/s",
-        "drop us (max)", "drops/s",
+        "drop us (max)", "drops/s", "settle us",
       ],
       results.map { result in
         [
           result.mix, "\(result.filters)", fixed(result.fixed, 0), fixed(result.perMoved, 2),
           "\(result.bytes / result.filters)", micros(result.adds), perSecond(result.adds),
           fixed(Double(result.filters) * 1e9 / Double(max(1, result.bulkAdd)), 0), micros(result.drops),
-          perSecond(result.drops),
+          perSecond(result.drops), fixed(result.settling / 1000, 1),
         ]
       })
   }

@@ -187,11 +187,15 @@ final class Trial: Catalog {
     let belfry = Passes(changes, passes: sizes.passes, start: collect()) { [engine] in
       engine.apply(key: $0.key, before: $0.before, after: $0.after)
       return 0
+    } finish: { [engine] in
+      // Counts of ranges are brought up to date when they are asked for.
+      _ = engine.pendingCount(stream: Self.id(0))
     } back: { [engine] changes in
       for change in changes.reversed() {
         engine.apply(key: change.key, before: change.after, after: change.before)
       }
     }
+    result.settling = belfry.finishing
     return changes.indices.map { i in
       Sample(
         kind: changes[i].kind, moved: whole.moved[i], belfry: belfry.times[i], scan: whole.times[i],

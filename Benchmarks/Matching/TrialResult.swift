@@ -17,6 +17,8 @@ struct TrialResult {
   /// Nanoseconds: of all streams, in thousands at a time before there were rows; of single ones, with rows.
   var bulkAdd: Int64 = 0
   var adds: [Int64] = []
+  /// Nanoseconds to bring up, behind all changes, the counts that are not kept one by one.
+  var settling = 0.0
   var drops: [Int64] = []
   private(set) var samples: [Sample] = []
   /// Nanoseconds of a change: fixed + perMoved x filters that it moves.

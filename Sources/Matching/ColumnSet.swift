@@ -76,6 +76,13 @@ struct ColumnSet: Equatable {
     return two.x | two.y
   }
 
+  /// The signature in 32 bits.
+  @inline(__always)
+  var half: UInt32 {
+    let whole = signature
+    return UInt32(truncatingIfNeeded: whole | whole >> 32)
+  }
+
   var isEmpty: Bool { words == .zero }
 
   @inline(__always)

@@ -144,7 +144,7 @@ public final class Engine {
         begun[Int(move.filter)].show(key, row, strings)
       }
     }
-    return begun.indices.map { theirs.counts[$0] }
+    return begun.indices.map { theirs.count(of: Int32($0)) }
   }
 
   /// Fewer comparisons than that are evaluated row by row. Of one filter more: an index costs as much as to take it
@@ -310,7 +310,7 @@ public final class Engine {
       out.begin(stream: id)
       let overflows = stream.overflows
       stream.collect(
-        into: out, bytesMax: bytesEnd, strings, rowsIn: index.counts[Int(set.number)], current)
+        into: out, bytesMax: bytesEnd, strings, rowsIn: index.count(of: set.number), current)
       sumOverflows += stream.overflows - overflows
       if out.byteCount > bytesEnd {
         out.dropLastStream()
@@ -323,7 +323,7 @@ public final class Engine {
   /// Keys that wait to be collected for a stream, those included that will turn out unchanged.
   public func pendingCount(stream id: String) -> Int {
     guard let (set, stream) = places[id] else { return 0 }
-    return stream.pendingCount(rowsIn: index.counts[Int(set.number)])
+    return stream.pendingCount(rowsIn: index.count(of: set.number))
   }
 
   /// How often a sum of a stream became null when it was collected.

@@ -12,7 +12,7 @@ struct CommonGrams: BitwiseCopyable {
   private static let countMax = 1024
 
   @inline(__always)
-  func contains(_ key: UInt64) -> Bool { sieve.mayContain(key) }
+  func contains(_ key: UInt64) -> Bool { sieve.capacity > 0 && sieve.mayContain(key) }
 
   mutating func insert(_ key: UInt64) {
     if sieve.capacity == 0 { sieve.reset(capacity: Self.countMax) }

@@ -30,7 +30,7 @@ final class FilterIndex {
   /// By a filter's number; nil: the number is free.
   var records = Run<RecordPointer?>()
   private var freeNumbers: [Int32] = []
-  /// By a filter's number, the rows that are in it.
+  /// By a filter's number, the rows that are in it, but for what the ranges of `trail.marked` have not told yet.
   private(set) var counts = Run<Int64>()
 
   var context: MatchContext {
@@ -42,6 +42,8 @@ final class FilterIndex {
   var changed = ColumnSet()
   let trail: UnsafeMutablePointer<Walk.Trail>
 
+  /// Columns by whose bytes something is found.
+  private(set) var textColumns = Run<UInt16>()
   /// By column.
   let commonGrams: UnsafeMutablePointer<CommonGrams>
 
@@ -72,6 +74,7 @@ final class FilterIndex {
     root.deallocate()
     records.free()
     counts.free()
+    textColumns.free()
     trail.pointee.free()
     trail.deallocate()
     for column in 0..<computed.widthMax { commonGrams[column].free() }
@@ -179,6 +182,23 @@ final class FilterIndex {
     for path in 0..<paths { place(number, UInt16(path), in: root) }
   }
 
+  // MARK: Counts
+
+  /// The rows that are in a filter.
+  func count(of number: Int32) -> Int64 {
+    if !trail.pointee.marked.isEmpty { settleRanges() }
+    return counts[Int(number)]
+  }
+
+  private func settleRanges() {
+    for ranges in trail.pointee.marked.elements { ranges.pointee.settle(counts) }
+    trail.pointee.marked.truncate(to: 0)
+  }
+
+  func readsText(of column: UInt16) {
+    if !textColumns.elements.contains(column) { textColumns.append(column) }
+  }
+
   // MARK: Changes
 
   /// Brings all counts up to date, and calls for each filter that is observed and that the row entered, left
@@ -196,6 +216,7 @@ final class FilterIndex {
     change += 1
     self.changed = changed
     trail.pointee.moves.truncate(to: 0)
+    if !textColumns.isEmpty { fetchTexts(before, after) }
     let walk = Walk(index: self, before: before, after: after)
     switch (before, after) {
     case (let before?, let after?): walk.both(root, before, after)
@@ -206,6 +227,17 @@ final class FilterIndex {
     if !trail.pointee.due.isEmpty { walk.settle() }
     if !trail.pointee.commonChildren.isEmpty { leaveCommonChildren() }
     for move in trail.pointee.moves.elements { body(move) }
+  }
+
+  /// Has the processor fetch the texts that the walk will look through.
+  @inline(never)  // The walk is the faster where there are none.
+  private func fetchTexts(_ before: Row?, _ after: Row?) {
+    for i in textColumns.indices {
+      let column = Int(textColumns[i])
+      if before != nil && after != nil && !changed.contains(column) { continue }
+      if let before { rows.strings.fetchBytes(before[column].code) }
+      if let after { rows.strings.fetchBytes(after[column].code) }
+    }
   }
 
   /// The same for a row that stays as it is while NOW() goes on to `next`: as if the columns that filters

@@ -32,22 +32,37 @@ extension Walk {
 
   // MARK: What is looked for
 
-  /// Looks where the children would be to which an update's images go on from a node.
-  func want(below node: NodePointer, _ before: Row, _ after: Row) {
+  /// Puts the children to which an update's images go on from a node onto the stack of those found. Those by a text's
+  /// grams are looked for last: to look through it takes as long as to fetch what the others hold.
+  func find(below node: NodePointer, _ before: Row, _ after: Row) {
     let partitions = node.pointee.partitions
     if partitions.count > IndexNode.partitionsMax {
       wantOfMany(node, before, after)
-    } else {
-      for i in partitions.indices where partitions[i].pointee.signature & signature != 0 {
-        want(partitions[i], before, after)
-      }
+      return take()
     }
+    var isFirst = true
+    for i in partitions.indices where partitions[i].pointee.signature & signature != 0 {
+      if isFirst && partitions[i].pointee.name.kind == .grams {
+        takeAhead()
+        isFirst = false
+      }
+      want(partitions[i], before, after)
+    }
+    take()
   }
 
   /// The same for one image that came alone.
-  func want(below node: NodePointer, _ row: Row, _ images: Images) {
+  func find(below node: NodePointer, _ row: Row, _ images: Images) {
     let partitions = node.pointee.partitions
-    for i in partitions.indices { want(partitions[i], row, images) }
+    var isFirst = true
+    for i in partitions.indices {
+      if isFirst && partitions[i].pointee.name.kind == .grams {
+        takeAhead()
+        isFirst = false
+      }
+      want(partitions[i], row, images)
+    }
+    take()
   }
 
   /// Those partitions that read a changed column, each once.
@@ -110,49 +125,49 @@ extension Walk {
   ) {
     partition.pointee.seen &+= 1
     for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
-      wantGrams(partition, size, text, 0..<text.count, images)
+      wantGrams(partition, size, text, 0..<text.count) { _ in images }
     }
   }
 
-  /// The grams of two texts: those of the beginning and of the end that they share are looked at once.
+  /// The grams of two texts. Those of the beginning and of the end that they share are looked at once; where nothing
+  /// else changed, only as far from what differs as a pattern reaches that has both.
   private func wantGrams(
     _ partition: UnsafeMutablePointer<Partition>, _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
   ) {
     partition.pointee.seen &+= 2
     let least = min(a.count, b.count)
     let beginning = commonBeginning(a, b, least)
-    let end = commonEnd(a, b, least - beginning)
+    let shared = commonEnd(a, b, least - beginning)
+    let end = a.count - shared
+    let reach = partition.pointee.others & half == 0 ? Int(max(partition.pointee.reach, 1)) : Int(Int32.max)
+    let near = max(beginning - reach + 1, 0)..<min(end + reach - 1, a.count)
     for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
       // A gram may begin in what they share and end in what they do not.
-      let (first, last) = (max(beginning - size + 1, 0), max(end - size + 1, 0))
-      wantGrams(partition, size, a, 0..<beginning, .both)
-      wantGrams(partition, size, a, a.count - end..<a.count, .both)
-      wantGrams(partition, size, a, first..<a.count - last, .before)
-      wantGrams(partition, size, b, first..<b.count - last, .after)
+      let (first, behind) = (max(beginning - size + 1, 0), min(size - 1, shared))
+      wantGrams(partition, size, a, near) { $0 < first || $0 >= end ? .both : .before }
+      wantGrams(partition, size, b, first..<b.count - shared + behind) { _ in .after }
     }
   }
 
+  /// `images`: those that have a gram at a place of the text.
+  @inline(__always)
   private func wantGrams(
     _ partition: UnsafeMutablePointer<Partition>, _ size: Int, _ text: UnsafeRawBufferPointer,
-    _ range: Range<Int>, _ images: Images
+    _ range: Range<Int>, _ images: (Int) -> Images
   ) {
-    if range.count < size { return }
     let sieve = partition.pointee.sieve
     let begin = text.baseAddress.unsafelyUnwrapped
-    if size == TextKey.gramMax {  // nearly all
-      for i in range.lowerBound..<range.upperBound - size + 1 {
-        let window = UInt32(bigEndian: begin.loadUnaligned(fromByteOffset: i, as: UInt32.self))
-        let key = TextKey.gram(window, TextKey.gramMax)
-        if sieve.mayContain(key) { want(partition, key, images) }
+    var at = range.lowerBound
+    while at + size <= range.upperBound {
+      let count = min(range.upperBound - size + 1 - at, UInt64.bitWidth)
+      var places = sieve.places(begin + at, count, size: size)
+      while places != 0 {
+        let place = at + places.trailingZeroBitCount
+        let key = TextKey.gram(begin + place, size)
+        if sieve.mayContain(key) { want(partition, key, images(place)) }
+        places &= places &- 1
       }
-      return
-    }
-    var window: UInt32 = 0
-    for i in range.lowerBound..<range.lowerBound + size - 1 { window = window << 8 | UInt32(text[i]) }
-    for i in range.lowerBound + size - 1..<range.upperBound {
-      window = window << 8 | UInt32(text[i])
-      let key = TextKey.gram(window, size)
-      if sieve.mayContain(key) { want(partition, key, images) }
+      at += count
     }
   }
 
@@ -165,16 +180,23 @@ extension Walk {
   // MARK: What is found
 
   /// Puts those that are there onto the stack of those found.
-  func take() {
+  private func take() {
     for i in trail.pointee.wanted.indices {
       let wanted = trail.pointee.wanted[i]
       guard let child = wanted.partition.pointee.children.find(wanted.key) else { continue }
-      prefetch(child)
+      IndexNode.prefetch(child)
       let isByGram = wanted.partition.pointee.name.kind == .grams
       trail.pointee.found.append(
         Found(node: child, partition: isByGram ? wanted.partition : nil, images: wanted.images))
     }
     trail.pointee.wanted.truncate(to: 0)
+  }
+
+  /// The same for those whose other siblings take long to look for: what they hold is fetched meanwhile.
+  private func takeAhead() {
+    let first = Int(trail.pointee.found.count)
+    take()
+    for i in first..<Int(trail.pointee.found.count) { fetchParts(trail.pointee.found[i].node) }
   }
 
   /// Fetches what those found hold; each is there once afterwards, with the images of all its grams.
@@ -185,13 +207,13 @@ extension Walk {
       if let partition = found.partition, !mark(found, partition) { continue }
       trail.pointee.found[end] = found
       end += 1
-      fetchAhead(found.node.pointee.entries)
-      if let partitions = found.node.pointee.partitions.base { prefetch(partitions) }
-      if let ranges = found.node.pointee.ranges { prefetch(ranges) }
+      fetchParts(found.node)
     }
     trail.pointee.found.truncate(to: end)
     for i in Int(first)..<end where trail.pointee.found[i].partition != nil {
-      trail.pointee.found[i].images = Images(rawValue: trail.pointee.found[i].node.pointee.mark & 3)
+      let child = trail.pointee.found[i].node
+      trail.pointee.found[i].images = Images(rawValue: child.pointee.mark & 3)
+      if !child.pointee.entries.isEmpty { child.pointee.entries[0].test.fetchText() }
     }
   }
 
@@ -224,6 +246,13 @@ extension Walk {
   }
 
   // MARK: Caches
+
+  @inline(__always)
+  private func fetchParts(_ node: NodePointer) {
+    fetchAhead(node.pointee.entries)
+    if let partitions = node.pointee.partitions.base { prefetch(partitions) }
+    if let ranges = node.pointee.ranges { prefetch(ranges) }
+  }
 
   /// The first lines; the cache guesses those behind them.
   @inline(__always)

@@ -20,17 +20,25 @@ struct IndexNode: BitwiseCopyable {
   var mark: UInt64 = 0
   /// Texts that had this child's gram, of those that its partition has seen since `seenBefore`.
   var found: UInt32 = 0
-  var seenBefore: UInt32 = 0
+  /// Of the columns whose changes concern `partitions` or `ranges`, in half.
+  var onwards: UInt32 = 0
+
+  // In the next line:
+
+  /// Where `entries` are as long as they are few: most children by a gram have one.
+  private let own = InlineArray<8, UInt64>(repeating: 0)
 
   // And the rest:
+
+  var seenBefore: UInt32 = 0
 
   /// By column, the partitions that read it; nil: there are few, or they changed since it was made.
   var readers: Readers?
   /// Where it hangs: in which partition of which node, under which key.
-  var parent: NodePointer?
-  var partition = Partition.Name(kind: .points, column: 0)
-  var key: UInt64 = 0
-  var depth: Int32 = 0
+  let parent: NodePointer?
+  let partition: Partition.Name
+  let key: UInt64
+  let depth: Int32
   /// Homes here and below.
   var homes: Int32 = 0
   /// So many entries are looked at again, whether they can be handed down.
@@ -46,19 +54,65 @@ struct IndexNode: BitwiseCopyable {
 
   private static let lineBytes = 64
 
+  init(
+    parent: NodePointer? = nil, partition: Partition.Name = Partition.Name(kind: .points, column: 0),
+    key: UInt64 = 0, depth: Int32 = 0
+  ) {
+    (self.parent, self.partition, self.key, self.depth) = (parent, partition, key, depth)
+  }
+
   /// At the beginning of a line.
   static func make(_ node: IndexNode) -> NodePointer {
     let bytes = UnsafeMutableRawPointer.allocate(
       byteCount: MemoryLayout<IndexNode>.size, alignment: lineBytes)
-    return bytes.initializeMemory(as: IndexNode.self, to: node)
+    let made = bytes.initializeMemory(as: IndexNode.self, to: node)
+    made.pointee.entries = Run(within: own(made), capacity: ownMax)
+    return made
+  }
+
+  private static let ownMax = Int32(lineBytes / MemoryLayout<Entry>.stride)
+
+  private static func own(_ node: NodePointer) -> UnsafeMutablePointer<Entry> {
+    (UnsafeMutableRawPointer(node) + lineBytes).assumingMemoryBound(to: Entry.self)
+  }
+
+  static func append(_ entry: Entry, to node: NodePointer) {
+    if node.pointee.entries.isFull && node.pointee.entries.base == own(node) {
+      node.pointee.entries = Run(node.pointee.entries.elements + [entry])
+    } else {
+      node.pointee.entries.append(entry)
+    }
+  }
+
+  static func freeEntries(_ node: NodePointer) {
+    if node.pointee.entries.base != own(node) { node.pointee.entries.free() }
+    node.pointee.entries = Run(within: own(node), capacity: ownMax)
+  }
+
+  /// Has the processor fetch what a walk looks at first.
+  @inline(__always)
+  static func prefetch(_ node: NodePointer) {
+    Events.prefetch(node)
+    Events.prefetch(UnsafeRawPointer(node) + lineBytes)
   }
 }
 
 /// Filters at a node of which ranges are left, in the order of their ends.
 struct NodeRanges: BitwiseCopyable {
-  var mixed = Run<UnsafeMutablePointer<RangeLists<RangeEntry>>>()
+  var mixed = Run<UnsafeMutablePointer<RangeLists>>()
   /// Of filters of which nothing else is left.
-  var bare = Run<UnsafeMutablePointer<RangeLists<BareRange>>>()
+  var bare = Run<UnsafeMutablePointer<CountedRanges>>()
+
+  /// Those of a test's column.
+  func bare(_ test: RowTest) -> UnsafeMutablePointer<CountedRanges>? {
+    bare.elements.first { $0.pointee.column == test.column && $0.pointee.kind == test.kind }
+  }
+
+  func mixed(_ test: RowTest, isMixed: Bool) -> UnsafeMutablePointer<RangeLists>? {
+    mixed.elements.first {
+      $0.pointee.column == test.column && $0.pointee.kind == test.kind && $0.pointee.isMixed == isMixed
+    }
+  }
 }
 
 /// A filter at a node, and what of it is not known to hold there: 32 bytes, of which most changes need no
@@ -85,12 +139,15 @@ struct Entry: BitwiseCopyable {
   /// Which of the filter's paths led here.
   let path: UInt16
   let rest: Rest
+  /// Two comparisons of one cell are all that remains, as of most entries.
+  let isPlain: Bool
 
-  init(filter: Int32, path: UInt16, rest: Rest, test: RowTest, columns: UInt64) {
+  init(filter: Int32, path: UInt16, rest: Rest, test: RowTest, columns: ColumnSet) {
     (kind, isNegated, column) = (test.kind, test.isNegated, test.column)
     (low, high) = (test.low, test.high)
     (self.filter, self.path, self.rest) = (filter, path, rest)
-    signature = Self.half(columns)
+    signature = columns.half
+    isPlain = rest == .test && test.kind == .integers
   }
 
   @inline(__always)
@@ -99,10 +156,14 @@ struct Entry: BitwiseCopyable {
   @inline(__always)
   func mayConcern(_ changes: UInt32) -> Bool { signature & changes != 0 }
 
-  /// A signature in 32 bits.
+  /// Of a plain one: what a change adds to its filter's count.
   @inline(__always)
-  static func half(_ signature: UInt64) -> UInt32 {
-    UInt32(truncatingIfNeeded: signature | signature >> 32)
+  func step(_ before: Row, _ after: Row) -> Int64 {
+    let (a, b) = (before[Int(column)].int, after[Int(column)].int)
+    if a == b { return 0 }
+    let was = (a >= low && a <= high) != isNegated
+    let isNow = (b >= low && b <= high) != isNegated
+    return (isNow ? 1 : 0) &- (was ? 1 : 0)
   }
 }
 
@@ -137,6 +198,10 @@ struct Partition: BitwiseCopyable {
   var mark: UInt64 = 0
   /// Of grams: texts that were looked through.
   var seen: UInt32 = 0
+  /// Of grams: the length of the longest pattern that is looked for, and of the columns whose changes concern what is
+  /// below although no such pattern came or went, in half.
+  private(set) var reach: Int32 = 0
+  private(set) var others: UInt32 = 0
   /// Its column, and what anything below reads.
   private(set) var columns = ColumnSet()
 
@@ -148,6 +213,12 @@ struct Partition: BitwiseCopyable {
   mutating func reads(_ more: ColumnSet) {
     columns.formUnion(more)
     signature = columns.signature
+  }
+
+  /// Something below looks for a pattern of so many bytes, and reads other columns.
+  mutating func looksFor(_ pattern: Int, others: ColumnSet) {
+    reach = max(reach, Int32(clamping: pattern))
+    self.others |= others.half
   }
 
   @inline(__always)

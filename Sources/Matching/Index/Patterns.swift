@@ -1,3 +1,4 @@
+import CGrams
 import Events
 import Query
 
@@ -15,10 +16,13 @@ enum TextKey {
     return key | UInt64(count) << 56
   }
 
-  /// The key of the last `count` bytes that were shifted into `window`.
+  /// The key of a gram of so many bytes.
   @inline(__always)
-  static func gram(_ window: UInt32, _ count: Int) -> UInt64 {
-    UInt64(window & (~0 >> UInt32(32 - 8 * count))) | UInt64(count) << 56
+  static func gram(_ bytes: UnsafeRawPointer, _ count: Int) -> UInt64 {
+    if count == gramMax {  // nearly all
+      return UInt64(UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self))) | UInt64(count) << 56
+    }
+    return make(UnsafeRawBufferPointer(start: bytes, count: count), 0, count)
   }
 
   /// How many bytes a key holds.
@@ -31,39 +35,66 @@ enum TextKey {
 }
 
 /// A set of grams that may say yes to one that is not in it, in a few bits each: most grams of a text are in
-/// no pattern, and a look here is cheaper than one into a table. Who holds it frees it.
+/// no pattern, and a look here is cheaper than one into a table. It is asked for anything only after it was reset once.
+/// Who holds it frees it.
 struct Sieve: BitwiseCopyable {
   private var words: UnsafeMutablePointer<UInt64>?
-  private var shift: UInt64 = 64
+  private var shift: UInt64 = 0
+  /// Of those of `gramMax` bytes, for many places of a text at once.
+  private var groups: UnsafeMutablePointer<gram_groups>?
   /// Grams that it has room for.
   private(set) var capacity = 0
 
-  private static let bitsOfGram = 32
+  private static let bitsOfGram = 16
 
   @inline(__always)
   func mayContain(_ key: UInt64) -> Bool {
-    guard let words else { return false }
-    let bit = (key &* 0x9E37_79B9_7F4A_7C15) >> shift
-    return words[Int(truncatingIfNeeded: bit >> 6)] >> (bit & 63) & 1 != 0
+    let hash = Self.hash(key)
+    let bits = Self.bits(hash)
+    return words.unsafelyUnwrapped[Int(truncatingIfNeeded: hash &>> shift)] & bits == bits
+  }
+
+  /// Where in a text grams of `size` bytes may begin, one bit for each of at most 64 places, behind the last of which there
+  /// is a whole one.
+  @inline(__always)
+  func places(_ text: UnsafeRawPointer, _ places: Int, size: Int) -> UInt64 {
+    size == TextKey.gramMax ? gram_places(groups, text, places) : ~0 &>> UInt64(64 - places)
   }
 
   func insert(_ key: UInt64) {
-    let bit = (key &* 0x9E37_79B9_7F4A_7C15) >> shift
-    words.unsafelyUnwrapped[Int(bit >> 6)] |= 1 << (bit & 63)
+    let hash = Self.hash(key)
+    words.unsafelyUnwrapped[Int(truncatingIfNeeded: hash &>> shift)] |= Self.bits(hash)
+    let bytes = TextKey.bytes(key)
+    if bytes.count == TextKey.gramMax { gram_add(groups, bytes, Self.group(bytes)) }
+  }
+
+  @inline(__always)
+  private static func hash(_ key: UInt64) -> UInt64 { key &* 0x9E37_79B9_7F4A_7C15 }
+
+  /// Two bits of a word.
+  @inline(__always)
+  private static func bits(_ hash: UInt64) -> UInt64 { 1 << (hash >> 32 & 63) | 1 << (hash >> 26 & 63) }
+
+  /// Grams of digits, signs and letters in the same places share a group of eight, which has little else then.
+  private static func group(_ bytes: [UInt8]) -> UInt32 {
+    zip(bytes, [1, 3, 5, 7]).reduce(0) { $0 + UInt32($1.0 >> 4) * $1.1 } & 7
   }
 
   /// Forgets all, and has room for so many, a power of two.
   mutating func reset(capacity: Int) {
-    words?.deallocate()
+    free()
     self.capacity = capacity
-    let bits = capacity * Self.bitsOfGram
-    shift = UInt64(64 - bits.trailingZeroBitCount)
-    words = .allocate(capacity: bits / 64)
-    words!.initialize(repeating: 0, count: bits / 64)
+    let count = capacity * Self.bitsOfGram / UInt64.bitWidth
+    shift = UInt64(UInt64.bitWidth - count.trailingZeroBitCount)
+    words = .allocate(capacity: count)
+    words!.initialize(repeating: 0, count: count)
+    groups = .allocate(capacity: 1)
+    groups!.initialize(to: gram_groups())
   }
 
   mutating func free() {
     words?.deallocate()
+    groups?.deallocate()
     self = Sieve()
   }
 }

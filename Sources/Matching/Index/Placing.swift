@@ -6,6 +6,8 @@ extension FilterIndex {
   private struct Way {
     let name: Partition.Name
     let keys: [UInt64]
+    /// Whose gram it is, if it is one.
+    var test: RowTest?
     /// How many filters share it: the fewer the better.
     var crowd = 0
 
@@ -37,7 +39,7 @@ extension FilterIndex {
     {
       return sort(entry, sorting, node)
     }
-    node.pointee.entries.append(entry)
+    IndexNode.append(entry, to: node)
     record.pointee.homes.append(FilterRecord.Home(node: node, path: path))
     homeCount += 1
     if node.pointee.entries.count > node.pointee.splitAt { split(node) }
@@ -52,6 +54,10 @@ extension FilterIndex {
     if !partition.pointee.columns.isSuperset(of: columns) {
       partition.pointee.reads(columns)
       forgetReaders(node)
+    }
+    node.pointee.onwards |= partition.pointee.columns.half
+    if let test = way.test {
+      partition.pointee.looksFor(Int(test.high), others: otherColumns(record, path, test))
     }
     node.pointee.homes += Int32(way.keys.count) - 1
     for key in way.keys {
@@ -130,7 +136,7 @@ extension FilterIndex {
       }
       let grams = Set(linked(.grams).map(\.key))
       for gram in test.grams where !grams.contains(gram) {
-        body(Way(name: Partition.Name(kind: .grams, column: test.column), keys: [gram]))
+        body(Way(name: Partition.Name(kind: .grams, column: test.column), keys: [gram], test: test))
       }
     }
   }
@@ -160,7 +166,7 @@ extension FilterIndex {
         dropHome(record, node, entry.path)
         sort(entry, sorting, node)
       } else {
-        node.pointee.entries.append(entry)
+        IndexNode.append(entry, to: node)
       }
     }
     let kept = node.pointee.entries.count
@@ -233,32 +239,36 @@ extension FilterIndex {
     record.pointee.homes.append(FilterRecord.Home(node: node, path: entry.path, isRanged: true))
     homeCount += 1
     let ranges = node.pointee.ranges ?? makeRanges(node)
+    var columns = ColumnSet(sorting.intervals.map { Int(sorting.left[$0].column) })
+    defer { node.pointee.onwards |= columns.half }
     if sorting.isBare {
-      let interval = sorting.left[0]
-      return lists(of: interval, isMixed: false, &ranges.pointee.bare).pointee.insert(
-        BareRange(low: interval.low, high: interval.high, filter: entry.filter, path: entry.path))
+      let lists = counted(by: sorting.main, ranges)
+      counts[Int(entry.filter)] += lists.pointee.insert(BareRange(sorting.main, entry.filter))
+      return
     }
     for at in sorting.intervals {
       let interval = sorting.left[at]
-      let lists = lists(of: interval, isMixed: sorting.isMixed, &ranges.pointee.mixed)
+      let lists = lists(of: interval, isMixed: sorting.isMixed, ranges)
       let sorted = makeEntry(entry.filter, entry.path, sorting.rest(without: at))
       lists.pointee.insert(
         RangeEntry(
           low: interval.low, high: interval.high, entry: sorted, isMain: at == sorting.intervals[0]))
       if sorting.isMixed {
-        lists.pointee.restColumns.formUnion(restColumns(record, entry.path, interval))
+        lists.pointee.restColumns.formUnion(otherColumns(record, entry.path, interval))
+        columns.formUnion(lists.pointee.restColumns)
       }
     }
   }
 
-  /// Changes that concern an entry although its interval's answer stays.
-  private func restColumns(_ record: RecordPointer, _ path: UInt16, _ interval: RowTest) -> ColumnSet {
+  /// Columns whose changes concern a path although the answer of one of its tests stays: that test's own, too, where
+  /// there is another test of it, or the test is not told by what lies at hand.
+  private func otherColumns(_ record: RecordPointer, _ path: UInt16, _ test: RowTest) -> ColumnSet {
     var columns = record.pointee.columns(path)
     let readers = record.pointee.tests(path).elements.filter {
-      $0.kind == .program || $0.column == interval.column
+      $0.kind == .program || $0.column == test.column
     }
     let isOnlyReader = readers.count == 1 && record.pointee.isExact && !record.pointee.isObserved
-    if isOnlyReader { columns.remove(Int(interval.column)) }
+    if isOnlyReader && test.kind != .like { columns.remove(Int(test.column)) }
     return columns
   }
 
@@ -269,14 +279,23 @@ extension FilterIndex {
     return ranges
   }
 
-  private func lists<Range: FilterRange>(
-    of test: RowTest, isMixed: Bool, _ lists: inout Run<UnsafeMutablePointer<RangeLists<Range>>>
-  ) -> UnsafeMutablePointer<RangeLists<Range>> {
-    if let at = place(of: test, isMixed: isMixed, lists) { return lists[at] }
-    let new = UnsafeMutablePointer<RangeLists<Range>>.allocate(capacity: 1)
-    new.initialize(
-      to: RangeLists(column: test.column, kind: test.kind, isMixed: isMixed))
-    lists.append(new)
+  private func counted(by test: RowTest, _ ranges: UnsafeMutablePointer<NodeRanges>)
+    -> UnsafeMutablePointer<CountedRanges>
+  {
+    if let known = ranges.pointee.bare(test) { return known }
+    let new = UnsafeMutablePointer<CountedRanges>.allocate(capacity: 1)
+    new.initialize(to: CountedRanges(column: test.column, kind: test.kind))
+    ranges.pointee.bare.append(new)
+    return new
+  }
+
+  private func lists(
+    of test: RowTest, isMixed: Bool, _ ranges: UnsafeMutablePointer<NodeRanges>
+  ) -> UnsafeMutablePointer<RangeLists> {
+    if let known = ranges.pointee.mixed(test, isMixed: isMixed) { return known }
+    let new = UnsafeMutablePointer<RangeLists>.allocate(capacity: 1)
+    new.initialize(to: RangeLists(column: test.column, kind: test.kind, isMixed: isMixed))
+    ranges.pointee.mixed.append(new)
     return new
   }
 
@@ -286,14 +305,6 @@ extension FilterIndex {
     let bare = ranges.bare.elements.reduce(0) { $0 + ($1.pointee.column == column ? $1.pointee.count : 0) }
     return ranges.mixed.elements.reduce(bare) {
       $0 + ($1.pointee.column == column ? $1.pointee.count : 0)
-    }
-  }
-
-  private func place<Range: FilterRange>(
-    of test: RowTest, isMixed: Bool, _ lists: Run<UnsafeMutablePointer<RangeLists<Range>>>
-  ) -> Int? {
-    lists.elements.firstIndex {
-      $0.pointee.column == test.column && $0.pointee.kind == test.kind && $0.pointee.isMixed == isMixed
     }
   }
 
@@ -316,7 +327,7 @@ extension FilterIndex {
       }
     let columns =
       rest == .test
-      ? ColumnSet(left.map { Int($0.column) }).signature : record.pointee.columns(path).signature
+      ? ColumnSet(left.map { Int($0.column) }) : record.pointee.columns(path)
     return Entry(filter: number, path: path, rest: rest, test: test ?? .always, columns: columns)
   }
 
@@ -343,7 +354,13 @@ extension FilterIndex {
     let column = Int(name.column)
     let isReal = column < rows.width && rows.schema.columns[column].type == .real
     partition.initialize(to: Partition(name: name, hasReals: isReal))
-    node.pointee.partitions.append(partition)
+    // What looks through texts is last.
+    if name.kind == .grams {
+      node.pointee.partitions.append(partition)
+    } else {
+      node.pointee.partitions.insert(partition, at: 0)
+    }
+    if name.kind != .points { readsText(of: name.column) }
     forgetReaders(node)
     return partition
   }
@@ -417,27 +434,36 @@ extension FilterIndex {
   private func unsort(_ number: Int32, _ home: FilterRecord.Home) {
     let sorting = sorting(records[Int(number)]!, home.path, home.node)!
     let ranges = home.node.pointee.ranges!
-    for interval in sorting.intervals.map({ sorting.left[$0] }) {
-      if sorting.isBare {
-        remove(interval, false, number, home.path, from: &ranges.pointee.bare)
-      } else {
-        remove(interval, sorting.isMixed, number, home.path, from: &ranges.pointee.mixed)
-      }
+    if sorting.isBare {
+      uncount(sorting.main, number, ranges)
+    } else {
+      for at in sorting.intervals { remove(sorting.left[at], sorting.isMixed, number, home.path, ranges) }
     }
     if ranges.pointee.bare.isEmpty && ranges.pointee.mixed.isEmpty { dropRanges(home.node) }
   }
 
-  private func remove<Range: FilterRange>(
+  private func uncount(_ interval: RowTest, _ number: Int32, _ ranges: UnsafeMutablePointer<NodeRanges>) {
+    let counted = ranges.pointee.bare(interval)!
+    counts[Int(number)] += counted.pointee.remove(BareRange(interval, number))
+    if counted.pointee.count > 0 { return }
+    if counted.pointee.isMarked {
+      trail.pointee.marked.remove(at: trail.pointee.marked.elements.firstIndex(of: counted)!)
+    }
+    counted.pointee.free()
+    counted.deallocate()
+    ranges.pointee.bare.remove(at: ranges.pointee.bare.elements.firstIndex(of: counted)!)
+  }
+
+  private func remove(
     _ interval: RowTest, _ isMixed: Bool, _ number: Int32, _ path: UInt16,
-    from all: inout Run<UnsafeMutablePointer<RangeLists<Range>>>
+    _ ranges: UnsafeMutablePointer<NodeRanges>
   ) {
-    let at = place(of: interval, isMixed: isMixed, all)!
-    let lists = all[at]
+    let lists = ranges.pointee.mixed(interval, isMixed: isMixed)!
     lists.pointee.remove(interval.low, interval.high, filter: number, path: path)
     if lists.pointee.count > 0 { return }
     lists.pointee.free()
     lists.deallocate()
-    all.remove(at: at)
+    ranges.pointee.mixed.remove(at: ranges.pointee.mixed.elements.firstIndex(of: lists)!)
   }
 
   private func drop(_ node: NodePointer) {
@@ -459,11 +485,11 @@ extension FilterIndex {
 
   /// Frees what an empty node holds.
   func clear(_ node: NodePointer) {
-    node.pointee.entries.free()
+    IndexNode.freeEntries(node)
     node.pointee.partitions.free()
     dropRanges(node)
     forgetReaders(node)
-    node.pointee.signature = 0
+    (node.pointee.signature, node.pointee.onwards) = (0, 0)
     node.pointee.splitAt = IndexNode.entriesMax
   }
 

@@ -1,29 +1,7 @@
 import Events
 
-/// An interval of a column's values, and the filter whose test it is. Both ends belong to it.
-protocol FilterRange: BitwiseCopyable {
-  var low: Int64 { get }
-  var high: Int64 { get }
-  var filter: Int32 { get }
-  var path: UInt16 { get }
-}
-
-extension FilterRange {
-  @inline(__always)
-  func contains(_ value: Int64) -> Bool { value >= low && value <= high }
-}
-
-/// A range that is all that remains of its filter: rows in it match. Most are such, and a change may cross
-/// thousands of them.
-struct BareRange: FilterRange {
-  let low: Int64
-  let high: Int64
-  let filter: Int32
-  let path: UInt16
-}
-
-/// A range of a filter of which more remains to be known.
-struct RangeEntry: FilterRange {
+/// A range of a filter of which more remains to be known, both ends included.
+struct RangeEntry: BitwiseCopyable {
   var low: Int64
   var high: Int64
   /// Its rest does not contain the interval.
@@ -33,17 +11,20 @@ struct RangeEntry: FilterRange {
 
   var filter: Int32 { entry.filter }
   var path: UInt16 { entry.path }
+
+  @inline(__always)
+  func contains(_ value: Int64) -> Bool { value >= low && value <= high }
 }
 
 /// Ranges in the order of a key, in blocks: a place is found by two searches, and little is moved.
-struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
+struct SortedBlocks: BitwiseCopyable {
   private struct Block: BitwiseCopyable {
     var keys = Run<Int64>()
-    var entries = Run<Range>()
+    var entries = Run<RangeEntry>()
   }
 
   /// Its keys are a few lines of a cache, which are fetched together.
-  private static var blockMax: Int32 { 32 }
+  private static let blockMax: Int32 = 32
   /// The least key of each block.
   private var firsts = Run<Int64>()
   private var blocks = Run<Block>()
@@ -63,10 +44,10 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
 
   /// Calls for each key within the bounds and its entry, ascending.
   @inline(__always)
-  func forEach(from low: Int64, through high: Int64, _ body: (Int64, Range) -> Void) {
+  func forEach(from low: Int64, through high: Int64, _ body: (Int64, RangeEntry) -> Void) {
     if count == 0 || low > high { return }
     var at = block(of: low)
-    var index = Self.first(blocks[at].keys, notBelow: low)
+    var index = blocks[at].keys.partitionPoint { $0 < low }
     while at < Int(blocks.count) {
       let block = blocks.base.unsafelyUnwrapped + at
       let keys = block.pointee.keys
@@ -79,7 +60,7 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
     }
   }
 
-  mutating func insert(_ key: Int64, _ entry: Range) {
+  mutating func insert(_ key: Int64, _ entry: RangeEntry) {
     count += 1
     if blocks.isEmpty {
       firsts.append(key)
@@ -87,7 +68,7 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
     }
     let at = block(of: key)
     let place = blocks.base! + at
-    let index = Self.first(place.pointee.keys, notBelow: key)
+    let index = place.pointee.keys.partitionPoint { $0 < key }
     place.pointee.keys.insert(key, at: index)
     place.pointee.entries.insert(entry, at: index)
     firsts[at] = place.pointee.keys[0]
@@ -113,7 +94,7 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
     var at = block(of: key)
     while true {
       let place = blocks.base! + at
-      var index = Self.first(place.pointee.keys, notBelow: key)
+      var index = place.pointee.keys.partitionPoint { $0 < key }
       while index < Int(place.pointee.keys.count), place.pointee.keys[index] == key {
         let entry = place.pointee.entries[index]
         if entry.filter == filter && entry.path == path { return remove(at, index) }
@@ -150,19 +131,7 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
 
   /// The last block that begins below the key, else the first: equal keys may begin in it.
   @inline(__always)
-  private func block(of key: Int64) -> Int { max(Self.first(firsts, notBelow: key) - 1, 0) }
-
-  /// How many keys are below one. Without jumps that depend on them: they are guessed wrong every other time.
-  @inline(__always)
-  private static func first(_ keys: Run<Int64>, notBelow key: Int64) -> Int {
-    var (first, count) = (0, Int(keys.count))
-    while count > 1 {
-      let half = count >> 1
-      first &+= keys[first &+ half &- 1] < key ? half : 0
-      count &-= half
-    }
-    return first + (count == 1 && keys[first] < key ? 1 : 0)
-  }
+  private func block(of key: Int64) -> Int { max(firsts.partitionPoint { $0 < key } - 1, 0) }
 }
 
 /// The intervals of one column at one node: which contain a value, and which of two values exactly one is
@@ -171,7 +140,7 @@ struct SortedBlocks<Range: FilterRange>: BitwiseCopyable {
 /// They are kept by how wide they are. Between two values that are less apart than an interval is wide lies
 /// at most one of its ends: there each end is an answer. Where the values are farther apart than it is wide,
 /// no interval contains both, and those around each value are the answer; they begin near it.
-struct RangeLists<Range: FilterRange>: BitwiseCopyable {
+struct RangeLists: BitwiseCopyable {
   let column: UInt16
   /// Of the tests whose intervals they are.
   let kind: RowTest.Kind
@@ -190,13 +159,13 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
     var reach: UInt64
     /// Each interval by its ends: under `low`, and under what follows `high`. It changes its answer there. Those
     /// without a lower end have one, those without an upper end too.
-    var ends = SortedBlocks<Range>()
+    var ends = SortedBlocks()
   }
 
-  private static var bitsOfClass: Int { 4 }
+  private static let bitsOfClass = 4
   /// No upper end; no lower end.
-  private static var rising: Int { 65 }
-  private static var falling: Int { 66 }
+  private static let rising = 65
+  private static let falling = 66
 
   init(column: UInt16, kind: RowTest.Kind, isMixed: Bool) {
     self.column = column
@@ -205,14 +174,7 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
   }
 
   @inline(__always)
-  func value(_ row: Row, _ context: MatchContext) -> Int64 {
-    let cell = row[Int(column)]
-    switch kind {
-    case .reals: return RowTest.key(ofReal: cell)
-    case .texts: return RowTest.key(ofText: context.bytes(cell.code))
-    default: return cell.int
-    }
-  }
+  func value(_ row: Row, _ context: MatchContext) -> Int64 { kind.rangeValue(row, column, context) }
 
   private static func width(_ low: Int64, _ high: Int64) -> UInt64 {
     UInt64(bitPattern: high) &- UInt64(bitPattern: low)
@@ -228,13 +190,13 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
 
   /// Calls for each interval that contains the value.
   @inline(__always)
-  func forEach(around value: Int64, _ body: (Range) -> Void) {
+  func forEach(around value: Int64, _ body: (RangeEntry) -> Void) {
     for i in widths.indices { Self.forEach(widths[i], around: value, body) }
   }
 
   @inline(__always)
   private static func forEach(
-    _ width: UnsafeMutablePointer<Width>, around value: Int64, _ body: (Range) -> Void
+    _ width: UnsafeMutablePointer<Width>, around value: Int64, _ body: (RangeEntry) -> Void
   ) {
     let ends = width.pointee.ends
     switch width.pointee.name {
@@ -251,7 +213,7 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
 
   /// Calls for each interval that exactly one of two different values is in; true: the second.
   @inline(__always)
-  func forEach(between a: Int64, _ b: Int64, _ body: (Range, Bool) -> Void) {
+  func forEach(between a: Int64, _ b: Int64, _ body: (RangeEntry, Bool) -> Void) {
     let (low, high, isUp) = a < b ? (a, b, true) : (b, a, false)
     let apart = Self.width(low, high)
     for i in widths.indices { widths[i].pointee.ends.fetchAhead(low + 1) }
@@ -270,7 +232,7 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
 
   // MARK: Changes
 
-  mutating func insert(_ entry: Range) {
+  mutating func insert(_ entry: RangeEntry) {
     count += 1
     let name = Self.name(entry.low, entry.high)
     let width = widths.elements.first { $0.pointee.name == name } ?? make(name)
@@ -313,5 +275,18 @@ struct RangeLists<Range: FilterRange>: BitwiseCopyable {
       width.deallocate()
     }
     widths.free()
+  }
+}
+
+extension RowTest.Kind {
+  /// What is compared with the bounds of an interval of this kind.
+  @inline(__always)
+  func rangeValue(_ row: Row, _ column: UInt16, _ context: MatchContext) -> Int64 {
+    let cell = row[Int(column)]
+    switch self {
+    case .reals: return RowTest.key(ofReal: cell)
+    case .texts: return RowTest.key(ofText: context.bytes(cell.code))
+    default: return cell.int
+    }
   }
 }

@@ -145,6 +145,15 @@ struct RowTest: BitwiseCopyable {
   var bytes: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: UnsafeRawPointer(bitPattern: address), count: Int(high))
   }
+
+  /// Has the processor fetch what it looks for in a text.
+  @inline(__always)
+  func fetchText() {
+    if kind == .contains || kind == .prefix {
+      prefetch(UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped)
+    }
+  }
+
   @inline(__always)
   private func accepts(_ row: Row, _ context: MatchContext) -> Bool {
     let box = Unmanaged<Box>.fromOpaque(UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped)

@@ -18,6 +18,13 @@ struct Run<Element: BitwiseCopyable>: BitwiseCopyable {
     for (i, element) in elements.enumerated() { (base! + i).initialize(to: element) }
   }
 
+  /// Room for so many in memory that is somebody else's, who frees it and looks that no more are appended.
+  init(within base: UnsafeMutablePointer<Element>, capacity: Int32) {
+    (self.base, self.capacity) = (base, capacity)
+  }
+
+  var isFull: Bool { count == capacity }
+
   /// Bytes held.
   var bytes: Int { Int(capacity) * MemoryLayout<Element>.stride }
   @inline(__always) var isEmpty: Bool { count == 0 }
@@ -72,6 +79,21 @@ struct Run<Element: BitwiseCopyable>: BitwiseCopyable {
       base.deallocate()
     }
     (base, capacity) = (new, larger)
+  }
+}
+
+extension Run {
+  /// Of elements of which the first ones are as asked for and no others, how many are. Without jumps that depend on them:
+  /// they are guessed wrong every other time.
+  @inline(__always)
+  func partitionPoint(_ isAmongFirst: (Element) -> Bool) -> Int {
+    var (first, count) = (0, Int(count))
+    while count > 1 {
+      let half = count >> 1
+      first &+= isAmongFirst(self[first &+ half &- 1]) ? half : 0
+      count &-= half
+    }
+    return first + (count == 1 && isAmongFirst(self[first]) ? 1 : 0)
   }
 }
 

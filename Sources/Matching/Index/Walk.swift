@@ -14,7 +14,7 @@ struct Walk {
   let changed: ColumnSet
   /// Of `changed`.
   let signature: UInt64
-  private let half: UInt32
+  let half: UInt32
   let change: UInt64
   let counts: Run<Int64>
   let records: Run<RecordPointer?>
@@ -33,6 +33,8 @@ struct Walk {
     var commonChildren = Run<NodePointer>()
     /// Filters of which more than their entries has to be known.
     var due = Run<Due>()
+    /// Of changes since counts were read: what is still to be added to them.
+    var marked = Run<UnsafeMutablePointer<CountedRanges>>()
 
     mutating func free() {
       moves.free()
@@ -40,6 +42,7 @@ struct Walk {
       found.free()
       commonChildren.free()
       due.free()
+      marked.free()
     }
   }
 
@@ -51,7 +54,7 @@ struct Walk {
     (self.before, self.after) = (before, after)
     (changed, change) = (index.changed, index.change)
     signature = changed.signature
-    half = Entry.half(signature)
+    half = changed.half
     (counts, records) = (index.counts, index.records)
   }
 
@@ -67,18 +70,16 @@ struct Walk {
   /// An update whose images both came to this node.
   func both(_ node: NodePointer, _ before: Row, _ after: Row) {
     if node.pointee.signature & signature == 0 { return }
-    // What leads on is fetched while the work of this node is done.
+    // Texts are fetched while the ranges are looked at, and what leads on while the work of this node is done.
     let first = trail.pointee.found.count
-    if !node.pointee.partitions.isEmpty { want(below: node, before, after) }
-    if let ranges = node.pointee.ranges {
-      bare(ranges.pointee.bare, before, after)
-      both(ranges.pointee.mixed, before, after)
+    if node.pointee.onwards & half != 0 {
+      if let ranges = node.pointee.ranges {
+        move(ranges.pointee.bare, before, after)
+        both(ranges.pointee.mixed, before, after)
+      }
+      if !node.pointee.partitions.isEmpty { find(below: node, before, after) }
     }
-    take()
-    let entries = node.pointee.entries
-    for i in entries.indices where entries[i].mayConcern(half) {
-      weigh(entries[i], before, after, wasHere: true, isHere: true)
-    }
+    weigh(node.pointee.entries, before, after)
     if trail.pointee.found.count == first { return }
     fetch(from: first)
     for i in Int(first)..<Int(trail.pointee.found.count) {
@@ -90,6 +91,22 @@ struct Walk {
       }
     }
     trail.pointee.found.truncate(to: Int(first))
+  }
+
+  /// Entries to which both images came.
+  @inline(__always)
+  private func weigh(_ entries: Run<Entry>, _ before: Row, _ after: Row) {
+    var plain = 0
+    for i in entries.indices where entries[i].mayConcern(half) {
+      if entries[i].isPlain {
+        plain &+= 1
+        let step = entries[i].step(before, after)
+        if step != 0 { counts[Int(entries[i].filter)] += step }
+      } else {
+        weigh(entries[i], before, after, wasHere: true, isHere: true)
+      }
+    }
+    if plain > 0 { trail.pointee.candidates &+= plain }
   }
 
   /// An entry to which one of the images came, or both.
@@ -111,10 +128,9 @@ struct Walk {
 
   /// What is below passes on this side only: it is left or entered.
   func one(_ node: NodePointer, _ row: Row, _ side: Side) {
-    let first = trail.pointee.found.count
-    if !node.pointee.partitions.isEmpty { want(below: node, row, side == .leaving ? .before : .after) }
     if let ranges = node.pointee.ranges { one(ranges, row, side) }
-    take()
+    let first = trail.pointee.found.count
+    if !node.pointee.partitions.isEmpty { find(below: node, row, side == .leaving ? .before : .after) }
     let entries = node.pointee.entries
     for i in entries.indices { one(entries[i], row, side) }
     if trail.pointee.found.count == first { return }
@@ -126,9 +142,9 @@ struct Walk {
   private func one(_ ranges: UnsafeMutablePointer<NodeRanges>, _ row: Row, _ side: Side) {
     let bare = ranges.pointee.bare
     for i in bare.indices {
-      bare[i].pointee.forEach(around: bare[i].pointee.value(row, context)) {
-        counts[Int($0.filter)] += side.step
-      }
+      willMark(bare[i])
+      let value = bare[i].pointee.kind.rangeValue(row, bare[i].pointee.column, context)
+      if side == .entering { bare[i].pointee.come(value) } else { bare[i].pointee.go(value) }
     }
     let mixed = ranges.pointee.mixed
     for i in mixed.indices {
@@ -152,19 +168,22 @@ struct Walk {
   // MARK: Ranges
 
   @inline(__always)
-  private func bare(
-    _ ranges: Run<UnsafeMutablePointer<RangeLists<BareRange>>>, _ before: Row, _ after: Row
-  ) {
+  private func move(_ ranges: Run<UnsafeMutablePointer<CountedRanges>>, _ before: Row, _ after: Row) {
     for i in ranges.indices {
-      let lists = ranges[i]
-      let (a, b) = (lists.pointee.value(before, context), lists.pointee.value(after, context))
+      let (kind, column) = (ranges[i].pointee.kind, ranges[i].pointee.column)
+      let (a, b) = (kind.rangeValue(before, column, context), kind.rangeValue(after, column, context))
       if a == b { continue }
-      lists.pointee.forEach(between: a, b) { counts[Int($0.filter)] += $1 ? 1 : -1 }
+      willMark(ranges[i])
+      ranges[i].pointee.move(from: a, to: b)
     }
   }
 
-  private func both(_ ranges: Run<UnsafeMutablePointer<RangeLists<RangeEntry>>>, _ before: Row, _ after: Row)
-  {
+  @inline(__always)
+  private func willMark(_ ranges: UnsafeMutablePointer<CountedRanges>) {
+    if !ranges.pointee.isMarked { trail.pointee.marked.append(ranges) }
+  }
+
+  private func both(_ ranges: Run<UnsafeMutablePointer<RangeLists>>, _ before: Row, _ after: Row) {
     var moved = 0
     for i in ranges.indices where changed.contains(Int(ranges[i].pointee.column)) { moved += 1 }
     for i in ranges.indices {
