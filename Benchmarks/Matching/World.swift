@@ -5,12 +5,14 @@ import Events
 final class World {
   let strings = StringTable()
   let scan: OpaquePointer = scan_new()
-  private var cells: [UnsafeMutablePointer<Cell>] = []
+  /// Rows lie in slabs, as a table's do.
+  private var slabs: [UnsafeMutableRawPointer] = []
+  private var slabUsed = HugePages.pageBytes
   private var kept: [Int64] = []
 
   deinit {
     scan_free(scan)
-    for row in cells { row.deallocate() }
+    for slab in slabs { slab.deallocate() }
   }
 
   /// A string is held for good, so that its code and its bytes stay.
@@ -28,9 +30,14 @@ final class World {
   }
 
   func row(_ values: [Value]) -> Row {
-    let row = UnsafeMutablePointer<Cell>.allocate(capacity: values.count)
+    let bytes = values.count * MemoryLayout<Cell>.stride
+    if slabUsed + bytes > HugePages.pageBytes {
+      slabs.append(HugePages.allocate(bytes: HugePages.pageBytes))
+      slabUsed = 0
+    }
+    let row = (slabs.last! + slabUsed).bindMemory(to: Cell.self, capacity: values.count)
+    slabUsed += bytes
     for (i, value) in values.enumerated() { row[i] = cell(value) }
-    cells.append(row)
     return Row(row)
   }
 

@@ -71,7 +71,7 @@ final class FilterIndex {
   deinit {
     for number in records.indices where records[number] != nil { remove(Int32(number)) }
     clear(root)
-    root.deallocate()
+    root.deindex()
     records.free()
     counts.free()
     textColumns.free()
@@ -101,8 +101,7 @@ final class FilterIndex {
   /// The same of one that `makeRecord` made, which is the index's from now on.
   func insert(_ made: FilterRecord, count: Int64) -> Int32 {
     let number = freeNumbers.popLast() ?? append()
-    let record = RecordPointer.allocate(capacity: 1)
-    record.initialize(to: made)
+    let record = RecordPointer.indexed(made)
     records[Int(number)] = record
     counts[Int(number)] = count
     filterCount += 1
@@ -160,7 +159,7 @@ final class FilterIndex {
     for home in record.pointee.homes.elements { displace(number, home) }
     testBytes -= record.pointee.testBytes
     record.pointee.free(rows, computed)
-    record.deallocate()
+    record.deindex()
     records[Int(number)] = nil
     freeNumbers.append(number)
     filterCount -= 1

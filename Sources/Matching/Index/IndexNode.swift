@@ -61,11 +61,8 @@ struct IndexNode: BitwiseCopyable {
     (self.parent, self.partition, self.key, self.depth) = (parent, partition, key, depth)
   }
 
-  /// At the beginning of a line.
   static func make(_ node: IndexNode) -> NodePointer {
-    let bytes = UnsafeMutableRawPointer.allocate(
-      byteCount: MemoryLayout<IndexNode>.size, alignment: lineBytes)
-    let made = bytes.initializeMemory(as: IndexNode.self, to: node)
+    let made = NodePointer.indexed(node)
     made.pointee.entries = Run(within: own(made), capacity: ownMax)
     return made
   }

@@ -273,8 +273,7 @@ extension FilterIndex {
   }
 
   private func makeRanges(_ node: NodePointer) -> UnsafeMutablePointer<NodeRanges> {
-    let ranges = UnsafeMutablePointer<NodeRanges>.allocate(capacity: 1)
-    ranges.initialize(to: NodeRanges())
+    let ranges = UnsafeMutablePointer<NodeRanges>.indexed(NodeRanges())
     node.pointee.ranges = ranges
     return ranges
   }
@@ -283,8 +282,8 @@ extension FilterIndex {
     -> UnsafeMutablePointer<CountedRanges>
   {
     if let known = ranges.pointee.bare(test) { return known }
-    let new = UnsafeMutablePointer<CountedRanges>.allocate(capacity: 1)
-    new.initialize(to: CountedRanges(column: test.column, kind: test.kind))
+    let new = UnsafeMutablePointer<CountedRanges>.indexed(
+      CountedRanges(column: test.column, kind: test.kind))
     ranges.pointee.bare.append(new)
     return new
   }
@@ -293,8 +292,8 @@ extension FilterIndex {
     of test: RowTest, isMixed: Bool, _ ranges: UnsafeMutablePointer<NodeRanges>
   ) -> UnsafeMutablePointer<RangeLists> {
     if let known = ranges.pointee.mixed(test, isMixed: isMixed) { return known }
-    let new = UnsafeMutablePointer<RangeLists>.allocate(capacity: 1)
-    new.initialize(to: RangeLists(column: test.column, kind: test.kind, isMixed: isMixed))
+    let new = UnsafeMutablePointer<RangeLists>.indexed(
+      RangeLists(column: test.column, kind: test.kind, isMixed: isMixed))
     ranges.pointee.mixed.append(new)
     return new
   }
@@ -350,10 +349,9 @@ extension FilterIndex {
 
   private func makePartition(_ name: Partition.Name, in node: NodePointer) -> UnsafeMutablePointer<Partition>
   {
-    let partition = UnsafeMutablePointer<Partition>.allocate(capacity: 1)
     let column = Int(name.column)
     let isReal = column < rows.width && rows.schema.columns[column].type == .real
-    partition.initialize(to: Partition(name: name, hasReals: isReal))
+    let partition = UnsafeMutablePointer<Partition>.indexed(Partition(name: name, hasReals: isReal))
     // What looks through texts is last.
     if name.kind == .grams {
       node.pointee.partitions.append(partition)
@@ -394,7 +392,7 @@ extension FilterIndex {
   /// By column, the partitions of a node that read it.
   func readers(_ node: NodePointer) -> IndexNode.Readers {
     if let readers = node.pointee.readers { return readers }
-    let readers = IndexNode.Readers.allocate(capacity: computed.widthMax)
+    let readers = IndexNode.Readers.indexed(capacity: computed.widthMax)
     readers.initialize(repeating: Run(), count: computed.widthMax)
     for partition in node.pointee.partitions.elements {
       partition.pointee.columns.visit { readers[$0].append(partition) }
@@ -406,7 +404,7 @@ extension FilterIndex {
   private func forgetReaders(_ node: NodePointer) {
     guard let readers = node.pointee.readers else { return }
     for column in 0..<computed.widthMax { readers[column].free() }
-    readers.deallocate()
+    readers.deindex(capacity: computed.widthMax)
     node.pointee.readers = nil
   }
 
@@ -450,7 +448,7 @@ extension FilterIndex {
       trail.pointee.marked.remove(at: trail.pointee.marked.elements.firstIndex(of: counted)!)
     }
     counted.pointee.free()
-    counted.deallocate()
+    counted.deindex()
     ranges.pointee.bare.remove(at: ranges.pointee.bare.elements.firstIndex(of: counted)!)
   }
 
@@ -462,7 +460,7 @@ extension FilterIndex {
     lists.pointee.remove(interval.low, interval.high, filter: number, path: path)
     if lists.pointee.count > 0 { return }
     lists.pointee.free()
-    lists.deallocate()
+    lists.deindex()
     ranges.pointee.mixed.remove(at: ranges.pointee.mixed.elements.firstIndex(of: lists)!)
   }
 
@@ -474,12 +472,12 @@ extension FilterIndex {
     if partition.pointee.children.count == 0 {
       partition.pointee.children.free()
       partition.pointee.sieve.free()
-      partition.deallocate()
+      partition.deindex()
       parent.pointee.partitions.remove(at: at)
       forgetReaders(parent)
     }
     clear(node)
-    node.deallocate()
+    node.deindex()
     nodeCount -= 1
   }
 
@@ -497,7 +495,7 @@ extension FilterIndex {
     guard let ranges = node.pointee.ranges else { return }
     ranges.pointee.bare.free()
     ranges.pointee.mixed.free()
-    ranges.deallocate()
+    ranges.deindex()
     node.pointee.ranges = nil
   }
 }

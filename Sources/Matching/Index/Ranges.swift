@@ -242,8 +242,8 @@ struct RangeLists: BitwiseCopyable {
   }
 
   private mutating func make(_ name: Int) -> UnsafeMutablePointer<Width> {
-    let width = UnsafeMutablePointer<Width>.allocate(capacity: 1)
-    width.initialize(to: Width(name: name, reach: name >= Self.rising ? .max : 0))
+    let width = UnsafeMutablePointer<Width>.indexed(
+      Width(name: name, reach: name >= Self.rising ? .max : 0))
     widths.append(width)
     return width
   }
@@ -256,7 +256,7 @@ struct RangeLists: BitwiseCopyable {
     if name != Self.falling { width.pointee.ends.remove(low, filter: filter, path: path) }
     if name != Self.rising { width.pointee.ends.remove(high + 1, filter: filter, path: path) }
     if !width.pointee.ends.isEmpty { return }
-    width.deallocate()
+    width.deindex()
     widths.remove(at: at)
   }
 
@@ -272,7 +272,7 @@ struct RangeLists: BitwiseCopyable {
   mutating func free() {
     for width in widths.elements {
       width.pointee.ends.free()
-      width.deallocate()
+      width.deindex()
     }
     widths.free()
   }

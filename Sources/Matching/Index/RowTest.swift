@@ -161,7 +161,7 @@ struct RowTest: BitwiseCopyable {
   }
 
   static func elements(_ cells: [Cell], _ column: Int, isNegated: Bool) -> RowTest {
-    let copy = UnsafeMutablePointer<Cell>.allocate(capacity: cells.count)
+    let copy = UnsafeMutablePointer<Cell>.indexed(capacity: cells.count)
     for (i, cell) in cells.sorted().enumerated() { (copy + i).initialize(to: cell) }
     return RowTest(
       kind: .elements, isNegated: isNegated, column: UInt16(column), low: Int64(Int(bitPattern: copy)),
@@ -176,8 +176,7 @@ struct RowTest: BitwiseCopyable {
   }
 
   static func like(_ code: [UInt8], _ column: Int, isNegated: Bool, _ memo: StringMemo) -> RowTest {
-    let place = UnsafeMutableRawPointer.allocate(
-      byteCount: numberBytes + code.count, alignment: numberBytes)
+    let place = IndexMemory.allocate(bytes: numberBytes + code.count)
     place.storeBytes(of: memo.newNumber(), as: UInt64.self)
     code.withUnsafeBytes {
       if let base = $0.baseAddress { (place + numberBytes).copyMemory(from: base, byteCount: $0.count) }
@@ -189,7 +188,7 @@ struct RowTest: BitwiseCopyable {
 
   /// Of a `.prefix` or `.contains`.
   static func text(_ kind: Kind, _ bytes: some Collection<UInt8>, _ column: Int, isNegated: Bool) -> RowTest {
-    let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
+    let copy = UnsafeMutablePointer<UInt8>.indexed(capacity: bytes.count)
     for (i, byte) in bytes.enumerated() { (copy + i).initialize(to: byte) }
     return RowTest(
       kind: kind, isNegated: isNegated, column: UInt16(column), low: Int64(Int(bitPattern: copy)),
@@ -210,11 +209,14 @@ struct RowTest: BitwiseCopyable {
     case .integers: if isString(rows) { rows.strings.release(Cell(int: low).code) }
     case .elements:
       if isString(rows) { for code in elements { rows.strings.release(code.code) } }
-      UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
-    case .prefix, .contains: UnsafeMutableRawPointer(bitPattern: address)?.deallocate()
+      UnsafeMutablePointer(mutating: elements.baseAddress!).deindex(capacity: elements.count)
+    case .prefix, .contains:
+      IndexMemory.deallocate(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes: bytes.count)
     case .like:
       computed.memo.release()
-      UnsafeMutableRawPointer(bitPattern: address - Self.numberBytes)?.deallocate()
+      IndexMemory.deallocate(
+        UnsafeMutableRawPointer(mutating: bytes.baseAddress! - Self.numberBytes),
+        bytes: Self.numberBytes + bytes.count)
     case .program:
       computed.memo.release()
       Unmanaged<Box>.fromOpaque(UnsafeRawPointer(bitPattern: address)!).release()

@@ -14,7 +14,7 @@ struct Run<Element: BitwiseCopyable>: BitwiseCopyable {
     if elements.isEmpty { return }
     count = Int32(elements.count)
     capacity = count
-    base = .allocate(capacity: elements.count)
+    base = .indexed(capacity: elements.count)
     for (i, element) in elements.enumerated() { (base! + i).initialize(to: element) }
   }
 
@@ -67,16 +67,16 @@ struct Run<Element: BitwiseCopyable>: BitwiseCopyable {
   mutating func truncate(to length: Int) { count = Int32(truncatingIfNeeded: length) }
 
   mutating func free() {
-    base?.deallocate()
+    base?.deindex(capacity: Int(capacity))
     self = Run()
   }
 
   private mutating func grow() {
     let larger = capacity < 4 ? capacity + 2 : capacity * 2
-    let new = UnsafeMutablePointer<Element>.allocate(capacity: Int(larger))
+    let new = UnsafeMutablePointer<Element>.indexed(capacity: Int(larger))
     if let base {
       new.update(from: base, count: Int(count))
-      base.deallocate()
+      base.deindex(capacity: Int(capacity))
     }
     (base, capacity) = (new, larger)
   }
@@ -163,7 +163,7 @@ struct PointerTable<Target: BitwiseCopyable>: BitwiseCopyable {
   }
 
   mutating func free() {
-    places?.deallocate()
+    places?.deindex(capacity: mask + 1)
     self = PointerTable()
   }
 
@@ -183,9 +183,9 @@ struct PointerTable<Target: BitwiseCopyable>: BitwiseCopyable {
     let old = places
     let oldCount = old == nil ? 0 : mask + 1
     mask = max(4, oldCount * 2) - 1
-    places = .allocate(capacity: mask + 1)
+    places = .indexed(capacity: mask + 1)
     places!.initialize(repeating: Place(key: 0, target: nil), count: mask + 1)
     for at in 0..<oldCount { if let target = old![at].target { put(old![at].key, target) } }
-    old?.deallocate()
+    old?.deindex(capacity: oldCount)
   }
 }
