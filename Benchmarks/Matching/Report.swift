@@ -3,6 +3,8 @@ import Glibc
 /// The tables of all trials, and the figures with their targets.
 struct Report {
   let results: [TrialResult]
+  /// Ascending.
+  let fixedRatios: [Double]
 
   func print() {
     costs()
@@ -91,10 +93,11 @@ struct Report {
       guard let ratio = mixed.first(where: { $0.filters == filters })?.fewRatio else { continue }
       figure("matching: scan / Belfry, \(filters) filters", fixed(ratio, 2) + " x", ">= \(target)")
     }
-    if let first = mixed.first, let last = mixed.last, first.filters < last.filters {
+    if let first = mixed.first, let last = mixed.last, let least = fixedRatios.first {
+      let (median, most) = (fixedRatios[fixedRatios.count / 2], fixedRatios.last!)
       figure(
-        "matching: a with \(last.filters) / a with \(first.filters) filters",
-        fixed(last.fixed / first.fixed, 1) + " x", "<= 10")
+        "matching: a with \(last.filters) / a with \(first.filters) filters, \(fixedRatios.count) pairs",
+        "\(fixed(median, 1)) x (\(fixed(least, 1)) to \(fixed(most, 1)))", "<= 10")
       figure("matching: b with \(last.filters) filters", fixed(last.perMoved, 2) + " ns", "< 10")
     }
     let slowest = results.filter { $0.mix != "mixed" }.min { ratio($0) < ratio($1) }

@@ -50,6 +50,7 @@ final class Trial: Catalog {
   /// What Belfry's streams said last, by the filter's number.
   private var counts: [Int64]
   private(set) var result: TrialResult
+  private var changes: [Change] = []
 
   init(_ mix: String, _ population: any Population, filters count: Int, _ sizes: Sizes) {
     self.population = population
@@ -70,8 +71,8 @@ final class Trial: Catalog {
     try addStreams()
     load()
     try check("rows were loaded")
-    let changes = makeChanges()
-    result.add(measure(changes))
+    changes = makeChanges()
+    result.add(measure())
     try check("rows changed")
     try turnOver()
     try check("streams ended and began again")
@@ -171,7 +172,7 @@ final class Trial: Catalog {
   }
 
   /// Each pass begins with the rows as they were before the first change, and ends behind the last.
-  private func measure(_ changes: [Change]) -> [Sample] {
+  private func measure() -> [Sample] {
     let (scan, width) = (world.scan, schema.columns.count)
     let whole = Passes(changes, passes: 3, start: world.keepCounts()) {
       scan_all(scan, $0.before, $0.after)
@@ -184,7 +185,18 @@ final class Trial: Catalog {
     } back: { [world] _ in
       world.restoreCounts()
     }
-    let belfry = Passes(changes, passes: sizes.passes, start: collect()) { [engine] in
+    collect()
+    let belfry = matched()
+    result.settling = belfry.finishing
+    return changes.indices.map { i in
+      Sample(
+        kind: changes[i].kind, moved: whole.moved[i], belfry: belfry.times[i], scan: whole.times[i],
+        smart: smart.times[i])
+    }
+  }
+
+  private func matched() -> Passes {
+    Passes(changes, passes: sizes.passes, start: ()) { [engine] in
       engine.apply(key: $0.key, before: $0.before, after: $0.after)
       return 0
     } finish: { [engine] in
@@ -195,12 +207,18 @@ final class Trial: Catalog {
         engine.apply(key: change.key, before: change.after, after: change.before)
       }
     }
-    result.settling = belfry.finishing
-    return changes.indices.map { i in
-      Sample(
-        kind: changes[i].kind, moved: whole.moved[i], belfry: belfry.times[i], scan: whole.times[i],
-        smart: smart.times[i])
+  }
+
+  /// Belfry's part of what was measured, once more, to be set against that of another trial in the same seconds. Its `a`.
+  func fixedAgain() -> Double {
+    for change in changes.reversed() {
+      engine.apply(key: change.key, before: change.after, after: change.before)
     }
+    let belfry = matched()
+    let samples = zip(result.samples, belfry.times).map { sample, time in
+      Sample(kind: sample.kind, moved: sample.moved, belfry: time, scan: 0, smart: 0)
+    }
+    return TrialResult.line(through: samples).fixed
   }
 
   // MARK: Streams that come and go

@@ -34,7 +34,7 @@ struct TrialResult {
 
   mutating func add(_ samples: [Sample]) {
     self.samples = samples
-    fit(samples.filter { $0.kind == .update || $0.kind == .swing })
+    (fixed, perMoved) = Self.line(through: samples)
   }
 
   func samples(_ kind: Trial.Kind) -> [Sample] { samples.filter { $0.kind == kind } }
@@ -46,9 +46,9 @@ struct TrialResult {
   }
 
   /// Least squares of the relative errors: else the few changes that move thousands would decide alone.
-  private mutating func fit(_ samples: [Sample]) {
+  static func line(through samples: [Sample]) -> (fixed: Double, perMoved: Double) {
     var (w, x, y, xx, xy) = (0.0, 0.0, 0.0, 0.0, 0.0)
-    for sample in samples {
+    for sample in samples where sample.kind == .update || sample.kind == .swing {
       let weight = 1 / (sample.belfry * sample.belfry)
       let moved = Double(sample.moved)
       w += weight
@@ -58,8 +58,8 @@ struct TrialResult {
       xy += weight * moved * sample.belfry
     }
     let determinant = w * xx - x * x
-    perMoved = determinant > 0 ? (w * xy - x * y) / determinant : 0
-    fixed = w > 0 ? (y - perMoved * x) / w : 0
+    let perMoved = determinant > 0 ? (w * xy - x * y) / determinant : 0
+    return (w > 0 ? (y - perMoved * x) / w : 0, perMoved)
   }
 }
 

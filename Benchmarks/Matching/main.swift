@@ -47,13 +47,25 @@ let mixes: [Mix] = [
 let wanted = environment("MIXES")?.split(separator: " ").map(String.init) ?? []
 
 var results: [TrialResult] = []
+/// `a` with the most filters by `a` with the fewest, each pair measured within seconds: on a machine that others use, minutes
+/// apart are two machines.
+var fixedRatios: [Double] = []
 do {
   for mix in mixes where wanted.isEmpty || wanted.contains(where: mix.name.contains) {
+    var fewest: Trial?
     for count in mix.counts {
       let began = scan_now()
       let trial = Trial(mix.name, mix.make(sizes.seed), filters: count, sizes)
       try trial.run()
       results.append(trial.result)
+      if let fewest, count == mix.counts.last {
+        for _ in 0..<7 {
+          let before = fewest.fixedAgain()
+          let many = trial.fixedAgain()
+          fixedRatios.append(many * 2 / (before + fewest.fixedAgain()))
+        }
+      }
+      if fewest == nil { fewest = trial }
       say("\(mix.name), \(count) filters: \((scan_now() - began) / 1_000_000) ms")
     }
   }
@@ -61,4 +73,4 @@ do {
   say("\(error)")
   exit(1)
 }
-Report(results: results).print()
+Report(results: results, fixedRatios: fixedRatios.sorted()).print()

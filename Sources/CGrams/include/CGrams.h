@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is known of many grams of four bytes in sixteen vectors' worth of nothing else: for each of the four bytes, by its
-   low and by its high half, which of eight groups have a gram with such a byte there (after Teddy, of Hyperscan). */
+/* Many grams of four bytes: for each of the four, by its low and by its high half, which of eight groups have a gram with
+   such a byte there. The idea is that of Teddy, in Hyperscan. */
 struct gram_groups {
   uint8_t low[4][16];
   uint8_t high[4][16];
