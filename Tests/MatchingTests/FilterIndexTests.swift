@@ -88,6 +88,46 @@ struct FilterIndexTests {
     #expect(town.index.counts.indices.filter { town.index.count(of: Int32($0)) == 1 } == numbers)
   }
 
+  /// Texts of two letters have each gram at several places, shared with the text before or not.
+  @Test(arguments: 0..<UInt64(6))
+  func `a pattern that a text has at several places is in it until the last one goes`(_ seed: UInt64) throws {
+    var generator = Generator(seed: seed)
+    func text(_ count: Int) -> String {
+      String((0..<count).map { _ in ["a", "b"][generator.below(2)] }.joined())
+    }
+    let town = IndexTown(seed: seed)
+    var patterns = Set<String>()
+    while patterns.count < 40 { patterns.insert(text(4 + generator.below(4))) }
+    let filters = try patterns.sorted().map {
+      (pattern: $0, number: town.add(try town.filter("s LIKE '%\($0)%'")))
+    }
+    var current = text(60)
+    func row() -> Row { town.row([.string("k"), .int(0), .int(0), .real(0), .real(0), .string(current)]) }
+    var before = row()
+    town.index.apply(before: nil, after: before, changed: ColumnSet()) { _ in }
+    for step in 0..<400 {
+      var next = Array(current)
+      for _ in 0...generator.below(3) {
+        let at = generator.below(next.count)
+        switch generator.below(6) {
+        case 0: next.insert("b", at: at)
+        case 1 where next.count > 40: next.remove(at: at)
+        default: next[at] = next[at] == "a" ? "b" : "a"
+        }
+      }
+      current = String(next)
+      let after = row()
+      town.index.apply(before: before, after: after, changed: ColumnSet([5])) { _ in }
+      for filter in filters {
+        let isIn = current.contains(filter.pattern)
+        #expect(
+          town.index.count(of: filter.number) == (isIn ? 1 : 0),
+          "seed \(seed), step \(step): \(filter.pattern) in \(current)")
+      }
+      before = after
+    }
+  }
+
   @Test func `a gram that many texts have at one node is left at another at once`() throws {
     let town = IndexTown(seed: 0)
     for other in 0..<20 { _ = town.add(try town.filter("t = 'other-\(other)' AND s LIKE '%abc%'")) }

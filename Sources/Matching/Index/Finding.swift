@@ -129,8 +129,7 @@ extension Walk {
     }
   }
 
-  /// The grams of two texts. Those of the beginning and of the end that they share are looked at once; where nothing
-  /// else changed, only as far from what differs as a pattern reaches that has both.
+  /// The grams of two texts: those of the beginning and of the end that they share are looked at once.
   private func wantGrams(
     _ partition: UnsafeMutablePointer<Partition>, _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
   ) {
@@ -139,12 +138,10 @@ extension Walk {
     let beginning = commonBeginning(a, b, least)
     let shared = commonEnd(a, b, least - beginning)
     let end = a.count - shared
-    let reach = partition.pointee.others & half == 0 ? Int(max(partition.pointee.reach, 1)) : Int(Int32.max)
-    let near = max(beginning - reach + 1, 0)..<min(end + reach - 1, a.count)
     for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
       // A gram may begin in what they share and end in what they do not.
       let (first, behind) = (max(beginning - size + 1, 0), min(size - 1, shared))
-      wantGrams(partition, size, a, near) { $0 < first || $0 >= end ? .both : .before }
+      wantGrams(partition, size, a, 0..<a.count) { $0 < first || $0 >= end ? .both : .before }
       wantGrams(partition, size, b, first..<b.count - shared + behind) { _ in .after }
     }
   }

@@ -195,10 +195,6 @@ struct Partition: BitwiseCopyable {
   var mark: UInt64 = 0
   /// Of grams: texts that were looked through.
   var seen: UInt32 = 0
-  /// Of grams: the length of the longest pattern that is looked for, and of the columns whose changes concern what is
-  /// below although no such pattern came or went, in half.
-  private(set) var reach: Int32 = 0
-  private(set) var others: UInt32 = 0
   /// Its column, and what anything below reads.
   private(set) var columns = ColumnSet()
 
@@ -210,12 +206,6 @@ struct Partition: BitwiseCopyable {
   mutating func reads(_ more: ColumnSet) {
     columns.formUnion(more)
     signature = columns.signature
-  }
-
-  /// Something below looks for a pattern of so many bytes, and reads other columns.
-  mutating func looksFor(_ pattern: Int, others: ColumnSet) {
-    reach = max(reach, Int32(clamping: pattern))
-    self.others |= others.half
   }
 
   @inline(__always)

@@ -6,8 +6,6 @@ extension FilterIndex {
   private struct Way {
     let name: Partition.Name
     let keys: [UInt64]
-    /// Whose gram it is, if it is one.
-    var test: RowTest?
     /// How many filters share it: the fewer the better.
     var crowd = 0
 
@@ -56,9 +54,6 @@ extension FilterIndex {
       forgetReaders(node)
     }
     node.pointee.onwards |= partition.pointee.columns.half
-    if let test = way.test {
-      partition.pointee.looksFor(Int(test.high), others: otherColumns(record, path, test))
-    }
     node.pointee.homes += Int32(way.keys.count) - 1
     for key in way.keys {
       place(number, path, in: partition.pointee.children.find(key) ?? makeChild(key, partition, of: node))
@@ -136,7 +131,7 @@ extension FilterIndex {
       }
       let grams = Set(linked(.grams).map(\.key))
       for gram in test.grams where !grams.contains(gram) {
-        body(Way(name: Partition.Name(kind: .grams, column: test.column), keys: [gram], test: test))
+        body(Way(name: Partition.Name(kind: .grams, column: test.column), keys: [gram]))
       }
     }
   }
@@ -254,21 +249,20 @@ extension FilterIndex {
         RangeEntry(
           low: interval.low, high: interval.high, entry: sorted, isMain: at == sorting.intervals[0]))
       if sorting.isMixed {
-        lists.pointee.restColumns.formUnion(otherColumns(record, entry.path, interval))
+        lists.pointee.restColumns.formUnion(restColumns(record, entry.path, interval))
         columns.formUnion(lists.pointee.restColumns)
       }
     }
   }
 
-  /// Columns whose changes concern a path although the answer of one of its tests stays: that test's own, too, where
-  /// there is another test of it, or the test is not told by what lies at hand.
-  private func otherColumns(_ record: RecordPointer, _ path: UInt16, _ test: RowTest) -> ColumnSet {
+  /// Changes that concern an entry although its interval's answer stays.
+  private func restColumns(_ record: RecordPointer, _ path: UInt16, _ interval: RowTest) -> ColumnSet {
     var columns = record.pointee.columns(path)
     let readers = record.pointee.tests(path).elements.filter {
-      $0.kind == .program || $0.column == test.column
+      $0.kind == .program || $0.column == interval.column
     }
     let isOnlyReader = readers.count == 1 && record.pointee.isExact && !record.pointee.isObserved
-    if isOnlyReader && test.kind != .like { columns.remove(Int(test.column)) }
+    if isOnlyReader { columns.remove(Int(interval.column)) }
     return columns
   }
 
