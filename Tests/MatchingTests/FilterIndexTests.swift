@@ -88,6 +88,16 @@ struct FilterIndexTests {
     #expect(town.index.counts.indices.filter { town.index.count(of: Int32($0)) == 1 } == numbers)
   }
 
+  @Test func `texts are fetched ahead of the table's columns only`() throws {
+    let town = IndexTown(seed: 0)
+    for node in 0..<40 {
+      for filter in ["LOWER(s) LIKE '%q\(node)r%'", "LOWER(s) LIKE 'p\(node)%'", "t LIKE '%u\(node)v%'"] {
+        _ = town.add(try town.filter(filter))
+      }
+    }
+    #expect(town.index.textColumns.elements.map { samples.columns[Int($0)].name } == ["t"])
+  }
+
   /// Texts of two letters have each gram at several places, shared with the text before or not.
   @Test(arguments: 0..<UInt64(6))
   func `a pattern that a text has at several places is in it until the last one goes`(_ seed: UInt64) throws {

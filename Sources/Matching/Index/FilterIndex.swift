@@ -42,7 +42,8 @@ final class FilterIndex {
   var changed = ColumnSet()
   let trail: UnsafeMutablePointer<Walk.Trail>
 
-  /// Columns by whose bytes something is found.
+  /// Columns of the table by whose bytes something is found. A computed one's text was made a moment ago, and a row has its
+  /// cell only while it is shown.
   private(set) var textColumns = Run<UInt16>()
   /// By column.
   let commonGrams: UnsafeMutablePointer<CommonGrams>
@@ -195,7 +196,7 @@ final class FilterIndex {
   }
 
   func readsText(of column: UInt16) {
-    if !textColumns.elements.contains(column) { textColumns.append(column) }
+    if column < rows.width && !textColumns.elements.contains(column) { textColumns.append(column) }
   }
 
   // MARK: Changes
