@@ -16,7 +16,7 @@ struct Passes {
   /// pass they stay. What a side leaves for when somebody reads its counts it does in `finish`.
   init(
     _ changes: [Trial.Change], passes: Int, start: Void, _ forward: (Trial.Change) -> Int,
-    finish: () -> Void = {}, back: ([Trial.Change]) -> Void
+    finish: () -> Void = {}, back: () -> Void
   ) {
     var times = Array(repeating: [Int64](), count: changes.count)
     var moved = Array(repeating: 0, count: changes.count)
@@ -32,7 +32,7 @@ struct Passes {
       finish()
       finishing.append(scan_now() - ended)
       if pass == passes || scan_now() - began > Self.longMax { break }
-      back(changes)
+      back()
     }
     self.times = times.map { max(1, Double($0.sorted()[$0.count / 2]) - Self.clock) }
     self.moved = moved

@@ -176,13 +176,13 @@ final class Trial: Catalog {
     let (scan, width) = (world.scan, schema.columns.count)
     let whole = Passes(changes, passes: 3, start: world.keepCounts()) {
       scan_all(scan, $0.before, $0.after)
-    } back: { [world] _ in
+    } back: { [world] in
       world.restoreCounts()
     }
     let smart = Passes(changes, passes: 3, start: world.restoreCounts()) {
       guard let before = $0.before, let after = $0.after else { return scan_all(scan, $0.before, $0.after) }
       return scan_changed(scan, before, after, width)
-    } back: { [world] _ in
+    } back: { [world] in
       world.restoreCounts()
     }
     collect()
@@ -202,18 +202,20 @@ final class Trial: Catalog {
     } finish: { [engine] in
       // Counts of ranges are brought up to date when they are asked for.
       _ = engine.pendingCount(stream: Self.id(0))
-    } back: { [engine] changes in
-      for change in changes.reversed() {
-        engine.apply(key: change.key, before: change.after, after: change.before)
-      }
+    } back: {
+      undo()
+    }
+  }
+
+  private func undo() {
+    for change in changes.reversed() {
+      engine.apply(key: change.key, before: change.after, after: change.before)
     }
   }
 
   /// Belfry's part of what was measured, once more, to be set against that of another trial in the same seconds. Its `a`.
   func fixedAgain() -> Double {
-    for change in changes.reversed() {
-      engine.apply(key: change.key, before: change.after, after: change.before)
-    }
+    undo()
     let belfry = matched()
     let samples = zip(result.samples, belfry.times).map { sample, time in
       Sample(kind: sample.kind, moved: sample.moved, belfry: time, scan: 0, smart: 0)

@@ -76,13 +76,13 @@ struct CountedRangesTests {
     let isThere = !model.ranges.isEmpty
     guard let at = model.values.indices.randomElement(using: &random), !Bool.random(using: &random) else {
       model.values.append(value)
-      if isThere { ranges.come(value) }
+      if isThere { ranges.enter(value, 1) }
       return
     }
     let old = model.values[at]
     if Int.random(in: 0..<3, using: &random) == 0 {
       model.values.remove(at: at)
-      if isThere { ranges.go(old) }
+      if isThere { ranges.enter(old, -1) }
     } else {
       let new = Bool.random(using: &random) ? value : old &+ Int64.random(in: -2...2, using: &random)
       model.values[at] = new

@@ -62,7 +62,7 @@ struct CountedRanges: BitwiseCopyable {
 
   // MARK: Changes of rows
 
-  /// A row's value became another, and no interval's edge need lie between.
+  /// A row's value became another.
   @inline(__always)
   mutating func move(from a: Int64, to b: Int64) {
     isMarked = true
@@ -73,19 +73,12 @@ struct CountedRanges: BitwiseCopyable {
     mark(to, -1)
   }
 
-  /// A row with this value came, or went.
+  /// A row with this value came (1), or went (-1).
   @inline(__always)
-  mutating func come(_ value: Int64) {
+  mutating func enter(_ value: Int64, _ step: Int64) {
     isMarked = true
-    entered += 1
-    mark(place(of: value), -1)
-  }
-
-  @inline(__always)
-  mutating func go(_ value: Int64) {
-    isMarked = true
-    entered -= 1
-    mark(place(of: value), 1)
+    entered += step
+    mark(place(of: value), -step)
   }
 
   private struct Place: Equatable {
@@ -199,7 +192,7 @@ struct CountedRanges: BitwiseCopyable {
 
   /// Returns how many rows crossed it.
   private mutating func remove(_ key: Int64, _ end: End) -> Int64 {
-    var at = max(firsts.partitionPoint { $0 < key } - 1, 0)
+    var at = firsts.block(of: key)
     while true {
       let block = blocks[at]
       for index in block.keys.partitionPoint({ $0 < key })..<Int(block.keys.count)

@@ -32,35 +32,35 @@ extension Walk {
 
   // MARK: What is looked for
 
-  /// Puts the children to which an update's images go on from a node onto the stack of those found. Those by a text's
-  /// grams are looked for last: to look through it takes as long as to fetch what the others hold.
+  /// Puts the children to which an update's images go on from a node onto the stack of those found.
   func find(below node: NodePointer, _ before: Row, _ after: Row) {
     let partitions = node.pointee.partitions
     if partitions.count > IndexNode.partitionsMax {
       wantOfMany(node, before, after)
       return take()
     }
-    var isFirst = true
-    for i in partitions.indices where partitions[i].pointee.signature & signature != 0 {
-      if isFirst && partitions[i].pointee.name.kind == .grams {
-        takeAhead()
-        isFirst = false
-      }
-      want(partitions[i], before, after)
-    }
-    take()
+    find(partitions, reading: signature) { want($0, before, after) }
   }
 
   /// The same for one image that came alone.
   func find(below node: NodePointer, _ row: Row, _ images: Images) {
-    let partitions = node.pointee.partitions
+    find(node.pointee.partitions, reading: ~0) { want($0, row, images) }
+  }
+
+  /// In those partitions that read one of these columns. Those by a text's grams are looked for last: to look through it takes
+  /// as long as to fetch what the others hold.
+  @inline(__always)
+  private func find(
+    _ partitions: Run<UnsafeMutablePointer<Partition>>, reading columns: UInt64,
+    _ want: (UnsafeMutablePointer<Partition>) -> Void
+  ) {
     var isFirst = true
-    for i in partitions.indices {
+    for i in partitions.indices where partitions[i].pointee.signature & columns != 0 {
       if isFirst && partitions[i].pointee.name.kind == .grams {
         takeAhead()
         isFirst = false
       }
-      want(partitions[i], row, images)
+      want(partitions[i])
     }
     take()
   }

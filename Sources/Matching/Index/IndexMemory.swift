@@ -6,12 +6,12 @@ import Events
 /// A walk goes from block to block in no order. What it may come to lies close together here, so that a processor
 /// remembers where all of it is. A freed block is the next one of its size; slabs are given back when none is in use.
 enum IndexMemory {
-  /// Sizes up to `largeMin` are rounded up to whole steps, above 1 KiB to powers of two; what is larger has memory of its own.
+  /// Sizes are rounded up to whole steps, above 1 KiB to powers of two; what is larger than `blockMax` has memory of its own.
   private static let step = 32
   private static let stepsMax = 32
-  private static let largeMin = 64 << 10
+  private static let blockMax = 64 << 10
   private static let classes =
-    stepsMax + 1 + largeMin.trailingZeroBitCount - (step * stepsMax).trailingZeroBitCount
+    stepsMax + 1 + blockMax.trailingZeroBitCount - (step * stepsMax).trailingZeroBitCount
   private static let lineBytes = 64
 
   private struct Slabs {
@@ -35,9 +35,9 @@ enum IndexMemory {
     return (stepsMax + bits - (step * stepsMax).trailingZeroBitCount, 1 << bits)
   }
 
-  /// With anything in it; from 64 bytes on it begins with a line of the cache.
+  /// With anything in it; from 64 bytes on, up to `blockMax`, it begins with a line of the cache.
   static func allocate(bytes: Int) -> UnsafeMutableRawPointer {
-    if bytes > largeMin { return HugePages.allocate(bytes: bytes) }
+    if bytes > blockMax { return HugePages.allocate(bytes: bytes) }
     let (number, size) = sizeClass(bytes)
     lock.acquire()
     defer { lock.release() }
@@ -57,7 +57,7 @@ enum IndexMemory {
 
   /// `bytes`: as when it was allocated.
   static func deallocate(_ block: UnsafeMutableRawPointer, bytes: Int) {
-    if bytes > largeMin { return block.deallocate() }
+    if bytes > blockMax { return block.deallocate() }
     lock.acquire()
     defer { lock.release() }
     slabs.blocks -= 1

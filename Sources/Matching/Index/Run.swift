@@ -97,6 +97,12 @@ extension Run {
   }
 }
 
+extension Run<Int64> {
+  /// Of blocks that begin with these keys: the last one that begins below a key, else the first. Equal keys may begin in it.
+  @inline(__always)
+  func block(of key: Int64) -> Int { max(partitionPoint { $0 < key } - 1, 0) }
+}
+
 /// A hash table from a 64-bit key to a pointer: open addressing, linear probing. Who holds it frees it. It
 /// is only looked up; the order of its places never matters.
 struct PointerTable<Target: BitwiseCopyable>: BitwiseCopyable {

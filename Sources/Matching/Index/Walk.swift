@@ -14,7 +14,7 @@ struct Walk {
   let changed: ColumnSet
   /// Of `changed`.
   let signature: UInt64
-  let half: UInt32
+  private let half: UInt32
   let change: UInt64
   let counts: Run<Int64>
   let records: Run<RecordPointer?>
@@ -144,7 +144,7 @@ struct Walk {
     for i in bare.indices {
       willMark(bare[i])
       let value = bare[i].pointee.kind.rangeValue(row, bare[i].pointee.column, context)
-      if side == .entering { bare[i].pointee.come(value) } else { bare[i].pointee.go(value) }
+      bare[i].pointee.enter(value, side.step)
     }
     let mixed = ranges.pointee.mixed
     for i in mixed.indices {
