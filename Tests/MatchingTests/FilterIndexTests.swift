@@ -88,6 +88,65 @@ struct FilterIndexTests {
     #expect(town.index.counts.indices.filter { town.index.count(of: Int32($0)) == 1 } == numbers)
   }
 
+  /// At the root, and below `t = 'x'`: of so many a node counts by marks, and its list goes while it has some.
+  @Test(arguments: 0..<UInt64(6))
+  func `bare ranges have the rows of a scan, while ranges and rows come, move and go`(_ seed: UInt64) throws {
+    var generator = Generator(seed: seed)
+    let town = IndexTown(seed: seed)
+    struct Range {
+      let low: Int64, high: Int64
+      let t: String?
+    }
+    var ranges: [Int32: Range] = [:]
+    var rows: [(a: Int64, t: String)] = []
+    func cells(_ row: (a: Int64, t: String)) -> Row {
+      town.row([.string("k"), .int(row.a), .int(0), .real(0), .real(0), .string(""), .string(row.t)])
+    }
+    func draw() -> Int64 { Int64(generator.below(2_000)) }
+    func count(_ range: Range) -> Int64 {
+      Int64(rows.count { $0.a >= range.low && $0.a <= range.high && range.t ?? $0.t == $0.t })
+    }
+    func add() throws {
+      let low = draw()
+      let high = generator.below(3) == 0 ? Int64.max : low + Int64(generator.below(300))
+      let t = generator.below(2) == 0 ? nil : ["x", "y"][generator.below(2)]
+      let text =
+        (high == .max ? "a >= \(low)" : "a BETWEEN \(low) AND \(high)") + (t.map { " AND t = '\($0)'" } ?? "")
+      let range = Range(low: low, high: high, t: t)
+      ranges[town.index.insert(try town.filter(text), observed: nil, count: count(range))] = range
+    }
+    func change() {
+      let at = generator.below(rows.count + 1)
+      let (row, place) = ((a: draw(), t: ["x", "y", "z"][generator.below(3)]), at < rows.count ? at : nil)
+      let before = place.map { cells(rows[$0]) }
+      if let place, generator.below(4) == 0 {
+        rows.remove(at: place)
+        return town.index.apply(before: before, after: nil, changed: ColumnSet()) { _ in }
+      }
+      let isOther = place.map { rows[$0].t != row.t } ?? false
+      if let place { rows[place] = row } else { rows.append(row) }
+      let changed = ColumnSet(before == nil ? [] : isOther ? [1, 6] : [1])
+      town.index.apply(before: before, after: cells(row), changed: changed) { _ in }
+    }
+    func check(_ context: Comment) {
+      for (number, range) in ranges { #expect(town.index.count(of: number) == count(range), context) }
+    }
+    for round in 0..<6 {
+      while ranges.count < 200 { try add() }
+      for step in 0..<300 {
+        change()
+        if step % 10 == 0 { try add() }
+        if step % 60 == 0 { check("seed \(seed), round \(round), step \(step)") }
+      }
+      for (removed, number) in ranges.keys.sorted().enumerated() where round % 2 == 1 || removed % 2 == 0 {
+        if removed % 4 == 0 { change() }
+        town.index.remove(number)
+        ranges[number] = nil
+      }
+      check("seed \(seed), round \(round)")
+    }
+  }
+
   @Test func `texts are fetched ahead of the table's columns only`() throws {
     let town = IndexTown(seed: 0)
     for node in 0..<40 {

@@ -43,7 +43,7 @@ struct CountedRanges: BitwiseCopyable {
   private struct Block: BitwiseCopyable {
     var keys = Run<Int64>()
     var ends = Run<End>()
-    /// `marks[i]` is from the end `i` on, the last one from the next block on. In all blocks but the first, `marks[0]` is 0.
+    /// `marks[i]` is from the end `i` on, the last one from the next block on.
     var marks = Run<Int64>([0])
 
     mutating func free() {
@@ -213,10 +213,9 @@ struct CountedRanges: BitwiseCopyable {
     block.pointee.marks.remove(at: place.index)
     if !block.pointee.keys.isEmpty {
       firsts[place.block] = block.pointee.keys[0]
-      if place.block > 0 { handOver(place.block) }
       return
     }
-    handOver(place.block)
+    handOver(block.pointee.marks[0], of: place.block)
     block.pointee.free()
     firsts.remove(at: place.block)
     sums.remove(at: place.block)
@@ -224,19 +223,15 @@ struct CountedRanges: BitwiseCopyable {
     if blocks.isEmpty { free() }
   }
 
-  /// What is marked before a block's first end is the block's before, or the next one's if there is none.
-  private mutating func handOver(_ at: Int) {
-    let marks = blocks[at].marks
-    if marks[0] == 0 { return }
+  /// What is marked in a block without ends is the block's before, or the next one's if there is none.
+  private mutating func handOver(_ mark: Int64, of at: Int) {
     if at > 0 {
-      blocks[at - 1].marks[Int(blocks[at - 1].ends.count)] += marks[0]
-      sums[at - 1] += marks[0]
+      blocks[at - 1].marks[Int(blocks[at - 1].ends.count)] += mark
+      sums[at - 1] += mark
     } else if blocks.count > 1 {
-      blocks[1].marks[0] += marks[0]
-      sums[1] += marks[0]
+      blocks[1].marks[0] += mark
+      sums[1] += mark
     }
-    sums[at] -= marks[0]
-    marks[0] = 0
   }
 
   /// Whether a filter has an interval here. For people: all are looked at.
