@@ -89,7 +89,9 @@ extension Walk {
         want(partition, piece(first, offset, size), piece(last, offset, size))
       }
     case .grams where a == b: wantGrams(partition, context.bytes(a.code), .both)
-    case .grams: wantGrams(partition, context.bytes(a.code), context.bytes(b.code))
+    case .grams:
+      wantGrams(partition, context.bytes(a.code), .before)
+      wantGrams(partition, context.bytes(b.code), .after)
     }
   }
 
@@ -124,47 +126,19 @@ extension Walk {
     _ partition: UnsafeMutablePointer<Partition>, _ text: UnsafeRawBufferPointer, _ images: Images
   ) {
     partition.pointee.seen &+= 1
-    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
-      wantGrams(partition, size, text, 0..<text.count) { _ in images }
-    }
-  }
-
-  /// The grams of two texts: those of the beginning and of the end that they share are looked at once.
-  private func wantGrams(
-    _ partition: UnsafeMutablePointer<Partition>, _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer
-  ) {
-    partition.pointee.seen &+= 2
-    let least = min(a.count, b.count)
-    let beginning = commonBeginning(a, b, least)
-    let shared = commonEnd(a, b, least - beginning)
-    let end = a.count - shared
-    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
-      // A gram may begin in what they share and end in what they do not.
-      let (first, behind) = (max(beginning - size + 1, 0), min(size - 1, shared))
-      wantGrams(partition, size, a, 0..<a.count) { $0 < first || $0 >= end ? .both : .before }
-      wantGrams(partition, size, b, first..<b.count - shared + behind) { _ in .after }
-    }
-  }
-
-  /// `images`: those that have a gram at a place of the text.
-  @inline(__always)
-  private func wantGrams(
-    _ partition: UnsafeMutablePointer<Partition>, _ size: Int, _ text: UnsafeRawBufferPointer,
-    _ range: Range<Int>, _ images: (Int) -> Images
-  ) {
+    guard let begin = text.baseAddress else { return }
     let sieve = partition.pointee.sieve
-    let begin = text.baseAddress.unsafelyUnwrapped
-    var at = range.lowerBound
-    while at + size <= range.upperBound {
-      let count = min(range.upperBound - size + 1 - at, UInt64.bitWidth)
-      var places = sieve.places(begin + at, count, size: size)
-      while places != 0 {
-        let place = at + places.trailingZeroBitCount
-        let key = TextKey.gram(begin + place, size)
-        if sieve.mayContain(key) { want(partition, key, images(place)) }
-        places &= places &- 1
+    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
+      var at = 0
+      while at + size <= text.count {
+        let count = min(text.count - size + 1 - at, UInt64.bitWidth)
+        var places = sieve.places(begin + at, count, size: size)
+        while places != 0 {
+          want(partition, TextKey.gram(begin + at + places.trailingZeroBitCount, size), images)
+          places &= places &- 1
+        }
+        at += count
       }
-      at += count
     }
   }
 

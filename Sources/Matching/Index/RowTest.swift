@@ -1,3 +1,4 @@
+import CTextSearch
 import Events
 import Glibc
 import Query
@@ -102,39 +103,9 @@ struct RowTest: BitwiseCopyable {
   private func fits(_ text: UnsafeRawBufferPointer) -> Bool {
     let wanted = bytes
     if wanted.isEmpty { return true }
-    if kind == .contains { return Self.finds(wanted, in: text) }
+    if kind == .contains { return text_has(text.baseAddress, text.count, wanted.baseAddress, wanted.count) }
     return text.count >= wanted.count && memcmp(text.baseAddress!, wanted.baseAddress!, wanted.count) == 0
   }
-
-  /// Places whose first and last bytes are right are tried, looked for eight at once: calls for each place of the
-  /// first byte cost more than all else in texts as short as these.
-  private static func finds(_ wanted: UnsafeRawBufferPointer, in text: UnsafeRawBufferPointer) -> Bool {
-    let places = text.count - wanted.count + 1
-    if places <= 0 { return false }
-    let (begin, first) = (text.baseAddress.unsafelyUnwrapped, wanted.baseAddress.unsafelyUnwrapped)
-    let last = wanted.count - 1
-    let (firsts, lasts) = (UInt64(wanted[0]) &* Self.ones, UInt64(wanted[last]) &* Self.ones)
-    var at = 0
-    while at + 8 <= places {
-      let heads = begin.loadUnaligned(fromByteOffset: at, as: UInt64.self).littleEndian ^ firsts
-      let tails = begin.loadUnaligned(fromByteOffset: at + last, as: UInt64.self).littleEndian ^ lasts
-      let apart = heads | tails
-      // The high bit of each byte that is 0, and maybe of some that follow such a one.
-      var right = (apart &- Self.ones) & ~apart & Self.ones << 7
-      while right != 0 {
-        if memcmp(begin + at + right.trailingZeroBitCount / 8, first, wanted.count) == 0 { return true }
-        right &= right - 1
-      }
-      at += 8
-    }
-    while at < places {
-      if text[at] == wanted[0], memcmp(begin + at, first, wanted.count) == 0 { return true }
-      at += 1
-    }
-    return false
-  }
-
-  private static let ones: UInt64 = 0x0101_0101_0101_0101
 
   // MARK: What lies elsewhere
 
