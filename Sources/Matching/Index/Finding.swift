@@ -128,7 +128,10 @@ extension Walk {
     partition.pointee.seen &+= 1
     guard let begin = text.baseAddress else { return }
     let sieve = partition.pointee.sieve
-    for size in 1...TextKey.gramMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
+    var sizes = partition.pointee.sizes
+    while sizes != 0 {
+      let size = sizes.trailingZeroBitCount
+      sizes &= sizes &- 1
       var at = 0
       while at + size <= text.count {
         let count = min(text.count - size + 1 - at, UInt64.bitWidth)

@@ -79,6 +79,19 @@ struct IndexNode: BitwiseCopyable {
     } else {
       node.pointee.entries.append(entry)
     }
+    if node.pointee.entries.count <= entriesMax { settleLast(of: node.pointee.entries) }
+  }
+
+  /// Entries that changes of the same columns concern lie together, where they are few: most jumps of a walk along them are
+  /// guessed right then.
+  private static func settleLast(of entries: Run<Entry>) {
+    var at = Int(entries.count) - 1
+    let entry = entries[at]
+    while at > 0 && entries[at - 1].company > entry.company {
+      entries[at] = entries[at - 1]
+      at -= 1
+    }
+    entries[at] = entry
   }
 
   static func freeEntries(_ node: NodePointer) {
@@ -149,6 +162,9 @@ struct Entry: BitwiseCopyable {
 
   @inline(__always)
   var test: RowTest { RowTest(kind: kind, isNegated: isNegated, column: column, low: low, high: high) }
+
+  /// Alike of those that the same changes concern, and that are weighed in the same way.
+  var company: UInt64 { UInt64(signature) << 1 | (isPlain ? 1 : 0) }
 
   @inline(__always)
   func mayConcern(_ changes: UInt32) -> Bool { signature & changes != 0 }
