@@ -417,9 +417,11 @@ private final class IndexTown {
     }
   }
 
-  /// Of few and of many different ones, with common beginnings and insides.
+  /// Of few and of many different ones, with common beginnings and insides; short ones, and some that repeat themselves.
   private func name() -> String {
-    switch generator.below(6) {
+    switch generator.below(7) {
+    case 6:
+      (0...generator.below(12)).map { _ in generator.pick(["port-1 ", "port-12 ", "down", "own-"]) }.joined()
     case 0: generator.pick(Generator.texts)
     case 1: "node-\(generator.below(300)).site-\(generator.below(5)).example.net"
     case 2: "link down on port \(generator.below(40))"
