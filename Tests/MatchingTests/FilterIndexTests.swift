@@ -136,6 +136,10 @@ struct FilterIndexTests {
       for step in 0..<300 {
         change()
         if step % 10 == 0 { try add() }
+        // One whose rows are told is no bare range, and is one again.
+        if step % 7 == 0 {
+          town.index.observe(generator.pick(ranges.keys.sorted()), step % 2 == 0 ? ColumnSet([1]) : nil)
+        }
         if step % 60 == 0 { check("seed \(seed), round \(round), step \(step)") }
       }
       for (removed, number) in ranges.keys.sorted().enumerated() where round % 2 == 1 || removed % 2 == 0 {
