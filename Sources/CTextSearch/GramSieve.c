@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdlib.h>
 
 #include "CTextSearch.h"
@@ -15,6 +16,7 @@ enum { BITS_OF_GRAM = 16, BITS_OF_WORD = 64 };
 
 struct gram_sieve *gram_sieve_new(size_t grams) {
   size_t words = grams * BITS_OF_GRAM / BITS_OF_WORD;
+  assert(words > 1);
   struct gram_sieve *sieve = calloc(1, sizeof *sieve + words * sizeof *sieve->words);
   if (sieve) sieve->shift = BITS_OF_WORD - __builtin_ctzl(words);
   return sieve;
@@ -35,11 +37,11 @@ bool gram_sieve_may_have(const struct gram_sieve *sieve, uint64_t key) { return 
 /* A group has few of the bytes that there are in one place at least; many of them would let each other's pass. */
 static unsigned group_of(const uint8_t *gram) { return gram[1] % 8; }
 
-void gram_sieve_add(struct gram_sieve *sieve, const void *gram, size_t size) {
-  uint64_t hash = hash_of(gram_key(gram, size));
+void gram_sieve_add(struct gram_sieve *sieve, uint64_t key) {
+  uint64_t hash = hash_of(key);
   sieve->words[hash >> sieve->shift] |= bits_of(hash);
-  if (size != GRAM_MAX) return;
-  const uint8_t *bytes = gram;
+  if (key >> 56 != GRAM_MAX) return;
+  const uint8_t bytes[GRAM_MAX] = {key >> 24, key >> 16, key >> 8, key};
   unsigned group = group_of(bytes);
   for (int i = 0; i < GRAM_MAX; i++) {
     sieve->low[i][bytes[i] & 15] |= 1 << group;

@@ -14,6 +14,22 @@ static bool has_by_byte(const uint8_t *text, size_t places, const uint8_t *wante
   return false;
 }
 
+/* Of at least 8 places; the last word may have some of the one before. */
+static bool has_by_word(const uint8_t *text, size_t places, const uint8_t *wanted, size_t length) {
+  const uint64_t ones = 0x0101010101010101;
+  size_t last = length - 1;
+  const uint64_t heads = ones * wanted[0], tails = ones * wanted[last];
+  for (size_t at = 0;; at = at + 16 <= places ? at + 8 : places - 8) {
+    uint64_t head, tail;
+    memcpy(&head, text + at, 8);
+    memcpy(&tail, text + at + last, 8);
+    uint64_t apart = (head ^ heads) | (tail ^ tails);
+    /* Not 0 where a byte is. */
+    if ((apart - ones) & ~apart & ones << 7 && has_by_byte(text + at, 8, wanted, length)) return true;
+    if (at + 8 == places) return false;
+  }
+}
+
 #if defined(__x86_64__)
 #include <emmintrin.h>
 
@@ -37,5 +53,6 @@ bool text_has(const void *text, size_t size, const void *wanted, size_t length) 
 #if defined(__x86_64__)
   if (places >= 16) return has_by_block(text, places, wanted, length);
 #endif
+  if (places >= 8) return has_by_word(text, places, wanted, length);
   return has_by_byte(text, places, wanted, length);
 }

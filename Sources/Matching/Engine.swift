@@ -191,7 +191,7 @@ public final class Engine {
   private func limit(adding begun: Beginning) -> EngineError? {
     if setsByID[begun.set] != nil { return nil }
     if setsByID.count >= limits.filtersMax { return .tooManyFilters(max: limits.filtersMax) }
-    if index.homeCount < limits.indexEntriesMax { return nil }
+    if index.entryCount < limits.indexEntriesMax { return nil }
     return .tooManyIndexEntries(max: limits.indexEntriesMax)
   }
 

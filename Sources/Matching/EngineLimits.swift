@@ -2,8 +2,8 @@
 /// on (`Engine.streamsOverLimit`): it publishes nothing wrong, and whoever owns it ends it.
 public struct EngineLimits: Sendable {
   /// Groups of one metric view, those counted that are gone and wait for their null. A group takes some
-  /// 80 bytes with COUNT, SUM or AVG, and 100 more where they are of reals: 1,000,000 groups of one
-  /// counter, 80 MB.
+  /// 90 bytes with COUNT, 125 with SUM or AVG, and 110 more where they are of reals: 1,000,000 groups of one
+  /// counter, 90 MB.
   public var groupsMax = 1_000_000
   /// Of one formula in one metric view, over all groups: distinct values for MIN and MAX, or for COUNT(DISTINCT); buckets
   /// for QUANTILE; counters of a HISTOGRAM. Up to 30 bytes each, but at least 120 a group: 16,000,000
@@ -12,9 +12,10 @@ public struct EngineLimits: Sendable {
   /// Keys of one pure view that changed since it was collected last. 16 bytes each: 16,000,000 keys, 256 MB.
   public var pendingKeysMax = 16_000_000
 
-  /// Filters that are matched: 1,000,000 take some 1 GB with their streams.
+  /// Filters that are matched: 1,000,000 take some 1.6 GB with their streams.
   public var filtersMax = 1_000_000
-  /// Entries of filters in the index; a filter has one for each of its ways, such as the values of an IN.
+  /// Entries of filters in the index; a filter has one for each of its ways, such as the values of an IN, and one for each
+  /// interval by which it is sorted.
   /// Some 100 bytes each: 10,000,000 entries, 1 GB.
   public var indexEntriesMax = 10_000_000
 

@@ -285,6 +285,7 @@ private final class IndexTown {
     let compiled: CompiledFilter
     let text: String
     var observed: ColumnSet?
+    let read: ColumnSet
     var columns: ColumnSet
     var count: Int64
   }
@@ -346,10 +347,11 @@ private final class IndexTown {
     let count = Int64(rows.count { compiled.matches($0, strings, Oracle.now) })
     let number = index.insert(filter, observed: observed, count: count)
     #expect(filters[number] == nil)
-    var columns = ColumnSet(filter.columnsUsed)
+    let read = ColumnSet(filter.columnsUsed)
+    var columns = read
     if let observed { columns.formUnion(observed) }
     filters[number] = Standing(
-      compiled: compiled, text: text, observed: observed, columns: columns, count: count)
+      compiled: compiled, text: text, observed: observed, read: read, columns: columns, count: count)
   }
 
   private func removeFilter(_ number: Int32) {
@@ -361,6 +363,7 @@ private final class IndexTown {
     let observed = randomObserved()
     index.observe(number, observed)
     filters[number]!.observed = observed
+    filters[number]!.columns = filters[number]!.read
     if let observed { filters[number]!.columns.formUnion(observed) }
   }
 

@@ -49,4 +49,46 @@ struct SieveTests {
     }
     #expect(passed * 10 < asked, "seed \(seed): \(passed) of \(asked) looks are for nothing")
   }
+
+  private func key(_ random: inout SeededRandom) -> UInt64 {
+    let gram = bytes(TextKey.gramMax, of: Array(UInt8.min...UInt8.max), &random)
+    return gram.withUnsafeBytes { TextKey.make($0, 0, TextKey.gramMax) }
+  }
+
+  @Test func `grams that went are forgotten, and their lengths at once`() {
+    var random = SeededRandom(seed: 1)
+    var partition = Partition(name: Partition.Name(kind: .grams, column: 1), hasReals: false)
+    defer { partition.free() }
+    let child = IndexNode.make(IndexNode())
+    defer { child.deindex() }
+    for _ in 0..<40 { partition.insert(key(&random), child) }
+    let short = Array("x".utf8).withUnsafeBytes { TextKey.make($0, 0, 1) }
+    partition.insert(short, child)
+    #expect(partition.sizes == 1 << 4 | 1 << 1)
+    partition.remove(short)
+    #expect(partition.sizes == 1 << 4)
+    for _ in 0..<20_000 {
+      let key = key(&random)
+      // The sieve is made anew of what the children say that they are found by.
+      let passing = IndexNode.make(
+        IndexNode(parent: nil, partition: partition.name, key: key, depth: 1))
+      partition.insert(key, passing)
+      partition.remove(key)
+      passing.deindex()
+    }
+    let passed = (0..<1_000).count { _ in partition.sieve.mayContain(key(&random)) }
+    #expect(passed < 200, "\(passed) of 1,000 looks are for nothing")
+    #expect(partition.sieve.capacity < 500)
+  }
+
+  @Test func `grams that were common once are forgotten when there are too many`() {
+    var random = SeededRandom(seed: 1)
+    var common = CommonGrams()
+    defer { common.free() }
+    for _ in 0..<10 * CommonGrams.countMax { common.insert(key(&random)) }
+    let last = key(&random)
+    common.insert(last)
+    #expect(common.contains(last))
+    #expect((0..<1_000).count { _ in common.contains(key(&random)) } < 200)
+  }
 }

@@ -11,13 +11,13 @@ struct gram_sieve;
 
 enum { GRAM_MAX = 4 };
 
-/* With room for so many grams, a power of two, at least 4. NULL: there is no memory. */
+/* With room for so many grams, a power of two, at least 8. NULL: there is no memory. */
 struct gram_sieve *gram_sieve_new(size_t grams);
 void gram_sieve_free(struct gram_sieve *sieve);
-void gram_sieve_add(struct gram_sieve *sieve, const void *gram, size_t size);
+void gram_sieve_add(struct gram_sieve *sieve, uint64_t key);
 bool gram_sieve_may_have(const struct gram_sieve *sieve, uint64_t key);
 
-/* A bit for each of at most 64 places of a text where a gram of this size is whole: set where one of the sieve's may begin. */
+/* A bit for each of 1 to 64 places of a text where a gram of this size is whole: set where one of the sieve's may begin. */
 uint64_t gram_sieve_places(const struct gram_sieve *sieve, const void *text, size_t places, size_t size);
 
 /* Its bytes, the first one the highest, and how many they are in the highest byte. */

@@ -2,20 +2,26 @@
 /// holds at all.
 struct CommonGrams: BitwiseCopyable {
   private var sieve = Sieve()
+  /// Times that one was noticed since it was empty.
+  private var count = 0
 
-  /// A gram is common that so many texts had, and more than one of so many.
+  /// A gram is common that the texts of so many changes had, and more than one of so many.
   static let foundLeast: UInt32 = 8
   static let share: UInt32 = 8
   /// So many children at most are left behind one change.
   static let leftAtOnce: Int32 = 4
-  /// Those that are kept apart; more of them may have others taken for common.
-  private static let countMax = 1024
+  /// With more of them others would be taken for common: all are forgotten, and those that still are noticed again.
+  static let countMax = 1024
 
   @inline(__always)
   func contains(_ key: UInt64) -> Bool { sieve.capacity > 0 && sieve.mayContain(key) }
 
   mutating func insert(_ key: UInt64) {
-    if sieve.capacity == 0 { sieve.reset(capacity: Self.countMax) }
+    if sieve.capacity == 0 || count == Self.countMax {
+      sieve.reset(capacity: Self.countMax)
+      count = 0
+    }
+    count += 1
     sieve.insert(key)
   }
 
@@ -38,8 +44,9 @@ extension FilterIndex {
       // The node must not go with the last that is taken out.
       if node.pointee.homes > 1 { move(entry, from: child, below: node) }
     }
+    // Most texts would pass the sieve by it for as long as it is there.
     if let partition = node.pointee.partition(name), partition.pointee.children.find(key) == nil {
-      sift(partition, capacity: partition.pointee.sieve.capacity)
+      partition.pointee.sift()
     }
   }
 }

@@ -31,7 +31,7 @@ struct CountedRanges: BitwiseCopyable {
   private var firsts = Run<Int64>()
   private var sums = Run<Int64>()
   private var blocks = Run<Block>()
-  /// The block of the value that was looked for last.
+  /// Where the value that was looked for last was found: a guess, since blocks come and go.
   private var latest = 0
 
   /// An end of a filter's range.
@@ -207,7 +207,7 @@ struct CountedRanges: BitwiseCopyable {
 
   /// Returns how many rows crossed it.
   private mutating func remove(_ key: Int64, _ end: End) -> Int64 {
-    var at = firsts.block(of: key)
+    var at = firsts.blockWhereBegins(key)
     while true {
       let block = blocks[at]
       for index in block.keys.partitionPoint({ $0 < key })..<Int(block.keys.count)

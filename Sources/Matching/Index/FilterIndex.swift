@@ -53,6 +53,11 @@ final class FilterIndex {
   private(set) var filterCount = 0
   var nodeCount = 1
   var homeCount = 0
+  var partitionCount = 0
+  /// By which filters are sorted; one without anything else counts as its entry.
+  var intervalCount = 0
+  /// What grows with the filters: limits are of these.
+  var entryCount: Int { homeCount + intervalCount }
   private var testBytes = 0
 
   /// At most so many ways lead to a filter.
@@ -85,10 +90,15 @@ final class FilterIndex {
   /// An estimate of the memory that it takes.
   var bytesHeld: Int {
     let home = MemoryLayout<FilterRecord.Home>.stride + MemoryLayout<Entry>.stride
+    // Under both of its ends.
+    let interval = (MemoryLayout<RangeEntry>.stride + MemoryLayout<Int64>.stride) * 2
     let filter = MemoryLayout<FilterRecord>.stride + 16
+    // And its place in a table, and its gram in a sieve.
     let node = MemoryLayout<IndexNode>.stride + 24
-    return nodeCount * node + homeCount * home * 4 / 3 + filterCount * filter + testBytes
-      + computed.memo.bytesHeld
+    let partition = MemoryLayout<Partition>.stride + 16
+    return nodeCount * node + partitionCount * partition + (homeCount * home + intervalCount * interval) * 4
+      / 3
+      + filterCount * filter + testBytes + computed.memo.bytesHeld
   }
 
   // MARK: Filters
@@ -120,10 +130,8 @@ final class FilterIndex {
   /// A filter as the index knows it, for rows that are shown to it alone (`passes`). Who does not insert it frees it.
   func makeRecord(_ filter: Filter, observed: ColumnSet?) -> FilterRecord {
     let atoms = conjunctions.atoms(of: filter)
-    var columns = ColumnSet(filter.columnsUsed)
-    if let observed { columns.formUnion(observed) }
-    var record = FilterRecord(
-      columns: columns, whole: conjunctions.tests(of: atoms), isObserved: observed != nil)
+    var record = FilterRecord(read: ColumnSet(filter.columnsUsed), whole: conjunctions.tests(of: atoms))
+    record.observe(observed)
     let (paths, areExact) = conjunctions.paths(of: filter)
     record.isShared = !paths.isEmpty
     record.isExact = paths.isEmpty || areExact
@@ -171,9 +179,8 @@ final class FilterIndex {
     guard let record = records[Int(number)] else { return }
     for home in record.pointee.homes.elements { displace(number, home) }
     record.pointee.homes.truncate(to: 0)
-    record.pointee.isObserved = columns != nil
+    record.pointee.observe(columns)
     record.pointee.isShared = !record.pointee.paths.isEmpty
-    if let columns { record.pointee.columns.formUnion(columns) }
     placeAll(number)
   }
 

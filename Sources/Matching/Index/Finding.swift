@@ -88,8 +88,11 @@ extension Walk {
       for size in 1...TextKey.pieceMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
         want(partition, piece(first, offset, size), piece(last, offset, size))
       }
-    case .grams where a == b: wantGrams(partition, context.bytes(a.code), .both)
+    case .grams where a == b:
+      partition.pointee.seen &+= 1
+      wantGrams(partition, context.bytes(a.code), .both)
     case .grams:
+      partition.pointee.seen &+= 1
       wantGrams(partition, context.bytes(a.code), .before)
       wantGrams(partition, context.bytes(b.code), .after)
     }
@@ -105,7 +108,9 @@ extension Walk {
       for size in 1...TextKey.pieceMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
         want(partition, piece(text, offset, size), images)
       }
-    case .grams: wantGrams(partition, context.bytes(cell.code), images)
+    case .grams:
+      partition.pointee.seen &+= 1
+      wantGrams(partition, context.bytes(cell.code), images)
     }
   }
 
@@ -125,7 +130,6 @@ extension Walk {
   private func wantGrams(
     _ partition: UnsafeMutablePointer<Partition>, _ text: UnsafeRawBufferPointer, _ images: Images
   ) {
-    partition.pointee.seen &+= 1
     guard let begin = text.baseAddress else { return }
     let sieve = partition.pointee.sieve
     var sizes = partition.pointee.sizes

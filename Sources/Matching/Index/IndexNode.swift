@@ -18,7 +18,7 @@ struct IndexNode: BitwiseCopyable {
   var ranges: UnsafeMutablePointer<NodeRanges>?
   /// The last change that came here by a gram, and by which of its images.
   var mark: UInt64 = 0
-  /// Texts that had this child's gram, of those that its partition has seen since `seenBefore`.
+  /// Changes whose texts had this child's gram, of those that its partition has seen since `seenBefore`.
   var found: UInt32 = 0
   /// Of the columns whose changes concern `partitions` or `ranges`, in half.
   var onwards: UInt32 = 0
@@ -201,18 +201,22 @@ struct Partition: BitwiseCopyable {
   /// Whether the column's cells are reals.
   let hasReals: Bool
   /// Which lengths its pieces or grams have, one bit each.
-  var sizes: UInt8 = 0
+  private(set) var sizes: UInt8 = 0
   /// Of `columns`.
   private(set) var signature: UInt64 = 0
-  var children = PointerTable<IndexNode>()
-  /// Of grams: most of those that there are not.
-  var sieve = Sieve()
+  private(set) var children = PointerTable<IndexNode>()
+  /// Of grams: it tells most that have no child.
+  private(set) var sieve = Sieve()
   /// The last change that came here.
   var mark: UInt64 = 0
-  /// Of grams: texts that were looked through.
+  /// Of grams: changes whose texts were looked through.
   var seen: UInt32 = 0
   /// Its column, and what anything below reads.
   private(set) var columns = ColumnSet()
+  /// Children by the length of their piece or gram.
+  private var lengths = InlineArray<8, UInt32>(repeating: 0)
+  /// Grams in the sieve whose children went.
+  private var stale = 0
 
   init(name: Name, hasReals: Bool) {
     (self.name, self.hasReals) = (name, hasReals)
@@ -224,6 +228,43 @@ struct Partition: BitwiseCopyable {
     signature = columns.signature
   }
 
+  /// The key must not be there yet.
+  mutating func insert(_ key: UInt64, _ child: NodePointer) {
+    children.insert(key, child)
+    if name.kind == .points { return }
+    let size = TextKey.count(key)
+    lengths[size] += 1
+    sizes |= 1 << UInt8(size)
+    if name.kind != .grams { return }
+    if children.count + stale <= sieve.capacity { sieve.insert(key) } else { sift() }
+  }
+
+  mutating func remove(_ key: UInt64) {
+    children.remove(key)
+    if name.kind == .points { return }
+    let size = TextKey.count(key)
+    lengths[size] -= 1
+    if lengths[size] == 0 { sizes &= ~(1 << UInt8(size)) }
+    // The sieve forgets none. Once it is full of them it is made anew, which costs no more than they did.
+    if name.kind == .grams { stale += 1 }
+  }
+
+  /// Makes the sieve anew, of the grams that are there.
+  mutating func sift() {
+    var capacity = Sieve.capacityMin
+    // With room for as many changes again before the next time.
+    while capacity < children.count * 3 / 2 { capacity *= 2 }
+    sieve.reset(capacity: capacity)
+    let sieve = sieve
+    children.visit { sieve.insert($0.pointee.key) }
+    stale = 0
+  }
+
+  mutating func free() {
+    children.free()
+    sieve.free()
+  }
+
   @inline(__always)
   func key(of cell: Cell) -> UInt64 {
     hasReals ? UInt64(bitPattern: RowTest.key(ofReal: cell)) : cell
@@ -232,8 +273,10 @@ struct Partition: BitwiseCopyable {
 
 /// What the index knows of a filter.
 struct FilterRecord: BitwiseCopyable {
-  /// What it reads, and what is to be told of rows in it.
-  var columns: ColumnSet
+  /// What it reads.
+  let read: ColumnSet
+  /// The same, and what is to be told of rows in it.
+  private(set) var columns: ColumnSet
   /// The computed columns that its tests read.
   var computed = ColumnSet()
   /// A conjunction.
@@ -244,7 +287,7 @@ struct FilterRecord: BitwiseCopyable {
   /// The last change for which it was evaluated.
   var stamp: UInt64 = 0
   /// Someone wants to know which rows enter, leave and change, not merely how many are in it.
-  var isObserved: Bool
+  private(set) var isObserved = false
   /// A change may come to it by several ways: it is settled once, by its stamp.
   var isShared = false
   /// The OR of its paths is the filter, and not merely implied by it.
@@ -263,6 +306,17 @@ struct FilterRecord: BitwiseCopyable {
     var path: UInt16
     /// In the node's ranges, not in its entries.
     var isRanged = false
+  }
+
+  init(read: ColumnSet, whole: Run<RowTest>) {
+    (self.read, columns, self.whole) = (read, read, whole)
+  }
+
+  /// What is to be told of rows in it from now on; nil: it is enough to count them.
+  mutating func observe(_ observed: ColumnSet?) {
+    isObserved = observed != nil
+    columns = read
+    if let observed { columns.formUnion(observed) }
   }
 
   /// What a walk looks at.

@@ -45,12 +45,11 @@ struct Sieve: BitwiseCopyable {
     gram_sieve_places(sieve, text, places, size)
   }
 
-  func insert(_ key: UInt64) {
-    let bytes = TextKey.bytes(key)
-    gram_sieve_add(sieve, bytes, bytes.count)
-  }
+  func insert(_ key: UInt64) { gram_sieve_add(sieve, key) }
 
-  /// Forgets all, and has room for so many, a power of two.
+  static let capacityMin = 64
+
+  /// Forgets all, and has room for so many, a power of two from `capacityMin` on.
   mutating func reset(capacity: Int) {
     free()
     self.capacity = capacity

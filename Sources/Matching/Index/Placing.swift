@@ -245,6 +245,7 @@ extension FilterIndex {
       let interval = sorting.left[at]
       let lists = lists(of: interval, isMixed: sorting.isMixed, ranges)
       let sorted = makeEntry(entry.filter, entry.path, sorting.rest(without: at))
+      intervalCount += 1
       lists.pointee.insert(
         RangeEntry(
           low: interval.low, high: interval.high, entry: sorted, isMain: at == sorting.intervals[0]))
@@ -346,6 +347,7 @@ extension FilterIndex {
     let column = Int(name.column)
     let isReal = column < rows.width && rows.schema.columns[column].type == .real
     let partition = UnsafeMutablePointer<Partition>.indexed(Partition(name: name, hasReals: isReal))
+    partitionCount += 1
     // What looks through texts is last.
     if name.kind == .grams {
       node.pointee.partitions.append(partition)
@@ -363,24 +365,9 @@ extension FilterIndex {
     let child = IndexNode.make(
       IndexNode(parent: node, partition: partition.pointee.name, key: key, depth: node.pointee.depth + 1))
     child.pointee.seenBefore = partition.pointee.seen
-    partition.pointee.children.insert(key, child)
-    if partition.pointee.name.kind != .points { partition.pointee.sizes |= 1 << UInt8(TextKey.count(key)) }
-    if partition.pointee.name.kind == .grams { sift(key, partition) }
+    partition.pointee.insert(key, child)
     nodeCount += 1
     return child
-  }
-
-  private func sift(_ key: UInt64, _ partition: UnsafeMutablePointer<Partition>) {
-    let count = partition.pointee.children.count
-    if count <= partition.pointee.sieve.capacity { return partition.pointee.sieve.insert(key) }
-    sift(partition, capacity: max(64, partition.pointee.sieve.capacity * 2))
-  }
-
-  /// Makes a sieve anew, of the grams that are there.
-  func sift(_ partition: UnsafeMutablePointer<Partition>, capacity: Int) {
-    partition.pointee.sieve.reset(capacity: capacity)
-    let sieve = partition.pointee.sieve
-    partition.pointee.children.visit { sieve.insert($0.pointee.key) }
   }
 
   /// By column, the partitions of a node that read it.
@@ -452,6 +439,7 @@ extension FilterIndex {
   ) {
     let lists = ranges.pointee.mixed(interval, isMixed: isMixed)!
     lists.pointee.remove(interval.low, interval.high, filter: number, path: path)
+    intervalCount -= 1
     if lists.pointee.count > 0 { return }
     lists.pointee.free()
     lists.deindex()
@@ -462,11 +450,11 @@ extension FilterIndex {
     let parent = node.pointee.parent!
     let at = parent.pointee.partitions.elements.firstIndex { $0.pointee.name == node.pointee.partition }!
     let partition = parent.pointee.partitions[at]
-    partition.pointee.children.remove(node.pointee.key)
+    partition.pointee.remove(node.pointee.key)
     if partition.pointee.children.count == 0 {
-      partition.pointee.children.free()
-      partition.pointee.sieve.free()
+      partition.pointee.free()
       partition.deindex()
+      partitionCount -= 1
       parent.pointee.partitions.remove(at: at)
       forgetReaders(parent)
     }

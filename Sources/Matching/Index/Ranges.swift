@@ -36,7 +36,7 @@ struct SortedBlocks: BitwiseCopyable {
   @inline(__always)
   func fetchAhead(_ key: Int64) {
     if count == 0 { return }
-    let keys = blocks[firsts.block(of: key)].keys
+    let keys = blocks[firsts.blockWhereBegins(key)].keys
     let base = UnsafeRawPointer(keys.base.unsafelyUnwrapped)
     let bytes = Int(keys.count) * MemoryLayout<Int64>.stride
     for line in stride(from: 0, to: bytes, by: 64) { prefetch(base + line) }
@@ -46,7 +46,7 @@ struct SortedBlocks: BitwiseCopyable {
   @inline(__always)
   func forEach(from low: Int64, through high: Int64, _ body: (Int64, RangeEntry) -> Void) {
     if count == 0 || low > high { return }
-    var at = firsts.block(of: low)
+    var at = firsts.blockWhereBegins(low)
     var index = blocks[at].keys.partitionPoint { $0 < low }
     while at < Int(blocks.count) {
       let block = blocks.base.unsafelyUnwrapped + at
@@ -66,7 +66,7 @@ struct SortedBlocks: BitwiseCopyable {
       firsts.append(key)
       blocks.append(Block())
     }
-    let at = firsts.block(of: key)
+    let at = firsts.blockWhereBegins(key)
     let place = blocks.base! + at
     let index = place.pointee.keys.partitionPoint { $0 < key }
     place.pointee.keys.insert(key, at: index)
@@ -91,7 +91,7 @@ struct SortedBlocks: BitwiseCopyable {
 
   /// The filter must be there under this key.
   mutating func remove(_ key: Int64, filter: Int32, path: UInt16) {
-    var at = firsts.block(of: key)
+    var at = firsts.blockWhereBegins(key)
     while true {
       let place = blocks.base! + at
       var index = place.pointee.keys.partitionPoint { $0 < key }

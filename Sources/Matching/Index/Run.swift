@@ -98,9 +98,10 @@ extension Run {
 }
 
 extension Run<Int64> {
-  /// Of blocks that begin with these keys: the last one that begins below a key, else the first. Equal keys may begin in it.
+  /// Of blocks that begin with these keys: the last one that begins below a key, else the first. Equal keys begin in it, if
+  /// not in the next.
   @inline(__always)
-  func block(of key: Int64) -> Int { max(partitionPoint { $0 < key } - 1, 0) }
+  func blockWhereBegins(_ key: Int64) -> Int { max(partitionPoint { $0 < key } - 1, 0) }
 }
 
 /// A hash table from a 64-bit key to a pointer: open addressing, linear probing. Who holds it frees it. It
