@@ -1,3 +1,4 @@
+import Base
 import Events
 import Query
 
@@ -14,8 +15,8 @@ public final class Engine {
   private let clock: RowClock
   /// By their filters' numbers, and by their ids.
   private var sets: [RequestSet?] = []
-  private var setsByID: [String: RequestSet] = [:]
-  private var places: [String: (set: RequestSet, stream: Stream)] = [:]
+  private var setsByID = PartedDictionary<String, RequestSet>()
+  private var places = PartedDictionary<String, (set: RequestSet, stream: Stream)>()
 
   public init(rows: RowStore, limits: EngineLimits = EngineLimits()) {
     self.rows = rows
@@ -230,9 +231,9 @@ public final class Engine {
       index.remove(set.number)
       clock.remove(set.clockTests)
     }
-    places = [:]
+    places = PartedDictionary()
     sets = []
-    setsByID = [:]
+    setsByID = PartedDictionary()
     streamsOverLimit = []
   }
 

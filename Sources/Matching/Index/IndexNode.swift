@@ -256,7 +256,7 @@ struct Partition: BitwiseCopyable {
     while capacity < children.count * 3 / 2 { capacity *= 2 }
     sieve.reset(capacity: capacity)
     let sieve = sieve
-    children.visit { sieve.insert($0.pointee.key) }
+    children.visitKeys { sieve.insert($0) }
     stale = 0
   }
 
