@@ -11,6 +11,8 @@ public struct QueryResult: Sendable {
   public let count: Int
   /// Rows or groups of the whole result, of which `rows` has the first `count`.
   public let matched: Int
+  /// Sums of the whole result that are null, since no 64-bit number holds them.
+  public let sumOverflows: Int
 }
 
 extension Engine {
@@ -46,7 +48,7 @@ extension Engine {
       state.write(row, strings, to: &text)
       count += 1
     }
-    return result(view, &text, count, matched)
+    return result(view, &text, count, matched, overflows: 0)
   }
 
   private static func summary(
@@ -64,14 +66,17 @@ extension Engine {
       text.append(i == 0 ? UInt8(ascii: "[") : UInt8(ascii: ","))
       if let value = batch.value(record) { text.append(value) }
     }
-    return result(view, &text, min(batch.count, max(limit, 0)), batch.count)
+    return result(
+      view, &text, min(batch.count, max(limit, 0)), batch.count, overflows: engine.sumOverflows)
   }
 
-  private static func result(_ view: View, _ text: inout ByteBuffer, _ count: Int, _ matched: Int)
-    -> QueryResult
-  {
+  private static func result(
+    _ view: View, _ text: inout ByteBuffer, _ count: Int, _ matched: Int, overflows: Int
+  ) -> QueryResult {
     if count == 0 { text.append(UInt8(ascii: "[")) }
     text.append(UInt8(ascii: "]"))
-    return QueryResult(columns: view.recordColumns, rows: Array(text.bytes), count: count, matched: matched)
+    return QueryResult(
+      columns: view.recordColumns, rows: Array(text.bytes), count: count, matched: matched,
+      sumOverflows: overflows)
   }
 }

@@ -141,12 +141,13 @@ public final class TableWorker {
     _ view: View, rowsMax: Int, _ reply: (Result<QueryResult, EngineError>) -> Void
   ) {
     telemetry.queries.add()
-    reply(
-      Result { () throws(EngineError) in
-        try Engine.query(
-          view, rows: table.rows, each: { table.forEachRow($0) }, limit: rowsMax,
-          now: clock.now().milliseconds)
-      })
+    let result = Result { () throws(EngineError) in
+      try Engine.query(
+        view, rows: table.rows, each: { table.forEachRow($0) }, limit: rowsMax,
+        now: clock.now().milliseconds)
+    }
+    if case .success(let result) = result { telemetry.sumOverflows.add(result.sumOverflows) }
+    reply(result)
   }
 
   /// The rows of as many views as one turn may match against all rows, at least one.

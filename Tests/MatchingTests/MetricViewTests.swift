@@ -86,6 +86,31 @@ struct MetricViewTests {
     #expect(world.engine.sumOverflows == 2 && world.engine.sumOverflows(stream: "v") == 2)
   }
 
+  @Test func `a sum of integers is null while a product beyond 64 bits is among them`() throws {
+    try world.add("v", "SELECT SUM(a * a) AS s, AVG(a * a) AS m, MAX(a * a) AS top FROM samples")
+    world.put("x", ["a": .int(3)])
+    world.put("y", ["a": .int(1 << 32)])
+    #expect(world.collect("v") == [#"* {"m":9.223372036854776e+18,"s":null,"top":1.8446744073709552e+19}"#])
+    #expect(world.engine.sumOverflows == 1)
+    world.put("y", ["a": .int(1)])
+    #expect(world.collect("v") == [#"* {"m":5.0,"s":10,"top":9}"#])
+  }
+
+  @Test func `what is infinite is null in the records`() throws {
+    try world.add(
+      "v",
+      "SELECT MIN(r * 10) AS low, MAX(r * 10) AS high, AVG(r * 10) AS m, QUANTILE(r * 10, 1) AS q FROM samples"
+    )
+    try world.add("w", "SELECT r * 10 AS ten FROM samples")
+    world.put("x", ["r": .real(1e308)])
+    #expect(world.collect("v") == [#"* {"high":null,"low":null,"m":null,"q":null}"#])
+    #expect(world.collect("w") == [#"x {"id":"x","ten":null}"#])
+    world.put("y", ["r": .real(0.5)])
+    #expect(world.collect("v") == [#"* {"high":null,"low":5.0,"m":null,"q":null}"#])
+    world.delete("x")
+    #expect(world.collect("v") == [#"* {"high":5.0,"low":5.0,"m":5.0,"q":5.0}"#])
+  }
+
   @Test func `different values are counted once each, however they are spelt`() throws {
     try world.add(
       "v",

@@ -137,6 +137,19 @@ import Testing
     #expect(logged.count == 1 && logged[0].contains("stream=\(stream)"), "\(house.warnings)")
   }
 
+  @Test func `a question's sum beyond 64 bits is null and counted, group by group`() throws {
+    let house = try House()
+    for n in 0..<4 { house.send("e\(n)", severity: n / 2, #","Class":\#(Int64.max)"#) }
+    house.send("small", severity: 7)
+    try house.run()
+    let answer = try house.query(
+      "SELECT Severity, SUM(Class) AS s, MAX(Class) AS m FROM alerts GROUP BY Severity")
+    #expect(answer.objects.count == 3 && answer.objects.filter { $0["s"] == .null }.count == 2)
+    #expect(house.metrics.value("belfry_sum_overflows_total") == 2)
+    _ = try house.query("SELECT Class FROM alerts")
+    #expect(house.metrics.value("belfry_sum_overflows_total") == 2)
+  }
+
   @Test func `a sweep's positions are the change numbers of the state that it shows`() throws {
     let house = try House()
     house.ask("core", core)
