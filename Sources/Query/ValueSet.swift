@@ -120,7 +120,7 @@ public struct ValueSet: Hashable, Sendable {
 
   // MARK: Operations
 
-  var complement: ValueSet {
+  public var complement: ValueSet {
     var result = self
     result.startsInside.toggle()
     return result
@@ -163,19 +163,29 @@ public struct ValueSet: Hashable, Sendable {
     return result
   }
 
+  // MARK: Single values
+
   /// The single values of the set, if it has no others.
   public var points: [Constant]? {
-    guard !startsInside, cuts.count % 2 == 0 else { return nil }
     var points: [Constant] = []
-    for i in stride(from: 0, to: cuts.count, by: 2) {
-      guard let values = Self.values(between: cuts[i], cuts[i + 1]) else { return nil }
-      points.append(contentsOf: values)
+    for part in 0...cuts.count where holds(part: part) {
+      guard let values = values(ofPart: part) else { return nil }
+      points += values
     }
     return points
   }
 
-  /// The one value, or the two neighbouring integers, between two cuts.
-  public static func values(between low: Cut, _ high: Cut) -> [Constant]? {
+  /// Whether the values between two neighbouring cuts belong to the set: part 0 is before the first cut, and there is
+  /// one part more than cuts.
+  func holds(part: Int) -> Bool { startsInside != (part % 2 == 1) }
+
+  /// The one value of a part, or its two neighbouring integers; nil where it has more.
+  func values(ofPart part: Int) -> [Constant]? {
+    if part == cuts.count { return nil }
+    let high = cuts[part]
+    // The least string has nothing before it.
+    if part == 0 { return high.value == .string([]) ? [high.value] : nil }
+    let low = cuts[part - 1]
     guard case .int(let first) = low.value, !low.above, !high.above, case .int(let last) = high.value
     else { return low.value == high.value ? [low.value] : nil }
     // The distance of two integers may be beyond their range.

@@ -214,15 +214,15 @@ struct Writer {
     if let points = set.complement.points {
       return text(value, points, one: "<>", several: "NOT IN", written)
     }
-    var bounds: [ValueSet.Cut?] = set.startsInside ? [nil] + set.cuts : set.cuts
-    if set.endsInside { bounds.append(nil) }
     var singles: [Constant] = []
     var texts: [String] = []
-    for i in stride(from: 0, to: bounds.count, by: 2) {
-      if let low = bounds[i], let high = bounds[i + 1], let values = ValueSet.values(between: low, high) {
+    for part in 0...set.cuts.count where set.holds(part: part) {
+      if let values = set.values(ofPart: part) {
         singles += values
       } else {
-        texts.append(text(value, from: bounds[i], to: bounds[i + 1], set.domain, written))
+        let low = part == 0 ? nil : set.cuts[part - 1]
+        let high = part == set.cuts.count ? nil : set.cuts[part]
+        texts.append(text(value, from: low, to: high, set.domain, written))
       }
     }
     if !singles.isEmpty { texts.append(text(value, singles, one: "=", several: "IN", written)) }

@@ -195,6 +195,11 @@ struct SpellingTests {
     at < NOW() - INTERVAL '5 minutes' ; at <= NOW() - 300001
     at >= NOW() AND at < 10 + NOW()   ; at BETWEEN NOW() AND NOW() + 9
     at <> NOW()                       ; at <> NOW()
+    s <= ''                       ; s = ''
+    NOT s = ''                    ; s <> ''
+    s IN ('b', '', 'a')           ; s IN ('', 'a', 'b')
+    s NOT IN ('b', '')            ; s NOT IN ('', 'b')
+    s = '' OR s > 'x'             ; s > 'x' OR s = ''
     CASE a WHEN 1 THEN s END = s  ; CASE WHEN a = 1 THEN s ELSE '' END = s
     """.replacingSemicolons()
 }

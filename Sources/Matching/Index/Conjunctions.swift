@@ -212,25 +212,7 @@ struct Conjunctions {
   /// The single values of a set that has no others, or that has all others.
   static func points(_ set: ValueSet) -> (values: [Constant], isNegated: Bool)? {
     if set.isEmpty || set.isFull { return nil }
-    if let values = points(set, inside: true) { return (values, false) }
-    return points(set, inside: false).map { ($0, true) }
-  }
-
-  /// The parts that are inside, or those that are not, if each is one value or two neighbouring integers.
-  private static func points(_ set: ValueSet, inside: Bool) -> [Constant]? {
-    var values: [Constant] = []
-    for part in 0...set.cuts.count where (set.startsInside != (part % 2 == 1)) == inside {
-      guard let those = Self.values(set, part) else { return nil }
-      values += those
-    }
-    return values
-  }
-
-  private static func values(_ set: ValueSet, _ part: Int) -> [Constant]? {
-    if part == set.cuts.count { return nil }
-    let end = set.cuts[part]
-    // The least string has nothing before it.
-    if part == 0 { return end.value == .string([]) ? [end.value] : nil }
-    return ValueSet.values(between: set.cuts[part - 1], end)
+    if let values = set.points { return (values, false) }
+    return set.complement.points.map { ($0, true) }
   }
 }
