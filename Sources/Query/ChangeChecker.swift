@@ -18,7 +18,7 @@ extension Checker {
   /// The column of a name, which must not be among those before it.
   private func newColumn(_ name: SelectSyntax.Name, _ others: [Int]) throws(SQLError) -> Int {
     guard let column = schema.index(of: name.text) else {
-      throw unknownColumn(name.text, at: name.at)
+      throw unknownColumn(name.text, at: name.at, or: [])
     }
     if others.contains(column) {
       throw source.error(.syntax, at: name.at, "\(name.text) is given twice")

@@ -91,21 +91,31 @@ public func parseChange(
   var checker = Checker(source: parser.source, schema: schema, definitions)
   checker.now = now
   let change = try checker.change(syntax)
-  try change.checkWritten(in: catalog)
+  try change.checkWritten(syntax, parser.source)
   return change
 }
 
 extension ChangeStatement {
-  /// The shards read its text.
-  fileprivate func checkWritten(in catalog: some Catalog) throws(SQLError) {
+  /// The shards read its text. `syntax` is what was asked, in `source`: the error is told of the part of it whose
+  /// canonical form is too large.
+  fileprivate func checkWritten(_ syntax: ChangeSyntax, _ source: Source) throws(SQLError) {
     if case .insert = kind { return }
+    guard let fault = fault() else { return }
+    let whole = ChangeStatement(schema: schema, kind: kind, filter: .true, uses: uses)
+    if case .update(let assignments) = syntax.kind, whole.fault() != nil {
+      throw source.tooLarge("SET", at: assignments.first?.column.at ?? syntax.table.at, fault)
+    }
+    throw source.tooLarge("WHERE", at: syntax.filter?.at ?? syntax.table.at, fault)
+  }
+
+  /// What stands against reading its text.
+  private func fault() -> SQLError? {
     do throws(SQLError) {
       var parser = try Parser(text)
       var checker = Checker(source: parser.source, schema: schema)
       checker.now = 0
       _ = try checker.change(try parser.changeStatement())
-    } catch {
-      throw SQLError(.limit, "the canonical form is too large: \(error.message)", line: 1, column: 1)
-    }
+      return nil
+    } catch { return error }
   }
 }

@@ -105,9 +105,10 @@ struct Checker {
     error(.limit, syntax, "nested deeper than \(QueryLimits.depthMax) levels")
   }
 
-  func unknownColumn(_ name: String, at offset: Int) -> SQLError {
+  /// `others` are the names that may stand there beside columns'.
+  func unknownColumn(_ name: String, at offset: Int, or others: [String]) -> SQLError {
     let columns = scope?.entries.map(\.name) ?? schema.columns.map(\.name)
-    var hint = suggestion(for: name, among: columns + definitions.names(.filter))
+    var hint = suggestion(for: name, among: columns + others)
     if offset < source.bytes.count, source.bytes[offset] == UInt8(ascii: "\"") {
       hint += "; strings are written in single quotes"
     }
@@ -285,14 +286,17 @@ struct Checker {
   {
     let tested = try string(syntax, "LIKE")
     try countAtom(syntax)
-    guard let text = try string(pattern, "LIKE").constant?.bytes else {
-      throw error(.unsupported, pattern, "the pattern of LIKE is a constant string")
+    let written = try string(pattern, "LIKE")
+    guard let text = written.constant?.bytes else {
+      throw error(
+        .unsupported, pattern, "the pattern of LIKE is a constant string, and \(excerpt(written)) is none")
     }
     var escapeText: [UInt8]?
     if let escape {
-      escapeText = try string(escape, "ESCAPE").constant?.bytes
+      let written = try string(escape, "ESCAPE")
+      escapeText = written.constant?.bytes
       guard let bytes = escapeText, bytes.withUnsafeBytes(Function.length) == 1 else {
-        throw error(.type, escape, "ESCAPE takes one character")
+        throw error(.type, escape, "ESCAPE takes one character, and \(excerpt(written)) is none")
       }
     }
     guard let parsed = LikePattern(text, escape: escapeText) else {

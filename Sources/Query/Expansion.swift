@@ -47,7 +47,7 @@ extension Checker {
       return .column(index, schema.columns[index].type)
     }
     if definitions[name]?.kind == .filter { return .condition(try expandedFilter(name, syntax)) }
-    throw unknownColumn(name, at: syntax.at)
+    throw unknownColumn(name, at: syntax.at, or: definitions.names(.filter))
   }
 
   private mutating func substituted(_ entry: Scope.Entry, _ syntax: Syntax) throws(SQLError) -> Expression {

@@ -74,7 +74,7 @@ private struct StatementReader {
       var checker = Checker(source: parser.source, schema: schema, definitions)
       do throws(SQLError) {
         let filter = try checker.condition(syntax)
-        try checkWritten(filter, on: schema)
+        try checkWritten(filter, on: schema, parser.source, at: syntax.at)
         return checker.budget.uses.sorted()
       } catch {
         if failure == nil || failure?.code == .unknownColumn { failure = error }
@@ -83,17 +83,21 @@ private struct StatementReader {
     throw failure ?? parser.source.error(.unknownTable, at: 0, "there are no tables")
   }
 
-  private func checkWritten(_ filter: Filter, on schema: Schema) throws(SQLError) {
+  private func checkWritten(_ filter: Filter, on schema: Schema, _ source: Source, at offset: Int)
+    throws(SQLError)
+  {
     let writer = Writer(schema)
     let text = "SELECT * FROM " + writer.text(table: schema.table, canonical(filter, on: schema))
-    _ = try parseView(text, in: catalog)
+    do throws(SQLError) { _ = try parseView(text, in: catalog) } catch {
+      throw source.tooLarge("AS", at: offset, error)
+    }
   }
 
   private func usesOfView(_ parser: inout Parser) throws(SQLError) -> [String] {
     let select = try parser.selectStatement()
     var reader = ViewReader(catalog: catalog, definitions: definitions)
     let view = try reader.view(select, parser.source)
-    try view.checkWritten()
+    try view.checkWritten(select, parser.source)
     return reader.budget.uses.sorted()
   }
 

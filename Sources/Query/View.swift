@@ -127,16 +127,43 @@ public struct View: Sendable {
 }
 
 extension View {
-  /// Its text must be readable as the same view.
-  func checkWritten() throws(SQLError) {
+  /// Its text must be readable as the same view. `select` is what was asked, in `source`: the error is told of the
+  /// part of it whose canonical form is too large.
+  func checkWritten(_ select: SelectSyntax, _ source: Source) throws(SQLError) {
+    guard let fault = fault() else { return }
+    let items = View(schema: schema, filter: .true, body: body, uses: uses)
+    if items.fault() != nil {
+      throw source.tooLarge("SELECT", at: select.items.first?.at ?? select.table.at, fault)
+    }
+    guard let filter = select.filter else { throw source.tooLarge("FROM", at: select.table.at, fault) }
+    throw source.tooLarge("WHERE", at: filter.at, fault)
+  }
+
+  /// What stands against reading its text.
+  private func fault() -> SQLError? {
     do throws(SQLError) {
       var parser = try Parser(text)
       let select = try parser.selectStatement()
       var checker = Checker(source: parser.source, schema: schema)
       _ = try checker.view(select)
-    } catch {
-      throw SQLError(.limit, "the canonical form is too large: \(error.message)", line: 1, column: 1)
+      return nil
+    } catch { return error }
+  }
+}
+
+extension SelectSyntax.Item {
+  fileprivate var at: Int {
+    switch self {
+    case .star(let at): at
+    case .expression(let syntax, _): syntax.at
     }
+  }
+}
+
+extension Source {
+  /// `fault` is one of the canonical text, which whoever wrote `part` has not seen: its place there means nothing.
+  func tooLarge(_ part: String, at offset: Int, _ fault: SQLError) -> SQLError {
+    error(.limit, at: offset, "behind \(part) the canonical form is too large: \(fault.message)")
   }
 }
 
@@ -154,8 +181,9 @@ func readView(_ parser: inout Parser, _ catalog: any Catalog, _ definitions: Def
   -> View
 {
   var reader = ViewReader(catalog: catalog, definitions: definitions)
-  let view = try reader.view(try parser.selectStatement(), parser.source)
-  try view.checkWritten()
+  let select = try parser.selectStatement()
+  let view = try reader.view(select, parser.source)
+  try view.checkWritten(select, parser.source)
   return view
 }
 

@@ -28,7 +28,8 @@ extension Checker {
     case metrics([Named<Metric>], plain: [Named<Int>])
   }
 
-  private struct Named<Thing> {
+  /// A thing that is selected, and where its name stands, or `*` for it.
+  struct Named<Thing> {
     let name: String
     let thing: Thing
     let at: Int
@@ -52,7 +53,7 @@ extension Checker {
         }
       }
     }
-    try checkNames(columns.map { ($0.name, $0.at) } + metrics.map { ($0.name, $0.at) })
+    try checkNames(columns, metrics)
     return metrics.isEmpty
       ? .columns(columns) : .metrics(metrics, plain: try plainColumns(columns))
   }
@@ -67,9 +68,11 @@ extension Checker {
     return Writer(schema).text(value)
   }
 
-  func checkNames(_ names: [(name: String, at: Int)]) throws(SQLError) {
+  /// The first in the text that has another's name is the one that is told.
+  func checkNames<Column>(_ columns: [Named<Column>], _ metrics: [Named<Metric>]) throws(SQLError) {
     var seen: Set<String> = []
-    for (name, at) in names {
+    let names = columns.map { ($0.name, $0.at) } + metrics.map { ($0.name, $0.at) }
+    for (name, at) in names.sorted(by: { $0.1 < $1.1 }) {
       if name.utf8.count > QueryLimits.nameBytesMax {
         throw source.error(
           .limit, at: at, "a name is longer than \(QueryLimits.nameBytesMax) bytes; AS gives a shorter one")
@@ -161,9 +164,11 @@ extension Checker {
   }
 
   private mutating func part(_ syntax: Syntax) throws(SQLError) -> Double {
-    let part = try constant(syntax, "QUANTILE").real
-    if part >= 0 && part <= 1 { return part }
-    throw error(.type, syntax, "QUANTILE takes a part from 0 to 1, such as 0.99")
+    let part = try constant(syntax, "QUANTILE")
+    if part.real >= 0 && part.real <= 1 { return part.real }
+    throw error(
+      .type, syntax,
+      "QUANTILE takes a part from 0 to 1, such as 0.99, and \(Writer.text(Constant(part))) is none")
   }
 
   private mutating func bounds(_ syntaxes: ArraySlice<Syntax>) throws(SQLError) -> [Number] {
@@ -175,7 +180,8 @@ extension Checker {
     for syntax in syntaxes {
       let bound = try constant(syntax, "HISTOGRAM")
       if let last = bounds.last, Number.order(last, bound) >= 0 {
-        throw error(.type, syntax, "the bounds of a HISTOGRAM ascend")
+        let (low, high) = (Writer.text(Constant(last)), Writer.text(Constant(bound)))
+        throw error(.type, syntax, "the bounds of a HISTOGRAM ascend, and \(high) stands behind \(low)")
       }
       bounds.append(bound)
     }
@@ -196,30 +202,51 @@ extension Checker {
         throw source.error(
           .unsupported, at: column.at, "beside metrics only columns of GROUP BY can be selected")
       }
-      if plain.contains(where: { $0.thing == index }) {
-        throw source.error(
-          .unsupported, at: column.at, "\(schema.columns[index].name) is selected twice beside metrics")
-      }
       plain.append(Named(name: column.name, thing: index, at: column.at))
     }
+    try checkOnce(plain)
     return plain
+  }
+
+  /// A record has each column that it is grouped by once, so that it has one name.
+  func checkOnce(_ columns: [Named<Int>]) throws(SQLError) {
+    var names: [Int: String] = [:]
+    for column in columns {
+      if let first = names.updateValue(column.name, forKey: column.thing) {
+        throw source.error(
+          .unsupported, at: column.at, "\(first) is selected twice beside metrics, here as \(column.name)")
+      }
+    }
+  }
+
+  /// A column's name in what is asked: the table, or a view of it.
+  private func nameInText(_ column: Int) -> String {
+    let entry = scope?.entries.first {
+      if case .column(column, _) = $0.value { true } else { false }
+    }
+    return entry?.name ?? schema.columns[column].name
   }
 
   private func groupColumns(_ names: [SelectSyntax.Name]) throws(SQLError) -> [GroupColumn] {
     var columns: [Int: String] = [:]
     for name in names {
       let (index, called) = try groupColumn(name)
-      columns[index] = columns[index] ?? called
+      if let first = columns.updateValue(called, forKey: index), first != called {
+        throw source.error(
+          .unsupported, at: name.at, "\(called) is the same column as \(first), and GROUP BY takes it once")
+      }
     }
     return columns.sorted { $0.key < $1.key }.map { GroupColumn(name: $1, column: $0) }
   }
 
   private func groupColumn(_ name: SelectSyntax.Name) throws(SQLError) -> (Int, String) {
     guard let scope else {
-      guard let index = schema.index(of: name.text) else { throw unknownColumn(name.text, at: name.at) }
+      guard let index = schema.index(of: name.text) else {
+        throw unknownColumn(name.text, at: name.at, or: [])
+      }
       return (index, name.text)
     }
-    guard let entry = scope[name.text] else { throw unknownColumn(name.text, at: name.at) }
+    guard let entry = scope[name.text] else { throw unknownColumn(name.text, at: name.at, or: []) }
     guard case .column(let index, _) = entry.value else {
       throw source.error(
         .unsupported, at: name.at,
@@ -228,13 +255,14 @@ extension Checker {
     return (index, name.text)
   }
 
-  private func metricBody(_ metrics: [Named<Metric>], _ plain: [Named<Int>], _ groups: [GroupColumn])
+  /// The groups are in the table's order; `plain` are those that are selected, each once and under a name of its own.
+  func metricBody(_ metrics: [Named<Metric>], _ plain: [Named<Int>], _ groups: [GroupColumn])
     throws(SQLError) -> View.Body
   {
     for column in plain where !groups.contains(where: { $0.column == column.thing }) {
-      let name = schema.columns[column.thing].name
       throw source.error(
-        .unsupported, at: column.at, "\(name) stands beside metrics, so it must be in GROUP BY")
+        .unsupported, at: column.at,
+        "\(nameInText(column.thing)) stands beside metrics, so it must be in GROUP BY")
     }
     let groupBy = groups.map { group in
       let alias = plain.first { $0.thing == group.column }?.name

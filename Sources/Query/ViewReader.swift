@@ -65,30 +65,34 @@ extension Checker {
       throw source.error(
         .unsupported, at: place, "\(name) is a summary: its groups are not filtered or grouped again")
     }
-    var chosen: [Metric] = []
-    var groups = groupBy
+    var chosen: [Named<Metric>] = []
+    var columns: [Named<Int>] = []
     for item in select.items {
       switch item {
-      case .star: chosen += metrics
+      case .star(let at):
+        columns += groupBy.map { Named(name: $0.name, thing: $0.column, at: at) }
+        chosen += metrics.map { Named(name: $0.name, thing: $0, at: at) }
       case .expression(let syntax, let alias):
         guard case .name(let column) = syntax.form else {
           throw error(.unsupported, syntax, "\(name) is a summary: its columns are selected as they are")
         }
+        let (called, at) = (alias?.text ?? column, alias?.at ?? syntax.at)
         if let metric = metrics.first(where: { $0.name == column }) {
-          chosen.append(metric.named(alias?.text ?? column))
-        } else if let i = groupBy.firstIndex(where: { $0.name == column }) {
-          groups[i] = GroupColumn(name: alias?.text ?? column, column: groupBy[i].column)
+          chosen.append(Named(name: called, thing: metric.named(called), at: at))
+        } else if let group = groupBy.first(where: { $0.name == column }) {
+          columns.append(Named(name: called, thing: group.column, at: at))
         } else {
           let hint = suggestion(for: column, among: (groupBy.map(\.name) + metrics.map(\.name)))
           throw error(.unknownColumn, syntax, "\(name) has no column \(column)\(hint)")
         }
       }
     }
-    try checkNames((groups.map(\.name) + chosen.map(\.name)).map { ($0, select.table.at) })
+    try checkNames(columns, chosen)
+    try checkOnce(columns)
     if chosen.isEmpty {
       throw source.error(.unsupported, at: select.table.at, "\(name) is a summary: select one of its metrics")
     }
-    return .metric(metrics: Metric.sorted(chosen), groupBy: groups)
+    return try metricBody(chosen, columns, groupBy)
   }
 }
 

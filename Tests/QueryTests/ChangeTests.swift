@@ -67,7 +67,7 @@ struct ChangeTests {
 
   private struct Wrong: Error {}
 
-  /// What is asked; code; line:column; what the message says.
+  /// What is asked; code; line:column; what the message says, with $ for its end.
   @Test(arguments: cases(errors))
   func `what does not fit has its place`(_ row: [String]) throws {
     var definitions = Definitions()
@@ -78,7 +78,7 @@ struct ChangeTests {
     let found = try #require(error)
     #expect(found.code.rawValue == row[1], "\(found)")
     #expect("\(found.line):\(found.column)" == row[2], "\(found)")
-    #expect(found.message.contains(row[3]), "\(found)")
+    #expect((found.message + "$").contains(row[3]), "\(found)")
   }
 
   static let errors = """
@@ -91,6 +91,9 @@ struct ChangeTests {
     UPDATE samples SET a = 1, WHERE a = 1         | syntax         | 1:27 | found WHERE where a column was expected
     UPDATE samples SET a = 1 WHERE                | syntax         | 1:31 | found the end
     UPDATE samples SET aa = 1                     | unknown_column | 1:20 | samples has no column aa; did you mean a?
+    UPDATE samples SET hott = 1                   | unknown_column | 1:20 | samples has no column hott$
+    UPDATE samples SET flag = hott                | unknown_column | 1:27 | samples has no column hott; did you mean hot?
+    INSERT INTO samples (id, hott) VALUES ('', 1) | unknown_column | 1:26 | samples has no column hott$
     UPDATE samples SET a = c                      | unknown_column | 1:24 | samples has no column c
     UPDATE samples SET a = 1, a = 2               | syntax         | 1:27 | a is given twice
     UPDATE samples SET id = 'x'                   | unsupported    | 1:20 | id is of the row's key, which stays
@@ -135,7 +138,15 @@ struct ChangeTests {
     // Each character becomes five in the canonical text.
     let wide = String(repeating: "Ü", count: 20_000)
     let canonical = #expect(throws: SQLError.self) { try change("UPDATE samples SET s = '\(wide)'") }
-    #expect(canonical?.message.contains("the canonical form is too large") == true)
+    #expect(
+      canonical?.description
+        == "SQL 1:20: behind SET the canonical form is too large: the text is longer than 65536 bytes")
+    let condition = #expect(throws: SQLError.self) {
+      try change("UPDATE samples SET a = 1\nWHERE s = '\(wide)'")
+    }
+    #expect(condition?.line == 2 && condition?.message.hasPrefix("behind WHERE the canonical") == true)
+    let all = #expect(throws: SQLError.self) { try change("DELETE FROM samples WHERE s = '\(wide)'") }
+    #expect(all?.message.hasPrefix("behind WHERE the canonical") == true)
   }
 
   @Test(arguments: [

@@ -18,6 +18,8 @@ struct DefinitionTests {
     CREATE VIEW heat AS SELECT a AS degrees, b, a * 2 AS twice, s FROM samples WHERE hot
     CREATE VIEW north AS SELECT degrees, twice + 1 AS more FROM heat WHERE b = 7 AND twice > 9
     CREATE VIEW tally AS SELECT b AS place, COUNT(*) AS n, SUM(degrees) AS sum FROM heat GROUP BY b
+    CREATE VIEW twins AS SELECT a AS x, a AS y, b FROM samples
+    CREATE VIEW grid AS SELECT x, b AS place, COUNT(*) AS n FROM twins GROUP BY b, x
     """
 
   /// What is asked with names; the same without any.
@@ -43,10 +45,13 @@ struct DefinitionTests {
     SELECT COUNT(*) FROM heat GROUP BY degrees       | SELECT a AS degrees, COUNT(*) FROM samples WHERE a > 3 AND flag GROUP BY a
     SELECT degrees AS d, COUNT(*) FROM heat GROUP BY degrees | SELECT a AS d, COUNT(*) FROM samples WHERE a > 3 AND flag GROUP BY a
     SELECT * FROM tally                              | SELECT b AS place, COUNT(*) AS n, SUM(a) AS sum FROM samples WHERE a > 3 AND flag GROUP BY b
+    SELECT n, n AS m FROM tally                      | SELECT b AS place, COUNT(*) AS n, COUNT(*) AS m FROM samples WHERE a > 3 AND flag GROUP BY b
+    SELECT x AS place, place AS x, n FROM grid       | SELECT a AS place, b AS x, COUNT(*) AS n FROM samples GROUP BY a, b
+    SELECT y AS v, COUNT(*) FROM twins GROUP BY x, x | SELECT a AS v, COUNT(*) FROM samples GROUP BY a
     SELECT sum AS s, place AS p FROM tally           | SELECT b AS p, SUM(a) AS s FROM samples WHERE a > 3 AND flag GROUP BY b
     """
 
-  /// What is asked; code; line:column; what the message says.
+  /// What is asked; code; line:column; what the message says, with $ for its end.
   @Test(arguments: cases(errors))
   func `what does not fit has its place`(_ row: [String]) throws {
     let definitions = try definitions(Self.town)
@@ -60,7 +65,7 @@ struct DefinitionTests {
     let found = try #require(error)
     #expect(found.code.rawValue == row[1])
     #expect("\(found.line):\(found.column)" == row[2], "\(found)")
-    #expect(found.message.contains(row[3]), "\(found)")
+    #expect((found.message + "$").contains(row[3]), "\(found)")
   }
 
   static let errors = """
@@ -79,7 +84,21 @@ struct DefinitionTests {
     SELECT COUNT(*) FROM tally                    | unsupported    | 1:8  | tally is a summary: its columns are selected as they are
     SELECT m FROM tally                           | unknown_column | 1:8  | tally has no column m; did you mean n?
     SELECT place FROM tally                       | unsupported    | 1:19 | select one of its metrics
-    SELECT n, n FROM tally                        | syntax         | 1:18 | n is there twice
+    SELECT n, n FROM tally                        | syntax         | 1:11 | n is there twice; AS gives one of them another name
+    SELECT n, sum AS n FROM tally                 | syntax         | 1:18 | n is there twice
+    SELECT *, n FROM tally                        | syntax         | 1:11 | n is there twice
+    SELECT n, place, place FROM tally             | syntax         | 1:18 | place is there twice
+    SELECT n, place AS n FROM tally               | syntax         | 1:20 | n is there twice
+    SELECT place AS x, place AS y, n FROM tally   | unsupported    | 1:29 | x is selected twice beside metrics, here as y
+    SELECT *, place AS p FROM tally               | unsupported    | 1:20 | place is selected twice beside metrics, here as p
+    SELECT n AS place FROM tally                  | syntax         | 1:13 | place is the name of a column of GROUP BY, too
+    SELECT n, place AS x FROM grid                | syntax         | 1:20 | x is there twice, since GROUP BY columns are included
+    SELECT x AS y, b AS z, COUNT(*), x AS b FROM twins GROUP BY x, b | unsupported | 1:39 | y is selected twice beside metrics, here as b
+    SELECT COUNT(*) FROM twins GROUP BY x, y      | unsupported    | 1:40 | y is the same column as x, and GROUP BY takes it once
+    SELECT y, COUNT(*) FROM twins                 | unsupported    | 1:8  | x stands beside metrics, so it must be in GROUP BY
+    SELECT degrees, COUNT(*) FROM heat            | unsupported    | 1:8  | degrees stands beside metrics
+    SELECT COUNT(*) FROM samples GROUP BY hott    | unknown_column | 1:39 | samples has no column hott$
+    SELECT COUNT(*) FROM heat GROUP BY hott       | unknown_column | 1:36 | heat has no column hott$
     CREATE                                        | syntax         | 1:7  | found the end where FILTER or VIEW was expected
     DROP TABLE samples                            | syntax         | 1:6  | found TABLE where FILTER or VIEW was expected
     ALTER FILTER hot                              | syntax         | 1:1  | found ALTER where INSERT, UPDATE, DELETE, CREATE or DROP was expected
@@ -103,7 +122,8 @@ struct DefinitionTests {
 
   @Test func `a definition keeps its text and knows what it stands on`() throws {
     let definitions = try definitions(Self.town)
-    #expect(definitions.all.map(\.name) == ["Old One", "heat", "hot", "hotter", "north", "tally"])
+    #expect(
+      definitions.all.map(\.name) == ["Old One", "grid", "heat", "hot", "hotter", "north", "tally", "twins"])
     #expect(definitions["Old One"]?.text == "at < NOW() - INTERVAL '1 day'")
     #expect(definitions["north"]?.uses == ["heat", "hot"])
     #expect(definitions["hotter"]?.uses == ["Old One", "hot"])
@@ -114,7 +134,9 @@ struct DefinitionTests {
 
   @Test func `what is dropped is gone, and its name is free`() throws {
     var definitions = try definitions(Self.town)
-    for name in ["VIEW tally", "VIEW north", "VIEW heat", "FILTER hotter", "FILTER hot"] {
+    for name in [
+      "VIEW grid", "VIEW twins", "VIEW tally", "VIEW north", "VIEW heat", "FILTER hotter", "FILTER hot",
+    ] {
       definitions.apply(try parseStatement("DROP \(name)", in: TestCatalog(), definitions))
     }
     #expect(definitions.all.map(\.name) == ["Old One"])

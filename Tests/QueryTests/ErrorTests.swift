@@ -43,8 +43,9 @@ struct ErrorTests {
     SELECT * FROM samples WHERE a BETWEEN 1 OR 2    | syntax         | 1:41 | found OR where AND was expected
     SELECT * FROM samples WHERE a BETWEEN 'x' AND 2 | type           | 1:39 | 'x' is a string
     SELECT * FROM samples WHERE a LIKE 'x%'         | type           | 1:29 | a is an int, and LIKE takes strings
-    SELECT * FROM samples WHERE s LIKE t            | unsupported    | 1:36 | the pattern of LIKE is a constant string
-    SELECT * FROM samples WHERE s LIKE 'x' ESCAPE '!!' | type        | 1:47 | ESCAPE takes one character
+    SELECT * FROM samples WHERE s LIKE t            | unsupported    | 1:36 | the pattern of LIKE is a constant string, and t is none
+    SELECT * FROM samples WHERE s LIKE 'x' ESCAPE '!!' | type        | 1:47 | ESCAPE takes one character, and '!!' is none
+    SELECT * FROM samples WHERE s LIKE 'x' ESCAPE t | type           | 1:47 | ESCAPE takes one character, and t is none
     SELECT * FROM samples WHERE s LIKE 'x!' ESCAPE '!' | syntax      | 1:36 | the pattern ends in its ESCAPE character
     SELECT * FROM samples WHERE s NOT = 'x'         | syntax         | 1:35 | found = where IN, BETWEEN or LIKE was expected
     SELECT * FROM samples WHERE s + 1 > 2           | type           | 1:29 | s is a string, and + takes numbers
@@ -73,11 +74,13 @@ struct ErrorTests {
     SELECT * FROM samples WHERE COUNT(DISTINCT a) > 3 | unsupported  | 1:29 | COUNT stands alone behind SELECT
     SELECT COUNT(DISTINCT a, b) FROM samples        | syntax         | 1:24 | found , where an operator or ) was expected
     SELECT QUANTILE(a) FROM samples                 | type           | 1:8  | QUANTILE takes 2 arguments, and 1 are given
-    SELECT QUANTILE(a, 99) FROM samples             | type           | 1:20 | QUANTILE takes a part from 0 to 1, such as 0.99
+    SELECT QUANTILE(a, 99) FROM samples             | type           | 1:20 | QUANTILE takes a part from 0 to 1, such as 0.99, and 99 is none
+    SELECT QUANTILE(a, -0.5) FROM samples           | type           | 1:20 | such as 0.99, and -0.5 is none
     SELECT QUANTILE(a, b) FROM samples              | type           | 1:20 | b is an int, and QUANTILE takes a constant number here
     SELECT QUANTILE(s, 0.5) FROM samples            | type           | 1:17 | s is a string, and QUANTILE takes numbers
     SELECT HISTOGRAM(a) FROM samples                | type           | 1:8  | HISTOGRAM takes 2 arguments or more, and 1 are given
-    SELECT HISTOGRAM(a, 1, 2, 2.0) FROM samples     | type           | 1:27 | the bounds of a HISTOGRAM ascend
+    SELECT HISTOGRAM(a, 1, 2, 2.0) FROM samples     | type           | 1:27 | the bounds of a HISTOGRAM ascend, and 2 stands behind 2
+    SELECT HISTOGRAM(a, 1, 2.5, -2) FROM samples    | type           | 1:29 | the bounds of a HISTOGRAM ascend, and -2 stands behind 2.5
     SELECT CASE WHEN flag THEN 1 FROM samples       | syntax         | 1:30 | found FROM where an operator, WHEN, ELSE or END was expected
     SELECT CASE flag ELSE 1 END FROM samples        | syntax         | 1:18 | found ELSE where WHEN was expected
     SELECT CASE WHEN flag 1 END FROM samples        | syntax         | 1:23 | found 1 where THEN was expected
@@ -153,6 +156,35 @@ struct ErrorTests {
       #expect(found.code == .limit)
       #expect(found.message.contains(message), "\(found)")
     }
+  }
+
+  /// Each character becomes five in the canonical text.
+  @Test func `a canonical form too large is told at the part of the query that has it`() throws {
+    let wide = "'" + String(repeating: "Ü", count: 20_000) + "'"
+    func error(_ sql: String, _ definitions: Definitions = Definitions()) -> String {
+      let error = #expect(throws: SQLError.self) { _ = try parseView(sql, in: TestCatalog(), definitions) }
+      return error?.description ?? ""
+    }
+    let fault = "the canonical form is too large: the text is longer than 65536 bytes"
+    #expect(error("SELECT id FROM samples\nWHERE s LIKE \(wide)") == "SQL 2:9: behind WHERE \(fault)")
+    #expect(error("SELECT\n  \(wide) || s AS x FROM samples WHERE a = 1").hasPrefix("SQL 2:"))
+    #expect(error("SELECT \(wide) || s AS x FROM samples WHERE a = 1").hasSuffix(": behind SELECT \(fault)"))
+    let half = "'" + String(repeating: "Ü", count: 7_000) + "'"
+    var definitions = Definitions()
+    definitions.apply(
+      try parseStatement(
+        "CREATE VIEW v AS SELECT s FROM samples WHERE t <> \(half)", in: TestCatalog(), definitions))
+    let twice = error("SELECT s || \(half) AS x FROM v", definitions)
+    #expect(twice.hasSuffix(": behind FROM \(fault)"), "\(twice)")
+    let filter = #expect(throws: SQLError.self) {
+      _ = try parseStatement("CREATE FILTER f AS s LIKE \(wide)", in: TestCatalog(), Definitions())
+    }
+    #expect(filter?.description == "SQL 1:22: behind AS \(fault)")
+    let view = #expect(throws: SQLError.self) {
+      _ = try parseStatement(
+        "CREATE VIEW f AS SELECT s FROM samples WHERE s LIKE \(wide)", in: TestCatalog(), Definitions())
+    }
+    #expect(view?.description == "SQL 1:48: behind WHERE \(fault)")
   }
 
   @Test func `what is just within the limits is read`() throws {
