@@ -10,24 +10,28 @@ extension Canonicaliser {
   func diagramForm(of filter: Filter) -> Filter? {
     guard let variables = Variables(of: filter, writer) else { return nil }
     var reader = DiagramReader(variables: variables, canonicaliser: self)
-    guard let form = reader.form(of: filter) else { return nil }
-    return form.weight <= max(QueryLimits.diagramWeightMax, filter.weight) ? form : nil
+    guard let form = reader.form(of: filter), form.isWithinLimits else { return nil }
+    return form.filter
   }
 }
 
-extension Filter {
-  /// Atoms and the places where their sets begin and end.
-  fileprivate var weight: Int {
-    var weight = 0
-    walk(
+extension Written {
+  /// Whether it may stand for whatever was written.
+  fileprivate var isWithinLimits: Bool {
+    var atoms = 0
+    var cuts = 0
+    filter.walk(
       {
         switch $0 {
-        case .within(_, let set), .relative(_, let set): weight += 1 + set.cuts.count
-        case .compare, .like, .holds: weight += 1
+        case .within(_, let set), .relative(_, let set):
+          atoms += 1
+          cuts += set.cuts.count
+        case .compare, .like, .holds: atoms += 1
         case .constant, .same, .not, .and, .or: break
         }
       }, { _ in })
-    return weight
+    return atoms <= QueryLimits.diagramFormAtomsMax && cuts <= QueryLimits.diagramCutsMax
+      && text.utf8.count <= QueryLimits.textBytesMax
   }
 }
 
@@ -43,9 +47,9 @@ private struct DiagramReader {
     diagram = Diagram(widths: variables.widths)
   }
 
-  mutating func form(of filter: Filter) -> Filter? {
+  mutating func form(of filter: Filter) -> Written? {
     let root = node(filter)
-    let form = form(root)?.filter
+    let form = form(root)
     return diagram.isExhausted ? nil : form
   }
 

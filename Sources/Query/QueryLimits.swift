@@ -25,17 +25,19 @@ public enum QueryLimits {
   /// Bytes of all their names and texts.
   public static let definitionBytesMax = 16 << 20
   /// A filter is brought into its canonical form by a decision diagram up to so many comparisons, of so many
-  /// values and so many sets of one value, with so many nodes, steps and terms. Beyond these, only equal parts
-  /// are found. All within a millisecond.
+  /// values, so many sets of one value and so many places where all these begin and end; with so many nodes, steps
+  /// and terms. Beyond these, only equal parts are found. Of 6,000 random filters of 100 comparisons the slowest
+  /// takes 0.8 ms on a quick machine, and 1.2 ms on one half as quick.
   public static let diagramAtomsMax = 128
-  static let diagramVariablesMax = 32
-  static let diagramCutsMax = 4_096
-  static let diagramSetsMax = 64
-  static let diagramNodesMax = 1_024
-  static let diagramStepsMax = 4_096
-  static let diagramTermsMax = 32
-  /// Atoms and ends of sets that the form may have, unless the filter has more.
-  static let diagramWeightMax = 512
+  public static let diagramVariablesMax = 32
+  public static let diagramSetsMax = 64
+  public static let diagramCutsMax = 4_096
+  public static let diagramNodesMax = 1_024
+  public static let diagramStepsMax = 4_096
+  public static let diagramTermsMax = 32
+  /// Comparisons of the form. It may have `diagramCutsMax` places where its sets begin and end, and
+  /// `textBytesMax` bytes: whether it is taken depends on itself, not on how it was spelt.
+  public static let diagramFormAtomsMax = 512
   /// Columns behind GROUP BY.
   public static let groupColumnsMax = 32
   /// Bytes of a name behind AS, or of a computed column that has none: every record carries it.

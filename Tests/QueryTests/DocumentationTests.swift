@@ -81,4 +81,17 @@ struct DocumentationTests {
       )
     }
   }
+
+  @Test func `the page states all bounds of the canonical form, in one table`() throws {
+    let table = try #require(page.components(separatedBy: "| of the filter, its diagram and its form |").last)
+    let rows = table.components(separatedBy: "\n").dropFirst(2).prefix { $0.hasPrefix("|") }
+    let stated = rows.map { $0.split(separator: "|").last?.trimmingCharacters(in: .whitespaces) ?? "" }
+    let bounds = [
+      QueryLimits.diagramAtomsMax, QueryLimits.diagramVariablesMax, QueryLimits.diagramSetsMax,
+      QueryLimits.diagramCutsMax, QueryLimits.diagramNodesMax, QueryLimits.diagramStepsMax,
+      QueryLimits.diagramTermsMax, QueryLimits.diagramFormAtomsMax, QueryLimits.diagramCutsMax,
+      QueryLimits.textBytesMax,
+    ]
+    #expect(stated == bounds.map { $0.formatted(.number.locale(Locale(identifier: "en_US"))) })
+  }
 }

@@ -196,6 +196,13 @@ struct ErrorTests {
     let wide = (0..<1000).map { "a = \($0 * 2)" }.joined(separator: " OR ")
     let list = (0..<1000).map { "\($0 * 2)" }.joined(separator: ", ")
     #expect(try view(start + wide).filterText == "samples WHERE a IN (\(list))")
+    // Taken apart into ANDs and ORs this would have 90,000 bytes.
+    let sets = ["s", "t", "LOWER(s)"].map { value in
+      "(\(value) IN ("
+        + ["x", "y", "z"].map { "'" + String(repeating: $0, count: 2_500) + "'" }
+        .joined(separator: ", ") + "))"
+    }
+    _ = try view(start + "\(sets[0]) = (\(sets[1]) = \(sets[2]))")
     let long = (0..<10_000).map { "\($0 % 1000)" }.joined(separator: ",")
     #expect(try view(start + "a IN (\(long))").filterText == "samples WHERE a BETWEEN 0 AND 999")
   }

@@ -125,6 +125,18 @@ struct SpellingTests {
     CASE WHEN flag THEN r ELSE 1 END = 2 | CASE WHEN flag THEN r ELSE 1.0 END = 2
     """
 
+  /// Both spellings are of few comparisons; their form weighs more than the shorter one, and as much as the other.
+  @Test func `whether a form is taken does not depend on the spelling`() throws {
+    let sets = ["a", "b", "r"].map { "(\($0) IN (\((0..<30).map { "\($0 * 2)" }.joined(separator: ", "))))" }
+    let (x, y, z) = (sets[0], sets[1], sets[2])
+    let short = try canonicalText("\(x) = (\(y) = \(z))")
+    let long = try canonicalText(
+      "\(x) AND \(y) AND \(z) OR \(x) AND NOT \(y) AND NOT \(z) OR NOT \(x) AND \(y) AND NOT \(z) OR NOT \(x) AND NOT \(y) AND \(z)"
+    )
+    #expect(short == long)
+    #expect(try canonicalText(short) == short)
+  }
+
   @Test(arguments: cases(distinct))
   func `filters of other meaning stay apart`(_ row: [String]) throws {
     #expect(try canonicalText(row[0]) != canonicalText(row[1]))
