@@ -5,6 +5,7 @@ struct Report {
   let results: [TrialResult]
   /// Ascending.
   let fixedRatios: [Double]
+  let growth: Growth?
 
   func print() {
     costs()
@@ -103,6 +104,12 @@ struct Report {
     let slowest = results.filter { $0.mix != "mixed" }.min { ratio($0) < ratio($1) }
     if let slowest {
       figure("matching: worst mix, \(slowest.mix): scan / Belfry", fixed(ratio(slowest), 2) + " x", ">= 1")
+    }
+    if let growth {
+      let (median, most) = (growth.adds[growth.filters / 2], growth.adds.last!)
+      figure(
+        "matching: \(growth.filters) filters that come one by one: median, worst add; over 1 ms",
+        "\(fixed(Double(median) / 1000, 0)) us, \(fixed(Double(most) / 1000, 0)) us; \(growth.long)", "0")
     }
     table(["figure", "measured", "target"], rows)
   }

@@ -1,6 +1,6 @@
 // The matching figures (docs/benchmarks.md): Belfry's engine beside a scan in C, same rows, filters, changes, run.
 //   MatchingBenchmark        sizes from the environment: QUICK=1, FILTERS="10 1000", WORST_FILTERS, MIXES="mixed zipf",
-//                        MATCH_ROWS, CHANGES, PASSES, SEED
+//                        "growth" (filters that come one by one), MATCH_ROWS, CHANGES, PASSES, SEED
 import CScan
 import Glibc
 
@@ -50,8 +50,10 @@ var results: [TrialResult] = []
 /// `a` with the most filters by `a` with the fewest, each pair measured within seconds: on a machine that others use, minutes
 /// apart are two machines.
 var fixedRatios: [Double] = []
+var growth: Growth?
+func isWanted(_ name: String) -> Bool { wanted.isEmpty || wanted.contains(where: name.contains) }
 do {
-  for mix in mixes where wanted.isEmpty || wanted.contains(where: mix.name.contains) {
+  for mix in mixes where isWanted(mix.name) {
     var fewest: Trial?
     for count in mix.counts {
       let began = scan_now()
@@ -69,8 +71,9 @@ do {
       say("\(mix.name), \(count) filters: \((scan_now() - began) / 1_000_000) ms")
     }
   }
+  if isWanted("growth") { growth = try Growth(filters: (counts.max() ?? 1) * 7 / 5) }
 } catch {
   say("\(error)")
   exit(1)
 }
-Report(results: results, fixedRatios: fixedRatios.sorted()).print()
+Report(results: results, fixedRatios: fixedRatios.sorted(), growth: growth).print()

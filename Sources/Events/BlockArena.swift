@@ -108,7 +108,8 @@ struct BlockArena: ~Copyable {
       precondition(slabCount < Self.slabsMax, "a table's strings take at most 32 GiB")
       slabCount += 1
     }
-    (slabs + Int(number)).initialize(to: HugePages.allocate(bytes: bytes))
+    let slab = bytes == HugePages.pageBytes ? HugePages.slab() : HugePages.allocate(bytes: bytes)
+    (slabs + Int(number)).initialize(to: slab)
     bytesHeld += bytes
     return number
   }

@@ -22,9 +22,6 @@ enum IndexMemory {
     var free = Array(repeating: UnsafeMutableRawPointer?.none, count: classes)
     /// Blocks in use.
     var blocks = 0
-    /// The next slab, made ready meanwhile.
-    var next: UnsafeMutableRawPointer?
-    var isMakingNext = false
   }
 
   /// Indexes belong to one thread each, but not all to the same.
@@ -51,29 +48,11 @@ enum IndexMemory {
     }
     if size >= lineBytes { slabs.used = (slabs.used + lineBytes - 1) & ~(lineBytes - 1) }
     if slabs.used + size > HugePages.pageBytes {
-      slabs.all.append(slabs.next ?? HugePages.allocate(bytes: HugePages.pageBytes))
-      slabs.next = nil
+      slabs.all.append(HugePages.slab())
       slabs.used = 0
     }
     defer { slabs.used += size }
-    if slabs.used > HugePages.pageBytes / 2 && slabs.next == nil && !slabs.isMakingNext { makeNext() }
     return slabs.all.last! + slabs.used
-  }
-
-  /// Until a large page was touched for the first time it is none: the system clears it then, which takes a tenth of a
-  /// millisecond, and some where it has to get it from a host. Not in the time of who adds a filter, then.
-  private static func makeNext() {
-    let thread = JoinedThread {
-      let slab = HugePages.allocate(bytes: HugePages.pageBytes)
-      for page in stride(from: 0, to: HugePages.pageBytes, by: 4096) {
-        slab.storeBytes(of: 0, toByteOffset: page, as: UInt8.self)
-      }
-      lock.acquire()
-      defer { lock.release() }
-      slabs.isMakingNext = false
-      if slabs.next == nil { slabs.next = slab } else { slab.deallocate() }
-    }
-    slabs.isMakingNext = thread != nil
   }
 
   /// `bytes`: as when it was allocated.
@@ -84,10 +63,7 @@ enum IndexMemory {
     slabs.blocks -= 1
     if slabs.blocks == 0 {
       for slab in slabs.all { slab.deallocate() }
-      slabs.next?.deallocate()
-      let isMakingNext = slabs.isMakingNext
       slabs = Slabs()
-      slabs.isMakingNext = isMakingNext
       return
     }
     let number = sizeClass(bytes).number
