@@ -64,7 +64,8 @@ chaos: setup ## kills, zombies, brokers away, a full disk: a real Kafka and abou
 	@BELFRY_CHAOS=1 $(SWIFT_TEST) --filter IntegrationTests.*ChaosTests
 
 # The suites that try BELFRY_FUZZ_CASES cases each.
-FUZZERS = EventsTests.DecoderAgreementTests MatchingTests.EngineDifferentialTests FuzzTests
+FUZZERS = EventsTests.DecoderAgreementTests FuzzTests $(addprefix MatchingTests., EngineDifferentialTests \
+  ExpressionDifferentialTests CanonicalFormTests FilterIndexTests CountedRangesTests SieveTests TextFindingTests)
 
 fuzz: setup ## the fuzzers in a release build with CASES=n cases each, from SEED=n; FILTER=regex: some of them
 	@: $${CASES:?how many: make fuzz CASES=10000000}

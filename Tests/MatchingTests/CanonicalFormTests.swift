@@ -1,6 +1,7 @@
 import Base
 import Events
 import Query
+import TestSeeds
 import Testing
 
 @testable import Matching
@@ -8,6 +9,8 @@ import Testing
 /// Filters over a few values, all of whose rows can be listed: two mean the same if and only if they answer alike
 /// on every one of these rows, and then they must have one canonical text.
 struct CanonicalFormTests {
+  private static let trials = Trials("make fuzz FILTER=CanonicalFormTests CASES=1 SEED=", otherwise: 4)
+
   /// Every combination of a in 0...4, b in 0...2, flag, up, two texts and two times before and after NOW().
   private static let rows: [[Value]] = {
     var rows: [[Value]] = []
@@ -52,9 +55,13 @@ struct CanonicalFormTests {
   /// values outside may differ where the answers do not. The whole filter says that they do not occur.
   private static let domain = "a BETWEEN 0 AND 4 AND b BETWEEN 0 AND 2"
 
-  @Test(arguments: 0..<UInt64(4))
-  func `filters that answer alike have one text, and others have others`(_ seed: UInt64) throws {
-    var generator = Generator(seed: 5_000 + seed)
+  @Test(arguments: trials.shares)
+  func `filters that answer alike have one text, and others have others`(_ share: Int) throws {
+    try Self.trials.forEach(in: share) { try compareTexts($0, $1) }
+  }
+
+  private func compareTexts(_ seed: UInt64, _ again: String) throws {
+    var generator = Generator(seed: seed)
     let oracle = Oracle(Self.rows)
     var texts: [[Bool]: String] = [:]
     var answersOfText: [String: [Bool]] = [:]
@@ -65,36 +72,44 @@ struct CanonicalFormTests {
       let form = canonical(filter, on: samples)
       let text = form.text(on: samples)
       let answers = oracle.answers(filter)
-      #expect(oracle.answers(form) == answers, "\(sql)\n\(text)")
-      #expect(canonical(form, on: samples) == form, "\(sql)\n\(text)")
+      #expect(oracle.answers(form) == answers, "\(again): \(sql)\n\(text)")
+      #expect(canonical(form, on: samples) == form, "\(again): \(sql)\n\(text)")
       if let before = texts.updateValue(text, forKey: answers) {
         met += 1
-        #expect(before == text, "\(sql)")
+        #expect(before == text, "\(again): \(sql)")
       }
       if let before = answersOfText.updateValue(answers, forKey: text) {
-        #expect(before == answers, "\(sql)")
+        #expect(before == answers, "\(again): \(sql)")
       }
     }
-    #expect(met > 60)
+    #expect(met > 60, "\(again)")
   }
 
-  @Test(arguments: 0..<UInt64(4))
-  func `a filter that is too large for a diagram keeps its meaning and its form`(_ seed: UInt64) throws {
-    var generator = Generator(seed: 7_000 + seed)
+  @Test(arguments: trials.shares)
+  func `a filter that is too large for a diagram keeps its meaning and its form`(_ share: Int) throws {
+    try Self.trials.forEach(in: share) { try compareLarge($0, $1) }
+  }
+
+  private func compareLarge(_ seed: UInt64, _ again: String) throws {
+    var generator = Generator(seed: seed)
     let oracle = Oracle(generator.rows(40))
     for _ in 0..<8 {
       let written = generator.condition(8)
       let filter = try parseFilter(written.ours, on: samples)
       let form = canonical(filter, on: samples)
-      #expect(oracle.answers(form) == oracle.answers(filter), "\(written.ours)")
-      #expect(canonical(form, on: samples) == form, "\(written.ours)")
+      #expect(oracle.answers(form) == oracle.answers(filter), "\(again): \(written.ours)")
+      #expect(canonical(form, on: samples) == form, "\(again): \(written.ours)")
     }
   }
 
   /// A filter against itself, rewritten by laws of logic that do not change it.
-  @Test(arguments: 0..<UInt64(4))
-  func `a rewritten filter has the text of the first`(_ seed: UInt64) throws {
-    var generator = Generator(seed: 6_000 + seed)
+  @Test(arguments: trials.shares)
+  func `a rewritten filter has the text of the first`(_ share: Int) throws {
+    try Self.trials.forEach(in: share) { try compareRewritten($0, $1) }
+  }
+
+  private func compareRewritten(_ seed: UInt64, _ again: String) throws {
+    var generator = Generator(seed: seed)
     for i in 0..<100 {
       let x = "(\(Self.filter(1 + i % 2, &generator)))"
       let y = "(\(Self.filter(1, &generator)))"
@@ -113,7 +128,7 @@ struct CanonicalFormTests {
         let texts = try [a, b].map {
           canonical(try parseFilter($0, on: samples), on: samples).text(on: samples)
         }
-        #expect(texts[0] == texts[1], "\(a)\n\(b)")
+        #expect(texts[0] == texts[1], "\(again): \(a)\n\(b)")
       }
     }
   }

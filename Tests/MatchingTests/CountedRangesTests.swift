@@ -1,9 +1,12 @@
 import Base
+import TestSeeds
 import Testing
 
 @testable import Matching
 
 struct CountedRangesTests {
+  private static let trials = Trials("make fuzz FILTER=CountedRangesTests CASES=1 SEED=", otherwise: 8)
+
   /// Ranges, rows' values, and the counts that a scan gives.
   private struct Model {
     var ranges: [Int32: BareRange] = [:]
@@ -17,8 +20,12 @@ struct CountedRangesTests {
   }
 
   /// `span`: values and ends are drawn from so many. Few of them meet often, and in many blocks at once.
-  @Test(arguments: [3, 50, 100_000], 0..<UInt64(8))
-  func `counts are those of a scan, whenever they are settled`(_ span: Int64, _ seed: UInt64) {
+  @Test(arguments: [3, 50, 100_000], trials.shares)
+  func `counts are those of a scan, whenever they are settled`(_ span: Int64, _ share: Int) {
+    Self.trials.forEach(in: share) { check(span, $0, "\($1), span \(span)") }
+  }
+
+  private func check(_ span: Int64, _ seed: UInt64, _ again: String) {
     var random = SeededRandom(seed: seed)
     var ranges = CountedRanges(column: 0, kind: .integers)
     defer { ranges.free() }
@@ -37,7 +44,7 @@ struct CountedRangesTests {
       ranges.settle(counts)
       #expect(!ranges.isMarked)
       for filter in model.ranges.keys {
-        #expect(counts[Int(filter)] == model.count(filter), "span \(span), seed \(seed), step \(step)")
+        #expect(counts[Int(filter)] == model.count(filter), "\(again), step \(step)")
       }
     }
     for step in 0..<4_000 {
@@ -54,7 +61,7 @@ struct CountedRangesTests {
       case 2:
         guard let range = model.ranges[filter] else { continue }
         counts[Int(filter)] += ranges.remove(range)
-        #expect(counts[Int(filter)] == model.count(filter), "span \(span), seed \(seed), step \(step)")
+        #expect(counts[Int(filter)] == model.count(filter), "\(again), step \(step)")
         model.ranges[filter] = nil
         #expect(!ranges.contains(filter))
       case 3 where step % 200 == 0: check(step)
@@ -71,7 +78,7 @@ struct CountedRangesTests {
       model.ranges[filter] = nil
       #expect(ranges.contains(filter))
       counts[Int(filter)] += ranges.remove(range)
-      #expect(counts[Int(filter)] == model.count(of: range), "span \(span), seed \(seed)")
+      #expect(counts[Int(filter)] == model.count(of: range), "\(again)")
     }
   }
 

@@ -4,27 +4,23 @@ import Testing
 /// The engine's incremental answers beside SQLite's from scratch, after every batch of random histories on
 /// random tables.
 struct EngineDifferentialTests {
-  private static let seeds = Seeds.fuzz(otherwise: 320)
-  private static let shares = 4
-  private static let command: StaticString = "make fuzz FILTER=EngineDifferentialTests CASES=1 SEED="
+  private static let trials = Trials(
+    "make fuzz FILTER=EngineDifferentialTests CASES=1 SEED=", otherwise: 320, shares: 4)
 
-  @Test(arguments: 0..<shares)
-  func `what a reader folds is what SQLite has from scratch`(_ share: Int) {
+  @Test(arguments: trials.shares)
+  func `what a reader folds is what SQLite has from scratch`(_ share: Int) throws {
     var comparisons = 0
-    for seed in Self.seeds.share(share, of: Self.shares) {
+    try Self.trials.forEach(in: share) { seed, again in
       let history = History.random(seed: seed)
-      let (failure, compared) = SeedAtWork.run(seed, Self.command) {
-        var run = HistoryRun(history.schema)
-        return (run.play(history.steps), run.comparisons)
-      }
-      comparisons += compared
-      guard failure != nil else { continue }
+      var run = HistoryRun(history.schema)
+      let failure = run.play(history.steps)
+      comparisons += run.comparisons
+      if failure == nil { return }
       let small = history.shrunk { HistoryRun.failure($0) != nil }
-      Issue.record("\(Self.command)\(seed)\n\(small)\n\(HistoryRun.failure(small) ?? "")")
-      return
+      try #require(failure == nil, "\(again)\n\(small)\n\(HistoryRun.failure(small) ?? "")")
     }
     // 20,000 in all.
-    #expect(comparisons >= 5_000 || Self.seeds.areMany, "\(comparisons) comparisons")
+    #expect(comparisons >= 5_000 || Self.trials.seeds.areMany, "\(comparisons) comparisons")
   }
 
   @Test(arguments: 1...5)

@@ -1,12 +1,18 @@
 import Base
 import Events
 import Query
+import TestSeeds
 import Testing
 
 @testable import Matching
 
 /// Our answers against SQLite's on the same rows. A failure prints the filter and its seed.
 struct ExpressionDifferentialTests {
+  private static let command: StaticString = "make fuzz FILTER=ExpressionDifferentialTests CASES=1 SEED="
+  private static let filters = Trials(command, otherwise: 80)
+  private static let values = Trials(command, otherwise: 40)
+  private static let texts = Trials(command, otherwise: 1)
+
   @Test(arguments: fixed.split(separator: "\n").map(String.init))
   func `a filter of the table answers as SQLite does`(_ sql: String) throws {
     var generator = Generator(seed: 4)
@@ -149,8 +155,12 @@ struct ExpressionDifferentialTests {
     TRUE AND NOT FALSE
     """
 
-  @Test(arguments: 0..<UInt64(80))
-  func `random filters answer as SQLite does, in every form`(_ seed: UInt64) throws {
+  @Test(arguments: filters.shares)
+  func `random filters answer as SQLite does, in every form`(_ share: Int) throws {
+    try Self.filters.forEach(in: share) { try compareFilters($0, $1) }
+  }
+
+  private func compareFilters(_ seed: UInt64, _ again: String) throws {
     var generator = Generator(seed: seed)
     let oracle = Oracle(generator.rows(50))
     for i in 0..<50 {
@@ -160,7 +170,7 @@ struct ExpressionDifferentialTests {
       let form = canonical(filter, on: samples)
       let text = form.text(on: samples)
       let again = try parseFilter(text, on: samples)
-      let context: Comment = "seed \(seed): \(written.ours)\ncanonical \(text)\nSQLite \(written.theirs)"
+      let context: Comment = "\(again): \(written.ours)\ncanonical \(text)\nSQLite \(written.theirs)"
       #expect(oracle.answers(filter) == wanted, context)
       #expect(oracle.answers(form) == wanted, context)
       #expect(oracle.answers(again) == wanted, context)
@@ -169,22 +179,31 @@ struct ExpressionDifferentialTests {
     }
   }
 
-  @Test(arguments: 0..<UInt64(40))
-  func `random values are SQLite's`(_ seed: UInt64) throws {
-    var generator = Generator(seed: 1000 + seed)
+  @Test(arguments: values.shares)
+  func `random values are SQLite's`(_ share: Int) throws {
+    try Self.values.forEach(in: share) { try compareValues($0, $1) }
+  }
+
+  private func compareValues(_ seed: UInt64, _ again: String) throws {
+    var generator = Generator(seed: seed)
     generator.allowsClock = false
     let oracle = Oracle(generator.rows(50))
     for i in 0..<50 {
       let written = i % 3 == 0 ? generator.string(3) : generator.number(3)
       let value = try parseExpression(written.ours, on: samples)
       let wanted = oracle.values(written.theirs)
-      let context: Comment = "seed \(1000 + seed): \(written.ours)\nSQLite \(written.theirs)"
+      let context: Comment = "\(again): \(written.ours)\nSQLite \(written.theirs)"
       #expect(oracle.values(value).map(Optional.init) == wanted, context)
     }
   }
 
-  @Test func `equal canonical texts have equal answers`() throws {
-    var generator = Generator(seed: 77)
+  @Test(arguments: texts.shares)
+  func `equal canonical texts have equal answers`(_ share: Int) throws {
+    try Self.texts.forEach(in: share) { try compareTexts($0, $1) }
+  }
+
+  private func compareTexts(_ seed: UInt64, _ again: String) throws {
+    var generator = Generator(seed: seed)
     let oracle = Oracle(generator.rows(100))
     var known: [String: [Bool]] = [:]
     var met = 0
@@ -194,9 +213,9 @@ struct ExpressionDifferentialTests {
       let answers = oracle.answers(filter)
       if let before = known.updateValue(answers, forKey: text) {
         met += 1
-        #expect(before == answers, "\(text)")
+        #expect(before == answers, "\(again): \(text)")
       }
     }
-    #expect(met > 500)
+    #expect(met > 500, "\(again)")
   }
 }

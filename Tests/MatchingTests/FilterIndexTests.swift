@@ -1,17 +1,26 @@
 import Base
 import Events
 import Query
+import TestSeeds
 import Testing
 
 @testable import Matching
 
 /// The index against each filter evaluated for each row.
 struct FilterIndexTests {
-  @Test(arguments: 0..<UInt64(12))
-  func `counts and moves are those of a scan, while filters and rows come and go`(_ seed: UInt64) throws {
-    let town = IndexTown(seed: seed)
-    for step in 0..<250 { try town.step("seed \(seed), step \(step)") }
-    town.leave("seed \(seed)")
+  private static let command: StaticString = "make fuzz FILTER=FilterIndexTests CASES=1 SEED="
+  private static let towns = Trials(command, otherwise: 12)
+  private static let ranges = Trials(command, otherwise: 6)
+  private static let patterns = Trials(command, otherwise: 6)
+  private static let texts = Trials(command, otherwise: 4)
+
+  @Test(arguments: towns.shares)
+  func `counts and moves are those of a scan, while filters and rows come and go`(_ share: Int) throws {
+    try Self.towns.forEach(in: share) { seed, again in
+      let town = IndexTown(seed: seed)
+      for step in 0..<250 { try town.step("\(again), step \(step)") }
+      town.leave("\(again)")
+    }
   }
 
   @Test(
@@ -89,8 +98,12 @@ struct FilterIndexTests {
   }
 
   /// At the root, and below `t = 'x'`: of so many a node counts by marks, and its list goes while it has some.
-  @Test(arguments: 0..<UInt64(6))
-  func `bare ranges have the rows of a scan, while ranges and rows come, move and go`(_ seed: UInt64) throws {
+  @Test(arguments: ranges.shares)
+  func `bare ranges have the rows of a scan, while ranges and rows come, move and go`(_ share: Int) throws {
+    try Self.ranges.forEach(in: share) { try bareRanges($0, $1) }
+  }
+
+  private func bareRanges(_ seed: UInt64, _ again: String) throws {
     var generator = Generator(seed: seed)
     let town = IndexTown(seed: seed)
     struct Range {
@@ -140,14 +153,14 @@ struct FilterIndexTests {
         if step % 7 == 0 {
           town.index.observe(generator.pick(ranges.keys.sorted()), step % 2 == 0 ? ColumnSet([1]) : nil)
         }
-        if step % 60 == 0 { check("seed \(seed), round \(round), step \(step)") }
+        if step % 60 == 0 { check("\(again), round \(round), step \(step)") }
       }
       for (removed, number) in ranges.keys.sorted().enumerated() where round % 2 == 1 || removed % 2 == 0 {
         if removed % 4 == 0 { change() }
         town.index.remove(number)
         ranges[number] = nil
       }
-      check("seed \(seed), round \(round)")
+      check("\(again), round \(round)")
     }
   }
 
@@ -162,8 +175,12 @@ struct FilterIndexTests {
   }
 
   /// Texts of two letters have each gram at several places, shared with the text before or not.
-  @Test(arguments: 0..<UInt64(6))
-  func `a pattern that a text has at several places is in it until the last one goes`(_ seed: UInt64) throws {
+  @Test(arguments: patterns.shares)
+  func `a pattern that a text has at several places is in it until the last one goes`(_ share: Int) throws {
+    try Self.patterns.forEach(in: share) { try severalPlaces($0, $1) }
+  }
+
+  private func severalPlaces(_ seed: UInt64, _ again: String) throws {
     var generator = Generator(seed: seed)
     func text(_ count: Int) -> String {
       String((0..<count).map { _ in ["a", "b"][generator.below(2)] }.joined())
@@ -195,7 +212,7 @@ struct FilterIndexTests {
         let isIn = current.contains(filter.pattern)
         #expect(
           town.index.count(of: filter.number) == (isIn ? 1 : 0),
-          "seed \(seed), step \(step): \(filter.pattern) in \(current)")
+          "\(again), step \(step): \(filter.pattern) in \(current)")
       }
       before = after
     }
@@ -253,8 +270,12 @@ struct FilterIndexTests {
     #expect(memo.bytesHeld == 0)
   }
 
-  @Test(arguments: 0..<UInt64(4))
-  func `a text is found wherever it is, and nowhere else`(_ seed: UInt64) {
+  @Test(arguments: texts.shares)
+  func `a text is found wherever it is, and nowhere else`(_ share: Int) {
+    Self.texts.forEach(in: share) { findTexts($0, $1) }
+  }
+
+  private func findTexts(_ seed: UInt64, _ again: String) {
     var generator = Generator(seed: seed)
     let (store, strings) = (RowStore(schema: samples, strings: StringTable()), StringTable())
     let memo = StringMemo(strings)
@@ -265,7 +286,7 @@ struct FilterIndexTests {
       let test = RowTest.text(.contains, wanted, 0, isNegated: false)
       let code = text.withUnsafeBytes { strings.intern($0) }
       let isThere = text.indices.contains { text[$0...].starts(with: wanted) }
-      #expect(test.holds(cell: Cell(code), context) == isThere, "\(wanted) in \(text)")
+      #expect(test.holds(cell: Cell(code), context) == isThere, "\(again): \(wanted) in \(text)")
       test.free(store, ComputedColumns(rows: store))
     }
   }

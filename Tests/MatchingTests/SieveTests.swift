@@ -1,16 +1,23 @@
 import Base
+import TestSeeds
 import Testing
 
 @testable import Matching
 
 struct SieveTests {
+  private static let trials = Trials("make fuzz FILTER=SieveTests CASES=1 SEED=", otherwise: 8)
+
   private func bytes(_ count: Int, of alphabet: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
     (0..<count).map { _ in alphabet.randomElement(using: &random)! }
   }
 
   /// Few grams of wide alphabets, many of narrow ones; texts up to some blocks, whose last is not a whole one.
-  @Test(arguments: [1, 20, 400], 0..<UInt64(8))
-  func `every gram is found at each of its places`(_ count: Int, _ seed: UInt64) {
+  @Test(arguments: [1, 20, 400], trials.shares)
+  func `every gram is found at each of its places`(_ count: Int, _ share: Int) {
+    Self.trials.forEach(in: share) { find(count, $0, $1) }
+  }
+
+  private func find(_ count: Int, _ seed: UInt64, _ again: String) {
     var random = SeededRandom(seed: seed)
     let alphabet = seed % 2 == 0 ? Array(UInt8.min...UInt8.max) : Array("0123456789-: aef".utf8)
     var sieve = Sieve()
@@ -35,19 +42,19 @@ struct SieveTests {
       if places < 1 { continue }
       text.withUnsafeBytes { text in
         let found = sieve.places(text.baseAddress!, places, size: size)
-        #expect(places == 64 || found >> UInt64(places) == 0, "seed \(seed)")
+        #expect(places == 64 || found >> UInt64(places) == 0, "\(again)")
         for i in 0..<places {
           let key = TextKey.gram(text.baseAddress! + i, size)
           #expect(key == TextKey.make(text, i, size))
           let isThere = grams.contains { $0.elementsEqual(text[i..<i + size]) }
           let mayBeThere = found >> UInt64(i) & 1 != 0
           #expect(sieve.mayContain(key) || !mayBeThere)
-          #expect(mayBeThere || !isThere, "seed \(seed): \(Array(text)) at \(i)")
+          #expect(mayBeThere || !isThere, "\(again): \(Array(text)) at \(i)")
           (asked, passed) = (asked + 1, passed + (mayBeThere && !isThere ? 1 : 0))
         }
       }
     }
-    #expect(passed * 10 < asked, "seed \(seed): \(passed) of \(asked) looks are for nothing")
+    #expect(passed * 10 < asked, "\(again): \(passed) of \(asked) looks are for nothing")
   }
 
   private func key(_ random: inout SeededRandom) -> UInt64 {

@@ -1,11 +1,18 @@
 import Base
 import CTextSearch
+import TestSeeds
 import Testing
 
 struct TextFindingTests {
+  private static let trials = Trials("make fuzz FILTER=TextFindingTests CASES=1 SEED=", otherwise: 4)
+
   /// Of two letters, so that most places look right and are not; at every length about the blocks' edges.
-  @Test(arguments: 0..<UInt64(4))
-  func `a text has what it has at any place, and nothing else`(_ seed: UInt64) {
+  @Test(arguments: trials.shares)
+  func `a text has what it has at any place, and nothing else`(_ share: Int) {
+    Self.trials.forEach(in: share) { find($0, $1) }
+  }
+
+  private func find(_ seed: UInt64, _ again: String) {
     var random = SeededRandom(seed: seed)
     var (had, had16) = (0, 0)
     for size in 0...80 {
@@ -22,7 +29,7 @@ struct TextFindingTests {
         let isThere =
           places > 0 && (0..<places).contains { text[$0..<$0 + wanted.count].elementsEqual(wanted) }
         let has = text.withUnsafeBytes { text_has($0.baseAddress, size, wanted, wanted.count) }
-        #expect(has == isThere, "seed \(seed): \(wanted) in \(text)")
+        #expect(has == isThere, "\(again): \(wanted) in \(text)")
         had += isThere ? 1 : 0
         had16 += isThere && places >= 16 ? 1 : 0
       }

@@ -29,6 +29,27 @@ public struct Seeds: Sendable {
   }
 }
 
+/// What a test tries with many seeds, in shares beside each other.
+public struct Trials: Sendable {
+  public let seeds: Seeds
+  public let shares: Range<Int>
+  private let command: StaticString
+
+  /// `command` tries one seed again, which comes behind it; `own`: seeds in `make test`.
+  public init(_ command: StaticString, otherwise own: UInt64, shares: Int = 2) {
+    self.command = command
+    self.shares = 0..<shares
+    seeds = .fuzz(otherwise: own)
+  }
+
+  /// `again` is the command that tries this seed again, for the message of a failure.
+  public func forEach(in share: Int, _ body: (_ seed: UInt64, _ again: String) throws -> Void) rethrows {
+    for seed in seeds.share(share, of: shares.count) {
+      try SeedAtWork.run(seed, command) { try body(seed, "\(command)\(seed)") }
+    }
+  }
+}
+
 /// Names the seed that is at work where the code under it traps, which ends the test's process at once.
 public enum SeedAtWork {
   private struct Work {
