@@ -292,7 +292,7 @@ struct FilterIndexTests {
   }
 }
 
-/// An index, a plain scan, and rows for both.
+/// An index, a plain scan, and rows for both; time goes on for them.
 private final class IndexTown {
   let strings = StringTable()
   let store: RowStore
@@ -301,6 +301,7 @@ private final class IndexTown {
   /// By number.
   private var filters: [Int32: Standing] = [:]
   private var rows: [Row] = []
+  private var now = Oracle.now
 
   struct Standing {
     let compiled: CompiledFilter
@@ -314,7 +315,7 @@ private final class IndexTown {
   init(seed: UInt64) {
     store = RowStore(schema: samples, strings: strings)
     index = FilterIndex(rows: store)
-    index.now = Oracle.now
+    index.now = now
     generator = Generator(seed: seed)
   }
 
@@ -338,7 +339,8 @@ private final class IndexTown {
   // MARK: Steps
 
   func step(_ context: Comment) throws {
-    switch generator.below(8) {
+    switch generator.below(9) {
+    case 8: pass(to: now + generator.pick([1, 99, 100, 500, 2_000]), context)
     case 0, 1: for _ in 0..<generator.below(20) { try addFilter() }
     case 2:
       let going = filters.keys.sorted().filter { _ in generator.below(generator.below(4) == 0 ? 2 : 12) == 0 }
@@ -365,7 +367,7 @@ private final class IndexTown {
     let filter = try filter(text)
     let compiled = CompiledFilter(filter)
     let observed = randomObserved()
-    let count = Int64(rows.count { compiled.matches($0, strings, Oracle.now) })
+    let count = Int64(rows.count { compiled.matches($0, strings, now) })
     let number = index.insert(filter, observed: observed, count: count)
     #expect(filters[number] == nil)
     let read = ColumnSet(filter.columnsUsed)
@@ -402,15 +404,28 @@ private final class IndexTown {
     index.apply(before: old, after: new, changed: columns) {
       moves.append("\($0.filter) \($0.wasIn) \($0.isIn)")
     }
-    #expect(moves.sorted() == expectedMoves(old, new, columns).sorted(), context)
+    #expect(moves.sorted() == expectedMoves(old, new, columns, now).sorted(), context)
     if let old { drop(old) }
   }
 
-  private func expectedMoves(_ old: Row?, _ new: Row?, _ columns: ColumnSet) -> [String] {
+  /// All rows stay what they are, and NOW() goes on.
+  private func pass(to next: Int64, _ context: Comment) {
+    let columns = ColumnSet([samples.index(of: "at")!])
+    for row in rows {
+      var moves: [String] = []
+      index.pass(row, to: next, columns: columns) { moves.append("\($0.filter) \($0.wasIn) \($0.isIn)") }
+      #expect(moves.sorted() == expectedMoves(row, row, columns, next).sorted(), context)
+    }
+    now = next
+    index.now = next
+  }
+
+  /// Of a row that was there at `now`, and is another at `next`.
+  private func expectedMoves(_ old: Row?, _ new: Row?, _ columns: ColumnSet, _ next: Int64) -> [String] {
     var moves: [String] = []
     for (number, standing) in filters {
-      let was = old.map { standing.compiled.matches($0, strings, Oracle.now) } ?? false
-      let isIn = new.map { standing.compiled.matches($0, strings, Oracle.now) } ?? false
+      let was = old.map { standing.compiled.matches($0, strings, now) } ?? false
+      let isIn = new.map { standing.compiled.matches($0, strings, next) } ?? false
       filters[number]!.count += (isIn ? 1 : 0) - (was ? 1 : 0)
       let concerns = old == nil || new == nil || standing.columns.intersects(columns)
       if standing.observed != nil && (was || isIn) && concerns { moves.append("\(number) \(was) \(isIn)") }
@@ -425,7 +440,7 @@ private final class IndexTown {
     var values: [Value] = [
       .string("row\(generator.below(40))"), .int(number()), .int(number()), .real(Double(number()) / 4),
       .real(Double(number())), .string(name()), .string(name()), .bool(generator.below(2) == 0),
-      .bool(generator.below(2) == 0), .time(Int64(generator.below(50)) * 100),
+      .bool(generator.below(2) == 0), .time(now - Oracle.now + Int64(generator.below(50)) * 100),
     ]
     guard let old else { return row(values) }
     let kept = 1 + generator.below(values.count)
@@ -477,7 +492,14 @@ private final class IndexTown {
     let number = generator.pick(["a", "a", "b", "r", "q", "at"])
     let not = generator.below(6) == 0 ? "NOT " : ""
     let name = { Generator.quoted(self.name()) }
-    switch generator.below(16) {
+    switch generator.below(17) {
+    case 16:
+      let moment = { "NOW() + \(self.generator.below(60) * 100 - 3_000)" }
+      return generator.pick([
+        "at > \(moment())", "at <= \(moment())", "at = \(moment())",
+        "at \(not)BETWEEN \(moment()) AND \(moment())",
+        "at \(not)IN (\(moment()), \(moment()), \(generator.below(50) * 100))",
+      ])
     case 15:
       return generator.pick([
         "LENGTH(\(text)) \(generator.pick(["<", ">="])) \(generator.below(9))",
