@@ -156,13 +156,13 @@ struct Generator {
     return atom(depth)
   }
 
-  /// NOW() and what is added to it; `Oracle.now` is halfway between two of the rows' times.
+  /// NOW() and what is added to it; it begins (`Oracle.now`) halfway between two of the rows' times.
   private mutating func moment() -> Written {
     let steps = below(7) - 3
     switch below(3) {
-    case 0: return Written("NOW() + \(steps * 500)", "\(Oracle.now) + \(steps * 500)")
-    case 1: return Written("NOW() - INTERVAL '\(steps) seconds'", "\(Oracle.now) - \(steps * 1000)")
-    default: return Written("INTERVAL '\(steps * 500) ms' + NOW()", "\(steps * 500) + \(Oracle.now)")
+    case 0: return Written("NOW() + \(steps * 500)", "NOW() + \(steps * 500)")
+    case 1: return Written("NOW() - INTERVAL '\(steps) seconds'", "NOW() - \(steps * 1000)")
+    default: return Written("INTERVAL '\(steps * 500) ms' + NOW()", "\(steps * 500) + NOW()")
     }
   }
 

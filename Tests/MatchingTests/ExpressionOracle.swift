@@ -23,6 +23,7 @@ final class Oracle {
   let strings = StringTable()
   let store: RowStore
   private var database: OpaquePointer?
+  private let clock = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
   let rowCount: Int
 
   init(_ rows: [[Value]]) {
@@ -30,7 +31,8 @@ final class Oracle {
     rowCount = rows.count
     precondition(sqlite3_open(":memory:", &database) == SQLITE_OK)
     execute("PRAGMA case_sensitive_like=ON")
-    defineNow(in: database)
+    clock.pointee = Oracle.now
+    defineNow(in: database, clock)
     execute(
       """
       CREATE TABLE samples (id TEXT, a INTEGER, b INTEGER, r REAL, q REAL, s TEXT, t TEXT,
@@ -41,7 +43,10 @@ final class Oracle {
     execute("COMMIT")
   }
 
-  deinit { sqlite3_close(database) }
+  deinit {
+    sqlite3_close(database)
+    clock.deallocate()
+  }
 
   private func execute(_ sql: String) {
     precondition(sqlite3_exec(database, sql, nil, nil, nil) == SQLITE_OK, error)
@@ -102,10 +107,12 @@ final class Oracle {
   }
 }
 
-/// Gives SQLite a NOW() that says `Oracle.now`.
-func defineNow(in database: OpaquePointer?) {
+/// Gives SQLite a NOW() that says what the clock does, which must outlive the database.
+func defineNow(in database: OpaquePointer?, _ clock: UnsafeMutablePointer<Int64>) {
   let status = sqlite3_create_function(
-    database, "NOW", 0, SQLITE_UTF8, nil, { context, _, _ in sqlite3_result_int64(context, Oracle.now) }, nil,
-    nil)
+    database, "NOW", 0, SQLITE_UTF8, clock,
+    { context, _, _ in
+      sqlite3_result_int64(context, sqlite3_user_data(context).load(as: Int64.self))
+    }, nil, nil)
   precondition(status == SQLITE_OK)
 }

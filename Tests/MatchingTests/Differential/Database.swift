@@ -9,10 +9,12 @@ import Query
 final class Database {
   private var handle: OpaquePointer?
   private var statements: [String: OpaquePointer] = [:]
+  private let clock = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
 
-  init() {
+  init(now: Int64) {
+    clock.pointee = now
     precondition(sqlite3_open(":memory:", &handle) == SQLITE_OK)
-    defineNow(in: handle)
+    defineNow(in: handle, clock)
     for sql in [
       "PRAGMA case_sensitive_like=ON",
       "CREATE TABLE samples (id TEXT PRIMARY KEY, a INT, b INT, r REAL, q REAL, s TEXT, t TEXT, flag INT, up INT, at INT)",
@@ -24,6 +26,13 @@ final class Database {
   deinit {
     for statement in statements.values { sqlite3_finalize(statement) }
     sqlite3_close(handle)
+    clock.deallocate()
+  }
+
+  /// What NOW() is.
+  var now: Int64 {
+    get { clock.pointee }
+    set { clock.pointee = newValue }
   }
 
   private var error: String { String(cString: sqlite3_errmsg(handle)) }

@@ -10,6 +10,8 @@ struct History {
     /// A row of `samples`, in its columns' order, and what the columns have that no view reads.
     case put([Value], unread: Int64)
     case delete(String)
+    /// So many ms go by.
+    case wait(Int64)
     /// The batch is over: these streams, or all, are compared.
     case collect([Int]?)
   }
@@ -17,8 +19,15 @@ struct History {
   /// `samples` with its columns in any order and with others between them.
   var schema: Schema
   var steps: [Step]
+  /// Milliseconds that have gone by; the rows' times go with them.
+  private var elapsed: Int64 = 0
 
-  static func random(seed: UInt64, steps count: Int = 60) -> History {
+  init(schema: Schema, steps: [Step]) {
+    self.schema = schema
+    self.steps = steps
+  }
+
+  static func random(seed: UInt64, steps count: Int = 66) -> History {
     var generator = Generator(seed: seed)
     var history = History(schema: schema(&generator), steps: [])
     var rows: [String: [Value]] = [:]
@@ -41,7 +50,11 @@ struct History {
   private mutating func add(
     _ step: Int, _ generator: inout Generator, _ rows: inout [String: [Value]], _ streams: inout [Int]
   ) {
-    switch generator.below(12) {
+    switch generator.below(13) {
+    case 12:
+      let milliseconds = generator.pick([1, 499, 500, 501, 1_000, 3_000]) as Int64
+      elapsed += milliseconds
+      steps.append(.wait(milliseconds))
     case 0 where streams.count < 12, 1 where streams.count < 6:
       streams.append(step)
       steps.append(.begin(step, generator.question()))
@@ -64,6 +77,7 @@ struct History {
     // Sums of `a` and `r` are exact in doubles.
     row[1] = .int(Int64(generator.below(2000) - 1000))
     row[3] = .real(Double(generator.below(64) - 32) / 8)
+    if case .time(let time) = row[9] { row[9] = .time(time + elapsed / 500 * 500) }
     if let old = rows[key], generator.below(3) > 0 {
       let new = row
       row = old
@@ -91,6 +105,7 @@ extension History: CustomStringConvertible {
     case .end(let stream): "end \(stream)"
     case .put(let row, let unread): "put \(row) \(unread)"
     case .delete(let key): "delete \(key)"
+    case .wait(let milliseconds): "wait \(milliseconds) ms"
     case .collect(let streams): "collect \(streams.map { "\($0)" } ?? "all")"
     }
   }

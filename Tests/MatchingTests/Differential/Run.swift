@@ -22,7 +22,7 @@ struct HistoryRun {
   init(_ schema: Schema) {
     world = World(schema)
     world.advance(to: Oracle.now)
-    database = Database()
+    database = Database(now: Oracle.now)
     columns = samples.columns.map { schema.index(of: $0.name)! }
   }
 
@@ -43,6 +43,9 @@ struct HistoryRun {
       if world.values[key] == nil { return nil }
       world.delete(key)
       database.delete(key)
+    case .wait(let milliseconds):
+      database.now += milliseconds
+      world.advance(to: database.now)
     case .collect(let streams):
       let ids = streams?.map(String.init).filter { questions[$0] != nil } ?? questions.keys.sorted()
       world.collect(ids)
