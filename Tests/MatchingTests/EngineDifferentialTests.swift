@@ -30,8 +30,8 @@ struct EngineDifferentialTests {
       isList: false, outputs: [], groups: ["s"], filter: Written("a > -2000 OR flag"), below: nil,
       isNamed: true)
     wrong.outputs = [
-      Question.Output(ours: "COUNT(*) AS n", theirs: "COUNT(*) AS n"),
-      Question.Output(ours: "SUM(a) AS m", theirs: "TOTAL(ABS(a)) + 0.5 AS m"),
+      Question.Output(name: "n", ours: "COUNT(*)", theirs: "COUNT(*)"),
+      Question.Output(name: "m", ours: "SUM(a)", theirs: "TOTAL(ABS(a)) + 0.5"),
     ]
     history.steps.insert(.begin(1000, wrong), at: 10)
     #expect(HistoryRun.failure(history) != nil)

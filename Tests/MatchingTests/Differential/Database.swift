@@ -5,6 +5,9 @@ import Query
 
 @testable import Matching
 
+/// Records of a view by their keys: by column a value as JSON, or nil where nothing is said.
+typealias Records = [[UInt8]: [[UInt8]?]]
+
 /// SQLite with the rows of `samples`, and its answers as a stream's records.
 final class Database {
   private var handle: OpaquePointer?
@@ -60,37 +63,32 @@ final class Database {
 
   // MARK: Records
 
-  /// What a stream of the view should fold to: each record's key, a zero byte, its value.
-  func records(_ sql: String, _ view: View) -> [[UInt8]] {
+  /// What a stream of the view should fold to, as far as this says it.
+  func records(_ sql: String, _ view: View) -> Records {
     let statement = statement(sql)
     defer { sqlite3_reset(statement) }
     let columns = view.recordColumns
     let places = columns.map { column in
       (0..<sqlite3_column_count(statement)).first {
         String(cString: sqlite3_column_name(statement, $0)) == column.name
-      }!
+      }
     }
-    let fields = RecordFields(columns.map(\.name))
-    var records: [[UInt8]] = []
+    var records: Records = [:]
     while true {
       let outcome = sqlite3_step(statement)
       if outcome == SQLITE_DONE { return records }
       precondition(outcome == SQLITE_ROW, "\(error): \(sql)")
-      let values = zip(columns, places).map { text(statement, $1, $0.type) }
-      var buffer = ByteBuffer()
-      writeKey(statement, values, places, view, to: &buffer)
-      buffer.append(0)
-      for (i, value) in values.enumerated() {
-        fields.open(i, in: &buffer)
-        value.withUnsafeBytes { buffer.append($0) }
+      let values = zip(columns, places).map { column, place in
+        place.map { text(statement, $0, column.type) }
       }
-      buffer.append(UInt8(ascii: "}"))
-      records.append(Array(buffer.bytes))
+      var key = ByteBuffer()
+      writeKey(statement, values, places, view, to: &key)
+      records[Array(key.bytes)] = values
     }
   }
 
   private func writeKey(
-    _ statement: OpaquePointer?, _ values: [[UInt8]], _ places: [Int32], _ view: View,
+    _ statement: OpaquePointer?, _ values: [[UInt8]?], _ places: [Int32?], _ view: View,
     to buffer: inout ByteBuffer
   ) {
     // The key, and group columns, come first.
@@ -98,13 +96,13 @@ final class Database {
     if case .metric(_, let groupBy) = view.body { count = groupBy.count }
     switch count {
     case 0: buffer.append(UInt8(ascii: "*"))
-    case 1 where sqlite3_column_type(statement, places[0]) == SQLITE_TEXT:
-      buffer.append(bytes(statement, places[0]))
-    case 1: values[0].withUnsafeBytes { buffer.append($0) }
+    case 1 where sqlite3_column_type(statement, places[0]!) == SQLITE_TEXT:
+      buffer.append(bytes(statement, places[0]!))
+    case 1: values[0]!.withUnsafeBytes { buffer.append($0) }
     default:
       for (i, value) in values.prefix(count).enumerated() {
         buffer.append(UInt8(ascii: i == 0 ? "[" : ","))
-        value.withUnsafeBytes { buffer.append($0) }
+        value!.withUnsafeBytes { buffer.append($0) }
       }
       buffer.append(UInt8(ascii: "]"))
     }

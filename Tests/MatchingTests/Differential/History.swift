@@ -101,7 +101,7 @@ extension History: CustomStringConvertible {
     switch step {
     case .begin(let stream, let question):
       "begin \(stream): \((question.definitions + [question.ours]).joined(separator: "; "))\n"
-        + "   SQLite: \(question.theirs ?? "-")"
+        + "   SQLite: \(question.theirs)"
     case .end(let stream): "end \(stream)"
     case .put(let row, let unread): "put \(row) \(unread)"
     case .delete(let key): "delete \(key)"

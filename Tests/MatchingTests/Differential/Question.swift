@@ -1,9 +1,16 @@
 /// A view in two dialects.
 struct Question {
-  /// What stands behind SELECT; where SQLite cannot do it exactly it has none.
+  /// What stands behind SELECT; where SQLite has no exact answer it has none.
   struct Output {
+    let name: String
     let ours: String
     let theirs: String?
+    /// It is a quantile of these values, and ours may be off by what it states. SQLite has a row's place among them
+    /// as `<name>_place`, and their count as `<name>_count`.
+    var ordered: String?
+
+    /// In its dialect, with its name.
+    func named(_ text: String) -> String { text == name ? text : "\(text) AS \(name)" }
   }
 
   var isList: Bool
@@ -22,17 +29,34 @@ struct Question {
   }
 
   var ours: String {
-    "SELECT \((groups + outputs.map(\.ours)).joined(separator: ", ")) FROM \(below == nil ? "samples" : "below")"
+    "SELECT \((groups + outputs.map { $0.named($0.ours) }).joined(separator: ", ")) FROM \(below == nil ? "samples" : "below")"
       + " WHERE \(isNamed ? "named" : filter.ours)\(groupText)"
   }
 
-  /// nil: only our own answer from scratch can be compared.
-  var theirs: String? {
-    let outputs = outputs.compactMap(\.theirs)
-    if outputs.count < self.outputs.count { return nil }
+  /// What records' keys are made of, and the outputs that SQLite can say.
+  var theirs: String {
+    let keys = isList ? ["id"] : groups
+    let said = outputs.compactMap { output in output.theirs.map(output.named) }
+    // Without groups there is one record, whatever it says.
+    let columns = keys.isEmpty && said.isEmpty ? ["COUNT(*)"] : keys + said
+    return "SELECT \(columns.joined(separator: ", ")) FROM \(rows)\(groupText)"
+  }
+
+  /// Whether SQLite has each output exactly.
+  var isExact: Bool { outputs.allSatisfy { $0.theirs != nil && $0.ordered == nil } }
+
+  /// The rows that the filter passes, with their places for the quantiles.
+  private var rows: String {
     let filter = below.map { Written("$0 AND $1", $0, self.filter) } ?? self.filter
-    return "SELECT \(((isList ? ["id"] : []) + groups + outputs).joined(separator: ", ")) FROM samples"
-      + " WHERE \(filter.theirs)\(groupText)"
+    let passed = "samples WHERE \(filter.theirs)"
+    let partition = groups.isEmpty ? "" : "PARTITION BY \(groups.joined(separator: ", "))"
+    let places = outputs.compactMap { output in
+      output.ordered.map {
+        "ROW_NUMBER() OVER (\(partition) ORDER BY \($0)) AS \(output.name)_place,"
+          + " COUNT(*) OVER (\(partition)) AS \(output.name)_count"
+      }
+    }
+    return places.isEmpty ? passed : "(SELECT *, \(places.joined(separator: ", ")) FROM \(passed))"
   }
 
   private var groupText: String { groups.isEmpty ? "" : " GROUP BY " + groups.joined(separator: ", ") }
@@ -65,7 +89,8 @@ extension Generator {
     var question = Question(
       isList: isList, outputs: [], groups: [], filter: filter, below: under, isNamed: below(6) == 0)
     if isList {
-      question.outputs = some(of: Self.columns, 1...4).map { .init(ours: $0, theirs: $0) } + computed()
+      question.outputs =
+        some(of: Self.columns, 1...4).map { .init(name: $0, ours: $0, theirs: $0) } + computed()
     } else {
       question.outputs = some(of: Self.metrics, 1...4) + summaries()
       question.groups = some(of: ["s", "flag", "at", "r", "t", "b"], 0...3)
@@ -83,25 +108,27 @@ extension Generator {
   private mutating func computed() -> [Question.Output] {
     (0..<below(3)).map { i in
       let value = below(2) == 0 ? number(2) : string(2)
-      return Question.Output(ours: "\(value.ours) AS c\(i)", theirs: "\(value.theirs) AS c\(i)")
+      return Question.Output(name: "c\(i)", ours: value.ours, theirs: value.theirs)
     }
   }
 
   /// Metrics of such formulas, as far as SQLite has one answer.
   private mutating func summaries() -> [Question.Output] {
     (0..<below(2)).map { i in
-      switch below(3) {
+      let name = "f\(i)"
+      switch below(4) {
       case 0:
         let value = below(2) == 0 ? number(2) : string(2)
         return Question.Output(
-          ours: "COUNT(DISTINCT \(value.ours)) AS f\(i)", theirs: "COUNT(DISTINCT \(value.theirs)) AS f\(i)")
+          name: name, ours: "COUNT(DISTINCT \(value.ours))", theirs: "COUNT(DISTINCT \(value.theirs))")
       case 1:
         let (value, metric) = (string(2), pick(["MIN", "MAX"]))
         return Question.Output(
-          ours: "\(metric)(\(value.ours)) AS f\(i)", theirs: "\(metric)(\(value.theirs)) AS f\(i)")
+          name: name, ours: "\(metric)(\(value.ours))", theirs: "\(metric)(\(value.theirs))")
+      case 2: return Self.quantile(number(1), pick(["0", "0.3", "0.5", "0.99", "1"]), name)
       default:
         return Self.histogram(
-          number(1), pick([["0"], ["-1.5", "2", "1e18"], ["-9e18", "0.5", "3", "1e19"]]), "f\(i)")
+          number(1), pick([["0"], ["-1.5", "2", "1e18"], ["-9e18", "0.5", "3", "1e19"]]), name)
       }
     }
   }
@@ -123,18 +150,49 @@ extension Generator {
     histogram(Written("q"), ["-1e300", "0", "0.5", "9007199254740993", "9223372036854775807"], "m24"),
     histogram(Written("b * 2"), ["-1e19", "0", "9223372036854775807", "9223372036854775808"], "m25"),
     histogram(Written("at"), ["1000", "3000"], "m26"),
-    ours("SUM(b)", "m27"), ours("SUM(q)", "m28"), ours("AVG(q)", "m29"), ours("AVG(b + a)", "m30"),
-    ours("SUM(b * a)", "m31"), ours("MIN(b + a)", "m32"), ours("MAX(b * a)", "m33"),
-    ours("QUANTILE(a, 0.5)", "m34"), ours("QUANTILE(q, 0.95)", "m35"), ours("QUANTILE(b, 0.25)", "m36"),
-    ours("QUANTILE(at, 1)", "m37"), ours("QUANTILE(b * a, 0.1)", "m38"), ours("QUANTILE(a, 0)", "m39"),
+    sum("b", "m27"), sum("b * a", "m28"), extreme("MIN", "b + a", "m29"), extreme("MAX", "b * a", "m30"),
+    quantile(Written("a"), "0.5", "m31"), quantile(Written("q"), "0.95", "m32"),
+    quantile(Written("b"), "0.25", "m33"), quantile(Written("at"), "1", "m34"),
+    quantile(Written("b * a"), "0.1", "m35"), quantile(Written("a"), "0", "m36"),
+    // SQLite's are rounded.
+    ours("SUM(q)", "m37"), ours("AVG(q)", "m38"), ours("AVG(b + a)", "m39"),
   ]
 
   private static func both(_ metric: String, _ name: String, _ theirs: String? = nil) -> Question.Output {
-    Question.Output(ours: "\(metric) AS \(name)", theirs: "\(theirs ?? metric) AS \(name)")
+    Question.Output(name: name, ours: metric, theirs: theirs ?? metric)
   }
 
   private static func ours(_ metric: String, _ name: String) -> Question.Output {
-    Question.Output(ours: "\(metric) AS \(name)", theirs: nil)
+    Question.Output(name: name, ours: metric, theirs: nil)
+  }
+
+  /// Exact by halves of 32 bits; null where it is no 64-bit integer, or one of its values is none.
+  private static func sum(_ value: String, _ name: String) -> Question.Output {
+    let integer = "(CASE typeof(\(value)) WHEN 'integer' THEN \(value) ELSE 0 END)"
+    let low = "COALESCE(SUM(\(integer) & 4294967295), 0)"
+    let high = "(COALESCE(SUM(\(integer) >> 32), 0) + (\(low) >> 32))"
+    let isNone =
+      "\(high) NOT BETWEEN -2147483648 AND 2147483647 OR COUNT(CASE typeof(\(value)) WHEN 'real' THEN 1 END) > 0"
+    return Question.Output(
+      name: name, ours: "SUM(\(value))",
+      theirs: "CASE WHEN \(isNone) THEN NULL ELSE (\(high) << 32) | (\(low) & 4294967295) END")
+  }
+
+  /// Of an integer and a real that are equal, the integer.
+  private static func extreme(_ metric: String, _ value: String, _ name: String) -> Question.Output {
+    let (any, integer) = (
+      "\(metric)(\(value))", "\(metric)(CASE typeof(\(value)) WHEN 'integer' THEN \(value) END)"
+    )
+    return Question.Output(
+      name: name, ours: any, theirs: "CASE WHEN \(integer) = \(any) THEN \(integer) ELSE \(any) END")
+  }
+
+  /// The least value that the part does not exceed.
+  private static func quantile(_ value: Written, _ part: String, _ name: String) -> Question.Output {
+    Question.Output(
+      name: name, ours: "QUANTILE(\(value.ours), \(part))",
+      theirs: "MIN(CASE WHEN \(name)_place >= \(name)_count * \(part) - 1e-9 THEN \(value.theirs) END)",
+      ordered: value.theirs)
   }
 
   /// SQLite compares integers with reals exactly, as we do.
@@ -145,7 +203,7 @@ extension Generator {
       + ["\(value.theirs) >= \(bounds.last!)"]
     let counts = conditions.map { "COALESCE(SUM(CASE WHEN \($0) THEN 1 ELSE 0 END), 0)" }
     return Question.Output(
-      ours: "HISTOGRAM(\(value.ours), \(bounds.joined(separator: ", "))) AS \(name)",
-      theirs: "'[' || \(counts.joined(separator: " || ',' || ")) || ']' AS \(name)")
+      name: name, ours: "HISTOGRAM(\(value.ours), \(bounds.joined(separator: ", ")))",
+      theirs: "'[' || \(counts.joined(separator: " || ',' || ")) || ']'")
   }
 }

@@ -77,18 +77,17 @@ struct HistoryRun {
 
   private mutating func compare(_ id: String) -> String? {
     comparisons += 1
-    let view = world.views[id]!
-    let found = world.folded[id]!.map { $0.key + [0] + $0.value }
-    let wanted: [[UInt8]]
-    if let sql = questions[id]!.theirs {
-      wanted = database.records(sql, view)
-    } else {
-      wanted = world.evaluated(view)
-    }
-    if Set(found) == Set(wanted) { return nil }
-    func text(_ lines: [[UInt8]]) -> String {
-      lines.map { String(decoding: $0, as: UTF8.self) }.sorted().joined(separator: "\n    ")
-    }
-    return "stream \(id) folds to\n    \(text(found))\nand should be\n    \(text(wanted))"
+    let (view, question) = (world.views[id]!, questions[id]!)
+    let comparison = Comparison(view, question)
+    let found = comparison.records(world.folded[id]!.map { ($0.key, $0.value) })
+    let theirs = database.records(question.theirs, view)
+    if !comparison.agrees(found, theirs) { return comparison.text(id, found, "SQLite has", theirs) }
+    if question.isExact { return nil }
+    let ours = comparison.records(
+      world.evaluated(view).map {
+        let end = $0.lastIndex(of: 0)!
+        return (Array($0[..<end]), Array($0[(end + 1)...]))
+      })
+    return found == ours ? nil : comparison.text(id, found, "a stream that begins now has", ours)
   }
 }
