@@ -1,3 +1,5 @@
+import Matching
+import Query
 import TestSeeds
 import Testing
 
@@ -21,6 +23,22 @@ struct EngineDifferentialTests {
     }
     // 20,000 in all.
     #expect(comparisons >= 5_000 || Self.trials.seeds.areMany, "\(comparisons) comparisons")
+  }
+
+  @Test func `a crowd of streams is found by every way that the index has`() throws {
+    let crowds = (1...100).map { History.random(seed: $0) }.filter { $0.crowd > 0 }
+    #expect(crowds.count > 4)
+    for history in crowds {
+      let world = World(history.schema)
+      for case .begin(let stream, let question) in history.steps.prefix(history.crowd) {
+        try world.add("\(stream)", question.ours)
+      }
+      let paths = world.views.values.map { world.engine.accessPath(of: $0.filter) }
+      // There must be 32 ranges of a column before they are sorted.
+      for way in ["(hash)", "(beginning)", "(gram)"] + (history.crowd > 90 ? ["(range)"] : []) {
+        #expect(paths.contains { $0.contains(way) }, "\(way), crowd of \(history.crowd)")
+      }
+    }
   }
 
   @Test(arguments: 1...5)

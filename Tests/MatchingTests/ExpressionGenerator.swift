@@ -157,7 +157,7 @@ struct Generator {
   }
 
   /// NOW() and what is added to it; it begins (`Oracle.now`) halfway between two of the rows' times.
-  private mutating func moment() -> Written {
+  mutating func moment() -> Written {
     let steps = below(7) - 3
     switch below(3) {
     case 0: return Written("NOW() + \(steps * 500)", "NOW() + \(steps * 500)")

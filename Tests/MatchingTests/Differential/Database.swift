@@ -11,7 +11,8 @@ typealias Records = [[UInt8]: [[UInt8]?]]
 /// SQLite with the rows of `samples`, and its answers as a stream's records.
 final class Database {
   private var handle: OpaquePointer?
-  private var statements: [String: OpaquePointer] = [:]
+  /// By the bytes of their texts: to a `String`, é is é however it is written.
+  private var statements: [[UInt8]: OpaquePointer] = [:]
   private let clock = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
 
   init(now: Int64) {
@@ -41,10 +42,10 @@ final class Database {
   private var error: String { String(cString: sqlite3_errmsg(handle)) }
 
   private func statement(_ sql: String) -> OpaquePointer? {
-    if let statement = statements[sql] { return statement }
+    if let statement = statements[Array(sql.utf8)] { return statement }
     var statement: OpaquePointer?
     precondition(sqlite3_prepare_v2(handle, sql, -1, &statement, nil) == SQLITE_OK, "\(error): \(sql)")
-    statements[sql] = statement
+    statements[Array(sql.utf8)] = statement
     return statement
   }
 

@@ -21,6 +21,9 @@ struct History {
   var steps: [Step]
   /// Milliseconds that have gone by; the rows' times go with them.
   private var elapsed: Int64 = 0
+  /// At most so many streams, from -1 down, are there beside the others: enough that the index has nodes below its
+  /// root, its ranges sorted and its grams told apart.
+  private(set) var crowd = 0
 
   init(schema: Schema, steps: [Step]) {
     self.schema = schema
@@ -32,13 +35,29 @@ struct History {
     var history = History(schema: schema(&generator), steps: [])
     var rows: [String: [Value]] = [:]
     var streams: [Int] = []
-    for step in 0..<count { history.add(step, &generator, &rows, &streams) }
+    if seed % 9 == 0 { history.crowd = 40 + generator.below(111) }
+    for number in 0..<history.crowd { history.begin(number, &generator) }
+    for step in 0..<count {
+      history.add(step, &generator, &rows, &streams)
+      if generator.below(4) == 0 { history.changeCrowd(&generator) }
+    }
     history.steps.append(.collect(nil))
     // The rows go before the streams, or after them.
     if generator.below(2) == 0 {
       history.steps += rows.keys.sorted().map { .delete($0) } + [.collect(nil)]
     }
     return history
+  }
+
+  /// One of the crowd; where it is there it stays what it is.
+  private mutating func begin(_ number: Int, _ generator: inout Generator) {
+    steps.append(.begin(-1 - number, generator.plainQuestion()))
+  }
+
+  private mutating func changeCrowd(_ generator: inout Generator) {
+    if crowd == 0 { return }
+    for _ in 0..<generator.below(crowd / 4) { steps.append(.end(-1 - generator.below(crowd))) }
+    for _ in 0..<generator.below(crowd / 4) { begin(generator.below(crowd), &generator) }
   }
 
   private static func schema(_ generator: inout Generator) -> Schema {

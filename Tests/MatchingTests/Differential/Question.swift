@@ -98,6 +98,58 @@ extension Generator {
     return question
   }
 
+  /// One of many: a count, or rows, of a filter that the index finds by one way or two.
+  mutating func plainQuestion() -> Question {
+    let isList = below(3) == 0
+    let filter =
+      below(4) == 0 ? Written("($0 OR $1)", plainConjunction(), plainConjunction()) : plainConjunction()
+    let output =
+      isList
+      ? Question.Output(name: "a", ours: "a", theirs: "a")
+      : Question.Output(name: "n", ours: "COUNT(*)", theirs: "COUNT(*)")
+    return Question(
+      isList: isList, outputs: [output], groups: [], filter: filter, below: nil, isNamed: false)
+  }
+
+  /// A third are ranges only, which the index sorts where there are many.
+  private mutating func plainConjunction() -> Written {
+    if below(3) == 0 {
+      return below(3) > 0 ? plainRange() : Written("($0 AND $1)", plainRange(), plainTime())
+    }
+    return below(2) == 0 ? plainAtom() : Written("($0 AND $1)", plainAtom(), plainAtom())
+  }
+
+  private mutating func plainRange() -> Written {
+    let number = below(2000) - 1000
+    return Written(
+      below(2) == 0
+        ? "a BETWEEN \(number) AND \(number + below(400))" : "a \(pick(["<", "<=", ">", ">="])) \(number)")
+  }
+
+  private mutating func plainTime() -> Written {
+    Written("at \(pick(["<", ">="])) $0", below(2) == 0 ? Written("\(below(12) * 500)") : moment())
+  }
+
+  private mutating func plainAtom() -> Written {
+    let text = pick(["s", "s", "t"])
+    switch below(7) {
+    case 0: return Written("\(text) = \(Self.quoted(pick(Self.texts)))")
+    case 1: return Written("\(text) IN (\(Self.quoted(pick(Self.texts))), \(Self.quoted(pick(Self.texts))))")
+    case 2: return Written("\(text) LIKE '\(piece(fromStart: true))%'")
+    case 3: return Written("\(text) LIKE '%\(piece(fromStart: false))%'")
+    case 4: return Written("b = \(below(6))")
+    case 5: return plainRange()
+    default: return plainTime()
+    }
+  }
+
+  /// Of a text that rows have.
+  private mutating func piece(fromStart: Bool) -> String {
+    let text = pick(Self.texts).filter { !"'%_".contains($0) }
+    let start = fromStart ? 0 : below(max(1, text.count))
+    return String(text.dropFirst(start).prefix(1 + below(8)))
+  }
+
   private mutating func some<T>(of choices: [T], _ count: ClosedRange<Int>) -> [T] {
     Array(choices.shuffled(using: &random).prefix(Int.random(in: count, using: &random)))
   }
