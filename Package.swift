@@ -111,7 +111,9 @@ let package = Package(
     tests("ConsoleTests", ["Console", "Base"]),
     module("TestSeeds", [], path: "Tests/TestSeeds"),
     tests("MatchingTests", ["Base", "CTextSearch", "Events", "Query", "Matching", "CSQLite", "TestSeeds"]),
-    tests("FuzzTests", ["Base", "Configuration", "Events", "Query", "Requests", "Service", "TestSeeds"]),
+    tests(
+      "FuzzTests",
+      ["Base", "Configuration", "Events", "Matching", "Query", "Requests", "Service", "TestSeeds"]),
     tests("EventsTests", ["Base", "Events"]),
     tests("TableTests", ["Base", "Bus", "Events", "Table"]),
     module(

@@ -21,6 +21,11 @@ struct HostileInput {
     }
   }
 
+  /// The same every other time, and an example as it is.
+  func makeHalf(_ random: inout SeededRandom) -> [UInt8] {
+    Bool.random(using: &random) ? make(&random) : Array(examples.randomElement(using: &random)!.utf8)
+  }
+
   private func spoil(_ bytes: inout [UInt8], _ random: inout SeededRandom) {
     let at = Int.random(in: 0...bytes.count, using: &random)
     let end = min(bytes.count, at + Int.random(in: 0...12, using: &random))

@@ -9,22 +9,18 @@ import Testing
 
 /// Whatever comes in at a door is taken or refused, with a place that is in it; nothing traps.
 struct HostileInputTests {
-  private static let seeds = Seeds.fuzz(otherwise: 40)
+  private static let trials = Trials("make fuzz FILTER=FuzzTests CASES=1 SEED=", otherwise: 40)
   private static let inputsPerSeed = 40
-  private static let shares = 2
-  private static let command: StaticString = "make fuzz FILTER=FuzzTests CASES=1 SEED="
 
   private struct Tables: Catalog {
     let tableNames = ["alerts"]
     func schema(ofTable name: String) -> Schema? { name == "alerts" ? .alerts : nil }
   }
 
-  private func forEachInput(_ input: HostileInput, _ share: Int, _ body: (UInt64, [UInt8]) -> Void) {
-    for seed in Self.seeds.share(share, of: Self.shares) {
-      SeedAtWork.run(seed, Self.command) {
-        var random = SeededRandom(seed: seed)
-        for _ in 0..<Self.inputsPerSeed { body(seed, input.make(&random)) }
-      }
+  private func forEachInput(_ input: HostileInput, _ share: Int, _ body: (String, [UInt8]) -> Void) {
+    Self.trials.forEach(in: share) { seed, again in
+      var random = SeededRandom(seed: seed)
+      for _ in 0..<Self.inputsPerSeed { body(again, input.make(&random)) }
     }
   }
 
@@ -65,7 +61,7 @@ struct HostileInputTests {
       "\u{301}", "0x", "1.5e-3",
     ])
 
-  @Test(arguments: 0..<shares)
+  @Test(arguments: trials.shares)
   func `SQL is read, and what it is written as is the same again, or is refused at a place in it`(
     _ share: Int
   ) throws {
@@ -76,9 +72,9 @@ struct HostileInputTests {
     ] {
       definitions.apply(try parseStatement(statement, in: Tables(), definitions))
     }
-    forEachInput(Self.sql, share) { seed, bytes in
+    forEachInput(Self.sql, share) { again, bytes in
       let text = String(decoding: bytes, as: UTF8.self)
-      let context: Comment = "\(Self.command)\(seed): \(text)"
+      let context: Comment = "\(again): \(text)"
       do throws(SQLError) {
         let view = try parseView(text, in: Tables(), definitions)
         if (try? parseView(view.text, in: Tables()).text) != view.text { Issue.record(context) }
@@ -118,28 +114,26 @@ struct HostileInputTests {
       "\"interval_ms\":0.5", "\"store_and_forward\":true", "noc/core", "/", "🔔",
     ])
 
-  @Test(arguments: 0..<shares)
+  @Test(arguments: trials.shares)
   func `a request's record is answered or passed over, and the registry lives`(_ share: Int) {
-    for seed in Self.seeds.share(share, of: Self.shares) {
-      SeedAtWork.run(seed, Self.command) {
-        var random = SeededRandom(seed: seed)
-        let registry = Registry(settings: RegistrySettings(), catalog: Tables()) { _ in
-          StreamProgress(seq: 7, epoch: 3)
-        }
-        var now = Timestamp(milliseconds: 1_000_000)
-        for offset in 0..<Int64(Self.inputsPerSeed) {
-          let keys = [
-            "noc/core", "noc/n", "é/x\ty", "noc/",
-            String(decoding: Self.requests.make(&random), as: UTF8.self),
-          ]
-          let key = Array(keys.randomElement(using: &random)!.utf8)
-          let value = Bool.random(using: &random) || offset % 7 > 0 ? Self.requests.make(&random) : nil
-          let effects = Self.handle(registry, key, value, now, offset)
-          now = now + .milliseconds(Int64.random(in: 0...20_000, using: &random))
-          let ticked = registry.tick(now: now)
-          for (_, reply) in effects.replies + ticked.replies where reply["status"]?.string == nil {
-            Issue.record("\(Self.command)\(seed): \(reply)")
-          }
+    Self.trials.forEach(in: share) { seed, again in
+      var random = SeededRandom(seed: seed)
+      let registry = Registry(settings: RegistrySettings(), catalog: Tables()) { _ in
+        StreamProgress(seq: 7, epoch: 3)
+      }
+      var now = Timestamp(milliseconds: 1_000_000)
+      for offset in 0..<Int64(Self.inputsPerSeed) {
+        let keys = [
+          "noc/core", "noc/n", "é/x\ty", "noc/",
+          String(decoding: Self.requests.make(&random), as: UTF8.self),
+        ]
+        let key = Array(keys.randomElement(using: &random)!.utf8)
+        let value = Bool.random(using: &random) || offset % 7 > 0 ? Self.requests.make(&random) : nil
+        let effects = Self.handle(registry, key, value, now, offset)
+        now = now + .milliseconds(Int64.random(in: 0...20_000, using: &random))
+        let ticked = registry.tick(now: now)
+        for (_, reply) in effects.replies + ticked.replies where reply["status"]?.string == nil {
+          Issue.record("\(again): \(reply)")
         }
       }
     }
@@ -191,9 +185,9 @@ struct HostileInputTests {
       "1e9", "-1", "9223372036854775808", "\t", "<<: ", "~", "string", "Tally", "[Identifier]", "[]", "{}",
     ])
 
-  @Test(arguments: 0..<shares)
+  @Test(arguments: trials.shares)
   func `a configuration is loaded, or refused with what is wrong`(_ share: Int) {
-    forEachInput(Self.yaml, share) { seed, bytes in
+    forEachInput(Self.yaml, share) { again, bytes in
       let reader: FileReader = { path, _ throws(Diagnostic) in
         guard path == "b.yaml" else { throw Diagnostic(Place(source: path), "no such file") }
         return bytes
@@ -208,7 +202,7 @@ struct HostileInputTests {
           if isWithin(text + "\n", fault.place.line, fault.place.column, { $0 < 0x20 || $0 >= 0x80 }) {
             continue
           }
-          Issue.record("\(Self.command)\(seed): \(fault)\n\(text)")
+          Issue.record("\(again): \(fault)\n\(text)")
         }
       }
     }
