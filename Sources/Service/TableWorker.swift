@@ -95,6 +95,15 @@ public final class TableWorker {
     }
     takeLetters()
     answerLetters()
+    tellSizes()
+  }
+
+  /// Letters change them as rows do.
+  private func tellSizes() {
+    telemetry.rowBytes.set(table.rowBytes)
+    telemetry.stringBytes.set(table.rows.strings.bytesHeld)
+    telemetry.filters.set(engine.setCount)
+    telemetry.indexBytes.set(engine.indexBytes)
   }
 
   /// Views are views of the whole table: a part of it must never be published as if it were all.
@@ -115,10 +124,6 @@ public final class TableWorker {
     telemetry.matched.add(table.dirtyRows)
     table.drain { key, before, after in engine.apply(key: key, before: before, after: after) }
     engine.advance(to: clock.now().milliseconds) { table.row(ofKey: $0) }
-    telemetry.rowBytes.set(table.rowBytes)
-    telemetry.stringBytes.set(table.rows.strings.bytesHeld)
-    telemetry.filters.set(engine.setCount)
-    telemetry.indexBytes.set(engine.indexBytes)
     telemetry.candidates.add(engine.candidatesEvaluated - candidatesSeen)
     candidatesSeen = engine.candidatesEvaluated
   }

@@ -526,9 +526,12 @@ import Testing
     house.ask("core", core)
     try house.run()
     let topic = house.reply("core")["stream"]?["topic"]?.string ?? "none"
+    #expect(house.metrics.value("belfry_filters") == 1)
     house.end("core")
     try house.run(.seconds(3))
     #expect(house.metrics.value("belfry_streams") == 0)
+    // No row changes meanwhile.
+    #expect(house.metrics.value("belfry_filters") == 0)
     #expect(!house.cluster.topicNames.contains(topic))
     house.send("e2", severity: 5)
     house.ask("core", core)
