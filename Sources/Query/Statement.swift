@@ -56,7 +56,7 @@ private struct StatementReader {
       throw taken("there is a \(old.kind.rawValue) \(name.text) already; DROP it first")
     }
     for table in catalog.tableNames {
-      if kind == .view, table == name.text { throw taken("\(name.text) is a table") }
+      if table == name.text { throw taken("\(name.text) is a table") }
       if kind == .filter, catalog.schema(ofTable: table)?.index(of: name.text) != nil {
         throw taken("\(name.text) is a column of \(table)")
       }

@@ -106,6 +106,10 @@ struct DefinitionTests {
     CREATE VIEW hot AS SELECT a FROM samples      | name           | 1:13 | there is a filter hot already
     CREATE FILTER Node AS a = 1                   | name           | 1:15 | Node is a column of alerts
     CREATE VIEW samples AS SELECT a FROM samples  | name           | 1:13 | samples is a table
+    CREATE VIEW alerts AS SELECT a FROM samples   | name           | 1:13 | alerts is a table
+    CREATE FILTER samples AS a = 1                | name           | 1:15 | samples is a table
+    CREATE FILTER "alerts" AS a = 1               | name           | 1:15 | alerts is a table
+    CREATE FILTER Samples AS b                    | type           | 1:26 | b is an int, and a condition was expected
     CREATE FILTER x a = 1                         | syntax         | 1:17 | found a where AS was expected
     CREATE FILTER x AS a                          | type           | 1:20 | a is an int, and a condition was expected
     CREATE FILTER x AS a = 1 AND                  | syntax         | 1:29 | found the end
