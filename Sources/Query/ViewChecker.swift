@@ -55,7 +55,7 @@ extension Checker {
     }
     try checkNames(columns, metrics)
     return metrics.isEmpty
-      ? .columns(columns) : .metrics(metrics, plain: try plainColumns(columns))
+      ? .columns(columns) : .metrics(metrics, plain: try plainColumns(columns, select.groupBy))
   }
 
   private func allColumns() -> [(name: String, value: Expression)] {
@@ -195,17 +195,35 @@ extension Checker {
   }
 
   /// The columns beside metrics, which can only be the table's own.
-  private func plainColumns(_ columns: [Named<Expression>]) throws(SQLError) -> [Named<Int>] {
+  private func plainColumns(_ columns: [Named<Expression>], _ groupBy: [SelectSyntax.Name]) throws(SQLError)
+    -> [Named<Int>]
+  {
     var plain: [Named<Int>] = []
     for column in columns {
-      guard case .column(let index, _) = column.thing else {
-        throw source.error(
-          .unsupported, at: column.at, "beside metrics only columns of GROUP BY can be selected")
-      }
+      guard case .column(let index, _) = column.thing else { throw computed(column, groupBy) }
       plain.append(Named(name: column.name, thing: index, at: column.at))
     }
     try checkOnce(plain)
     return plain
+  }
+
+  /// Beside metrics something computed is selected. Where GROUP BY has it too, that is the fault to mend.
+  private func computed(_ column: Named<Expression>, _ groupBy: [SelectSyntax.Name]) -> SQLError {
+    for name in groupBy {
+      if let scope, let entry = scope[name.text] {
+        if entry.value == column.thing { return computedGroup(name, "in \(scope.view)") }
+      } else if name.text == column.name, scope != nil || schema.index(of: name.text) == nil {
+        return computedGroup(name, "behind SELECT")
+      }
+    }
+    return source.error(
+      .unsupported, at: column.at, "beside metrics only columns of GROUP BY can be selected")
+  }
+
+  private func computedGroup(_ name: SelectSyntax.Name, _ place: String) -> SQLError {
+    source.error(
+      .unsupported, at: name.at,
+      "\(name.text) is computed \(place), and GROUP BY takes columns of the table")
   }
 
   /// A record has each column that it is grouped by once, so that it has one name.
@@ -248,9 +266,7 @@ extension Checker {
     }
     guard let entry = scope[name.text] else { throw unknownColumn(name.text, at: name.at, or: []) }
     guard case .column(let index, _) = entry.value else {
-      throw source.error(
-        .unsupported, at: name.at,
-        "\(name.text) is computed in \(scope.view), and GROUP BY takes columns of the table")
+      throw computedGroup(name, "in \(scope.view)")
     }
     return (index, name.text)
   }

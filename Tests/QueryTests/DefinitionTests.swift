@@ -79,6 +79,10 @@ struct DefinitionTests {
     SELECT "Old One" AS x FROM samples            | unsupported    | 1:8  | in Old One (1:12): NOW() can stand behind WHERE only
     SELECT a + hot AS x FROM samples              | type           | 1:12 | is a bool, and + takes numbers
     SELECT COUNT(*) FROM heat GROUP BY twice      | unsupported    | 1:36 | twice is computed in heat, and GROUP BY takes columns of the table
+    SELECT twice, COUNT(*) FROM heat GROUP BY twice | unsupported  | 1:43 | twice is computed in heat, and GROUP BY takes columns of the table
+    SELECT twice AS t, COUNT(*) FROM heat GROUP BY b, twice | unsupported | 1:51 | twice is computed in heat, and GROUP BY
+    SELECT degrees * 2 AS d, COUNT(*) FROM heat GROUP BY degrees, twice | unsupported | 1:63 | twice is computed in heat
+    SELECT twice, COUNT(*) FROM heat GROUP BY b   | unsupported    | 1:8  | beside metrics only columns of GROUP BY
     SELECT degrees AS id FROM heat                | syntax         | 1:19 | id is a key column
     SELECT n FROM tally WHERE n > 3               | unsupported    | 1:29 | tally is a summary: its groups are not filtered
     SELECT COUNT(*) FROM tally                    | unsupported    | 1:8  | tally is a summary: its columns are selected as they are

@@ -114,6 +114,8 @@ struct ErrorTests {
     SELECT * FROM samples WHERE COUNT(*) > 3        | unsupported    | 1:29 | COUNT stands alone behind SELECT
     SELECT a, COUNT(*) FROM samples                 | unsupported    | 1:8  | a stands beside metrics, so it must be in GROUP BY
     SELECT a + 1, COUNT(*) FROM samples GROUP BY a  | unsupported    | 1:10 | beside metrics only columns of GROUP BY
+    SELECT a + 1 AS c, COUNT(*) FROM samples GROUP BY c | unsupported | 1:51 | c is computed behind SELECT, and GROUP BY takes columns of the table
+    SELECT a + 1 AS b, COUNT(*) FROM samples GROUP BY b | unsupported | 1:17 | beside metrics only columns of GROUP BY
     SELECT a, a AS c, COUNT(*) FROM samples GROUP BY a | unsupported | 1:16 | a is selected twice beside metrics
     SELECT a AS b, COUNT(*) FROM samples GROUP BY a, b | syntax      | 1:13 | b is there twice
     SELECT COUNT(*) AS a FROM samples GROUP BY a    | syntax         | 1:20 | a is the name of a column of GROUP BY, too
