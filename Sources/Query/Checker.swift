@@ -109,6 +109,7 @@ struct Checker {
   func unknownColumn(_ name: String, at offset: Int, or others: [String]) -> SQLError {
     let columns = scope?.entries.map(\.name) ?? schema.columns.map(\.name)
     var hint = suggestion(for: name, among: columns + others)
+    if definitions[name]?.kind == .view { hint = "; it is a view, which stands behind FROM" }
     if offset < source.bytes.count, source.bytes[offset] == UInt8(ascii: "\"") {
       hint += "; strings are written in single quotes"
     }

@@ -72,17 +72,17 @@ public func suggestion(for name: String, among candidates: [String]) -> String {
   return "; did you mean \(best.name)?"
 }
 
-/// Levenshtein's distance, one row of the matrix at a time.
+/// Levenshtein's distance, in which two neighbours that changed places are one edit, too. A row of the matrix at a time.
 private func editDistance(_ a: [Unicode.Scalar], _ b: [Unicode.Scalar]) -> Int {
-  var row = Array(0...b.count)
+  var (rowBefore, above) = ([Int](), Array(0...b.count))
   for (i, x) in a.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
+    var row = [i + 1]
     for (j, y) in b.enumerated() {
-      let substituted = diagonal + (x == y ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(substituted, row[j] + 1, row[j + 1] + 1)
+      var least = min(above[j] + (x == y ? 0 : 1), row[j] + 1, above[j + 1] + 1)
+      if i > 0, j > 0, x == b[j - 1], y == a[i - 1] { least = min(least, rowBefore[j - 1] + 1) }
+      row.append(least)
     }
+    (rowBefore, above) = (above, row)
   }
-  return row[b.count]
+  return above[b.count]
 }

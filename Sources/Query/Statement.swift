@@ -105,8 +105,10 @@ private struct StatementReader {
     let kind = try parser.definitionKind()
     let name = try parser.name("a name")
     try parser.end()
-    guard definitions[name.text]?.kind == kind else {
-      let hint = suggestion(for: name.text, among: definitions.names(kind))
+    let found = definitions[name.text]?.kind
+    guard found == kind else {
+      let hint =
+        found.map { "; it is a \($0.rawValue)" } ?? suggestion(for: name.text, among: definitions.names(kind))
       throw parser.source.error(.name, at: name.at, "there is no \(kind.rawValue) \(name.text)\(hint)")
     }
     let users = definitions.users(of: name.text)

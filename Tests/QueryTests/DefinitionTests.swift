@@ -74,7 +74,9 @@ struct DefinitionTests {
     SELECT degree FROM heat                       | unknown_column | 1:8  | did you mean degrees?
     SELECT a FROM heet                            | unknown_table  | 1:15 | there is no table heet; did you mean heat?
     SELECT a FROM hot                             | unknown_table  | 1:15 | it is a filter, which stands behind WHERE
-    SELECT a FROM samples WHERE heat              | unknown_column | 1:29 | samples has no column heat
+    SELECT a FROM haet                            | unknown_table  | 1:15 | there is no table haet; did you mean heat?
+    SELECT a FROM samples WHERE heat              | unknown_column | 1:29 | samples has no column heat; it is a view, which stands behind FROM$
+    SELECT degrees FROM heat WHERE north          | unknown_column | 1:32 | heat has no column north; it is a view, which stands behind FROM$
     SELECT Node FROM alerts WHERE hot             | unknown_column | 1:31 | in hot (1:1): alerts has no column a
     SELECT "Old One" AS x FROM samples            | unsupported    | 1:8  | in Old One (1:12): NOW() can stand behind WHERE only
     SELECT a + hot AS x FROM samples              | type           | 1:12 | is a bool, and + takes numbers
@@ -123,7 +125,12 @@ struct DefinitionTests {
     CREATE VIEW x AS a = 1                        | syntax         | 1:18 | found a where SELECT was expected
     CREATE VIEW x AS SELECT a FROM samples; more  | syntax         | 1:41 | found more where the end was expected
     DROP FILTER hott                              | name           | 1:13 | there is no filter hott; did you mean hot?
-    DROP VIEW hot                                 | name           | 1:11 | there is no view hot
+    DROP FILTER htoter                            | name           | 1:13 | there is no filter htoter; did you mean hotter?
+    DROP VIEW talyl                               | name           | 1:11 | there is no view talyl; did you mean tally?
+    DROP VIEW tallies                             | name           | 1:11 | there is no view tallies$
+    DROP VIEW hot                                 | name           | 1:11 | there is no view hot; it is a filter$
+    DROP FILTER heat                              | name           | 1:13 | there is no filter heat; it is a view$
+    DROP VIEW worts                               | name           | 1:11 | there is no view worts$
     DROP FILTER hot                               | name           | 1:13 | hot is used by heat, hotter, north, …
     DROP VIEW heat                                | name           | 1:11 | heat is used by north, tally
     """

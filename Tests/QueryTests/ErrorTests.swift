@@ -3,14 +3,14 @@ import Query
 import Testing
 
 struct ErrorTests {
-  /// Text; code; line:column; what the message says.
+  /// Text; code; line:column; what the message says, with $ for its end.
   @Test(arguments: cases(errors))
   func `an error has its place and says what would fit`(_ row: [String]) throws {
     let error = #expect(throws: SQLError.self) { _ = try view(row[0].replacing("⏎", with: "\n")) }
     let found = try #require(error)
     #expect(found.code.rawValue == row[1])
     #expect("\(found.line):\(found.column)" == row[2], "\(found)")
-    #expect(found.message.contains(row[3]), "\(found)")
+    #expect((found.message + "$").contains(row[3]), "\(found)")
   }
 
   static let errors = """
@@ -26,6 +26,9 @@ struct ErrorTests {
     SELECT a FROM sample                            | unknown_table  | 1:15 | there is no table sample; did you mean samples?
     SELECT a FROM nowhere                           | unknown_table  | 1:15 | there is no table nowhere
     SELECT A FROM samples                           | unknown_column | 1:8  | samples has no column A; did you mean a?
+    SELECT a FROM sapmles                           | unknown_table  | 1:15 | did you mean samples?
+    SELECT falg FROM samples                        | unknown_column | 1:8  | did you mean flag?
+    SELECT glaf FROM samples                        | unknown_column | 1:8  | samples has no column glaf$
     SELECT flg FROM samples                         | unknown_column | 1:8  | did you mean flag?
     SELECT Sumary FROM alerts                       | unknown_column | 1:8  | alerts has no column Sumary; did you mean Summary?
     SELECT *⏎FROM alerts⏎WHERE Severty > 3           | unknown_column | 3:7  | did you mean Severity?
