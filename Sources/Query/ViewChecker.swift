@@ -144,9 +144,13 @@ extension Checker {
     let value = try value(arguments[0])
     let takesStrings = name == "MIN" || name == "MAX"
     if name == "COUNT" || value.type.isNumeric || takesStrings && value.type == .string { return value }
-    throw error(
-      .type, arguments[0],
-      "\(described(value)), and \(name) takes numbers" + (takesStrings ? " or strings" : ""))
+    let wanted =
+      switch name {
+      case "MIN", "MAX": "numbers, times or strings"
+      case "QUANTILE", "HISTOGRAM": "numbers or times"
+      default: "numbers"
+      }
+    throw error(.type, arguments[0], "\(described(value)), and \(name) takes \(wanted)")
   }
 
   private mutating func metricFunction(_ name: String, _ parameters: ArraySlice<Syntax>) throws(SQLError)

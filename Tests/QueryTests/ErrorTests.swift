@@ -80,7 +80,8 @@ struct ErrorTests {
     SELECT QUANTILE(a, 99) FROM samples             | type           | 1:20 | QUANTILE takes a part from 0 to 1, such as 0.99, and 99 is none
     SELECT QUANTILE(a, -0.5) FROM samples           | type           | 1:20 | such as 0.99, and -0.5 is none
     SELECT QUANTILE(a, b) FROM samples              | type           | 1:20 | b is an int, and QUANTILE takes a constant number here
-    SELECT QUANTILE(s, 0.5) FROM samples            | type           | 1:17 | s is a string, and QUANTILE takes numbers
+    SELECT QUANTILE(s, 0.5) FROM samples            | type           | 1:17 | s is a string, and QUANTILE takes numbers or times$
+    SELECT HISTOGRAM(flag, 1, 2) FROM samples       | type           | 1:18 | flag is a bool, and HISTOGRAM takes numbers or times$
     SELECT HISTOGRAM(a) FROM samples                | type           | 1:8  | HISTOGRAM takes 2 arguments or more, and 1 are given
     SELECT HISTOGRAM(a, 1, 2, 2.0) FROM samples     | type           | 1:27 | the bounds of a HISTOGRAM ascend, and 2 stands behind 2
     SELECT HISTOGRAM(a, 1, 2.5, -2) FROM samples    | type           | 1:29 | the bounds of a HISTOGRAM ascend, and -2 stands behind 2.5
@@ -109,8 +110,8 @@ struct ErrorTests {
     SELECT NOW() AS t FROM samples                  | unsupported    | 1:8  | NOW() stands only
     SELECT SUM(CASE WHEN at < NOW() THEN 1 END) FROM samples | unsupported | 1:27 | NOW() can stand behind WHERE only
     SELECT SUMM(a) FROM samples                     | unsupported    | 1:8  | there is no function SUMM; did you mean SUM?
-    SELECT SUM(s) FROM samples                      | type           | 1:12 | s is a string, and SUM takes numbers
-    SELECT MIN(flag) FROM samples                   | type           | 1:12 | MIN takes numbers or strings
+    SELECT SUM(s) FROM samples                      | type           | 1:12 | s is a string, and SUM takes numbers$
+    SELECT MIN(flag) FROM samples                   | type           | 1:12 | MIN takes numbers, times or strings$
     SELECT SUM(a, b) FROM samples                   | type           | 1:8  | SUM takes 1 argument, and 2 are given
     SELECT SUM(*) FROM samples                      | syntax         | 1:8  | only COUNT takes *
     SELECT SUM(a) / 2 FROM samples                  | unsupported    | 1:8  | SUM stands alone behind SELECT
