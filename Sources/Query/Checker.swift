@@ -183,9 +183,7 @@ struct Checker {
       return error(
         .unsupported, syntax, "\(upper) stands alone behind SELECT, not inside an expression or a filter")
     }
-    let known = Function.allCases.map(\.rawValue) + Metric.Function.names + ["NOW"]
-    return error(
-      .unsupported, syntax, "there is no function \(upper)\(suggestion(for: upper, among: known))")
+    return source.unknownFunction(name, at: syntax.at)
   }
 
   private func misplacedStar(_ name: String, _ syntax: Syntax) -> SQLError {

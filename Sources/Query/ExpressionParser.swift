@@ -110,8 +110,16 @@ extension Parser {
       try demand(.close, "an operator or )")
       return try node(.callOfDistinct(name, argument), at: at, over: [argument])
     }
-    let arguments = try list()
+    let arguments = try arguments(of: name, at: at)
     return try node(.call(name, arguments), at: at, over: arguments)
+  }
+
+  /// What other languages write in a call, such as `CAST(a AS INT)`, is of no function of this one: that is told first.
+  private mutating func arguments(of name: String, at: Int) throws(SQLError) -> [Syntax] {
+    do throws(SQLError) { return try list() } catch {
+      let isKnown = Function.names.contains(name.uppercased())
+      throw isKnown || error.code != .syntax ? error : source.unknownFunction(name, at: at)
+    }
   }
 
   /// `CASE [operand] WHEN … THEN … [ELSE …] END`. END is no keyword elsewhere: columns may be called so.

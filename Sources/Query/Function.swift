@@ -50,6 +50,10 @@ public enum Function: String, Hashable, Sendable, CaseIterable {
     }
   }
 
+  /// Of all that can be called, in upper case.
+  static let names =
+    allCases.filter { $0 != .concatenate }.map(\.rawValue) + Metric.Function.names + ["NOW"]
+
   // MARK: What they do
 
   public static func lower(_ text: [UInt8]) -> [UInt8] {
@@ -108,5 +112,14 @@ public enum Function: String, Hashable, Sendable, CaseIterable {
       if byte & 0xC0 != 0x80 { character += 1 }
       return character >= start && character - start < count
     }
+  }
+}
+
+extension Source {
+  func unknownFunction(_ name: String, at offset: Int) -> SQLError {
+    let upper = name.uppercased()
+    return error(
+      .unsupported, at: offset,
+      "there is no function \(upper)\(suggestion(for: upper, among: Function.names))")
   }
 }

@@ -110,6 +110,13 @@ struct ErrorTests {
     SELECT NOW() AS t FROM samples                  | unsupported    | 1:8  | NOW() stands only
     SELECT SUM(CASE WHEN at < NOW() THEN 1 END) FROM samples | unsupported | 1:27 | NOW() can stand behind WHERE only
     SELECT SUMM(a) FROM samples                     | unsupported    | 1:8  | there is no function SUMM; did you mean SUM?
+    SELECT CAST(s AS INT) FROM samples              | unsupported    | 1:8  | there is no function CAST$
+    SELECT * FROM samples WHERE LOWER(CAST(s AS INT)) = '1' | unsupported | 1:35 | there is no function CAST$
+    SELECT sumn(a b) FROM samples                   | unsupported    | 1:8  | there is no function SUMN; did you mean SUM?
+    SELECT lower(s t) FROM samples                  | syntax         | 1:16 | found t where a comma or ) was expected
+    SELECT quantile(a b) FROM samples               | syntax         | 1:19 | found b where a comma or ) was expected
+    SELECT * FROM samples WHERE at < now(           | syntax         | 1:38 | found the end where a column, a value or (
+    SELECT trim(NULL) FROM samples                  | unsupported    | 1:13 | there is no NULL here
     SELECT SUM(s) FROM samples                      | type           | 1:12 | s is a string, and SUM takes numbers$
     SELECT MIN(flag) FROM samples                   | type           | 1:12 | MIN takes numbers, times or strings$
     SELECT SUM(a, b) FROM samples                   | type           | 1:8  | SUM takes 1 argument, and 2 are given
