@@ -144,16 +144,16 @@ struct Lexer {
     else { return nil }
     let start = position
     position += 2
-    let raw = try quoted(quote, what: quote == UInt8(ascii: "'") ? "string" : "quoted name")
-    guard let text = unescaped(raw), !text.contains(0) else {
-      throw source.error(.syntax, at: start, "a \\ here is followed by 4 hexadecimal digits, + and 6, or \\")
-    }
+    let what = quote == UInt8(ascii: "'") ? "string" : "quoted name"
+    let text = try unescaped(try quoted(quote, what: what), at: start)
+    if text.contains(0) { throw source.error(.syntax, at: start, "U+0000 cannot stand in a \(what)") }
     if quote == UInt8(ascii: "'") { return .string(text) }
     if text.isEmpty { throw source.error(.syntax, at: start, "a name is missing between the quotes") }
     return .quoted(String(decoding: text, as: UTF8.self))
   }
 
-  private func unescaped(_ raw: [UInt8]) -> [UInt8]? {
+  /// `start` is where the literal begins, which is the place of its errors.
+  private func unescaped(_ raw: [UInt8], at start: Int) throws(SQLError) -> [UInt8] {
     var text: [UInt8] = []
     var rest = raw[...]
     let backslash = UInt8(ascii: "\\")
@@ -168,14 +168,26 @@ struct Lexer {
         if long { rest.removeFirst() }
         let digits = rest.prefix(long ? 6 : 4)
         guard digits.count == (long ? 6 : 4), digits.allSatisfy(isHexadecimal),
-          let number = UInt32(String(decoding: digits, as: UTF8.self), radix: 16),
-          let scalar = Unicode.Scalar(number)
-        else { return nil }
+          let number = UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
+        else {
+          throw source.error(
+            .syntax, at: start, "a \\ here is followed by 4 hexadecimal digits, + and 6, or \\")
+        }
+        guard let scalar = Unicode.Scalar(number) else {
+          let written = (long ? "\\+" : "\\") + String(decoding: digits, as: UTF8.self)
+          throw source.error(.syntax, at: start, written + Self.noCharacter(number))
+        }
         rest.removeFirst(digits.count)
         text.append(contentsOf: Array(String(Character(scalar)).utf8))
       }
     }
     return text
+  }
+
+  private static func noCharacter(_ number: UInt32) -> String {
+    number > 0x10FFFF
+      ? " is no character: the last one is \\+10FFFF"
+      : " is half of a surrogate pair, and no character by itself; \\+ and 6 digits name any"
   }
 
   private mutating func word() -> Token.Kind {

@@ -64,6 +64,13 @@ struct ErrorTests {
     SELECT * FROM samples WHERE s = 'Größe' AND x=1 | unknown_column | 1:45 | samples has no column x
     SELECT * FROM samples WHERE s = '🔔🔔' AND x=1    | unknown_column | 1:42 | samples has no column x
     SELECT * FROM samples /* oh                     | syntax         | 1:23 | this comment has no end
+    SELECT * FROM samples WHERE s = U&'\\00G0'       | syntax         | 1:33 | followed by 4 hexadecimal digits, + and 6, or
+    SELECT * FROM samples WHERE s = U&'\\+1F51'      | syntax         | 1:33 | followed by 4 hexadecimal digits, + and 6, or
+    SELECT * FROM samples WHERE s = U&'\\D800'       | syntax         | 1:33 | \\D800 is half of a surrogate pair, and no character by itself; \\+ and 6 digits name any
+    SELECT * FROM samples WHERE s = U&'\\D83D\\DD14'  | syntax         | 1:33 | \\D83D is half of a surrogate pair
+    SELECT * FROM samples WHERE U&"\\+00dfff" = 1    | syntax         | 1:29 | \\+00dfff is half of a surrogate pair
+    SELECT * FROM samples WHERE s = U&'\\+110000'    | syntax         | 1:33 | \\+110000 is no character: the last one is \\+10FFFF
+    SELECT * FROM samples WHERE s = U&'a\\0000'      | syntax         | 1:33 | U+0000 cannot stand in a string
     SELECT * FROM samples WHERE a = 12x             | syntax         | 1:33 | a number runs into letters: 12x
     SELECT * FROM samples WHERE a = #               | syntax         | 1:33 | # has no meaning here
     SELECT samples.a FROM samples                   | syntax         | 1:15 | names have no dots
