@@ -100,7 +100,10 @@ struct Parser {
     var items: [SelectSyntax.Item] = []
     repeat {
       if items.count == QueryLimits.selectItemsMax {
-        throw error(.limit, "more than \(QueryLimits.selectItemsMax) columns behind SELECT")
+        throw error(
+          .limit,
+          "more than \(QueryLimits.selectItemsMax) columns behind SELECT, with those of the key and of GROUP BY"
+        )
       }
       items.append(try selectItem())
     } while take(.comma)

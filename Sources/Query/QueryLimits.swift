@@ -7,7 +7,8 @@ public enum QueryLimits {
   public static let depthMax = 100
   /// Comparisons, LIKEs, INs and bool columns of one query.
   public static let atomsMax = 1_000
-  /// Columns and metrics behind SELECT, before `*` is expanded.
+  /// Columns and metrics behind SELECT, before `*` is expanded; and in the canonical text, which has the columns of
+  /// `*`, of the key and of GROUP BY, too.
   public static let selectItemsMax = 512
   /// Values of one IN list.
   public static let listElementsMax = 10_000

@@ -146,6 +146,10 @@ struct ErrorTests {
     SELECT SUBSTR(s, 1.5) FROM samples              | type           | 1:18 | SUBSTR takes an int here
     """
 
+  private func columns(_ count: Int) -> String {
+    "SELECT " + (1...count).map { "a AS n\($0)" }.joined(separator: ", ") + " FROM samples"
+  }
+
   @Test func `what is too large is refused with the limit's name`() throws {
     func error(_ sql: String) -> SQLError? { #expect(throws: SQLError.self) { _ = try view(sql) } }
     let start = "SELECT * FROM samples WHERE "
@@ -158,6 +162,7 @@ struct ErrorTests {
       (start + "a=1" + String(repeating: " OR b=1", count: 1000), "more than 1000 comparisons"),
       (start + "a IN (1" + String(repeating: ",1", count: 10_000) + ")", "more than 10000 values in a list"),
       ("SELECT a" + String(repeating: ",a", count: 512) + " FROM samples", "more than 512 columns"),
+      (columns(512), "more than 512 columns behind SELECT, with those of the key and of GROUP BY"),
       (
         "SELECT COUNT(*) FROM samples GROUP BY a" + String(repeating: ",a", count: 32), "more than 32 columns"
       ),
@@ -211,6 +216,7 @@ struct ErrorTests {
     let start = "SELECT * FROM samples WHERE "
     let deep = String(repeating: "(", count: 99) + "flag" + String(repeating: ")", count: 99)
     #expect(try view(start + deep).filterText == "samples WHERE flag")
+    #expect(try view(columns(511)).recordColumns.count == 512)
     let nested = (0..<48).reduce("flag") { inner, i in "(\(inner)) = (a > \(i))" }
     _ = try view(start + nested)
     let wide = (0..<1000).map { "a = \($0 * 2)" }.joined(separator: " OR ")
