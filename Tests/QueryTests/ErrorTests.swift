@@ -100,6 +100,7 @@ struct ErrorTests {
     SELECT CASE s WHEN 1 THEN 1 END AS x FROM samples | type         | 1:20 | s is a string and 1 is an int
     SELECT CASE WHEN flag THEN 1 ELSE 'x' END FROM samples | type    | 1:35 | 'x' is a string, and another branch of this CASE, 1 is an int: all are of one type
     SELECT CASE WHEN flag THEN a ELSE r END FROM samples | type      | 1:28 | a is an int, and another branch
+    SELECT CASE WHEN flag THEN s ELSE at + at END FROM samples | type | 1:38 | at + at is an int, and another branch
     SELECT CASE WHEN flag THEN NULL END FROM samples | unsupported   | 1:28 | there is no NULL here
     SELECT * FROM samples WHERE at < INTERVAL '5'   | syntax         | 1:43 | an interval is a number and a unit, such as '5 minutes'
     SELECT * FROM samples WHERE at < INTERVAL 'x minutes' | syntax   | 1:43 | an interval begins with a whole number, and x is none
