@@ -32,35 +32,42 @@ extension Walk {
 
   // MARK: What is looked for
 
-  /// Puts the children to which an update's images go on from a node onto the stack of those found.
-  func find(below node: NodePointer, _ before: Row, _ after: Row) {
+  /// Puts the children to which an update's images go on from a node onto the stack of those found. `meanwhile` is what else
+  /// there is to do, while it is fetched where they are.
+  @inline(__always)
+  func find(below node: NodePointer, _ before: Row, _ after: Row, meanwhile: () -> Void) {
     let partitions = node.pointee.partitions
     if partitions.count > IndexNode.partitionsMax {
       wantOfMany(node, before, after)
+      meanwhile()
       return take()
     }
-    find(partitions, reading: signature) { want($0, before, after) }
+    find(partitions, reading: signature, want: { want($0, before, after) }, meanwhile: meanwhile)
   }
 
   /// The same for one image that came alone.
   func find(below node: NodePointer, _ row: Row, _ images: Images) {
-    find(node.pointee.partitions, reading: ~0) { want($0, row, images) }
+    find(node.pointee.partitions, reading: ~0, want: { want($0, row, images) }, meanwhile: {})
   }
 
-  /// In those partitions that read one of these columns. Those by a text's grams are looked for last: to look through it takes
-  /// as long as to fetch what the others hold.
+  /// In those partitions that read one of these columns. Those by a text's grams are last, and looked for last: to look through
+  /// it takes as long as to fetch what the others hold.
   @inline(__always)
   private func find(
     _ partitions: Run<UnsafeMutablePointer<Partition>>, reading columns: UInt64,
-    _ want: (UnsafeMutablePointer<Partition>) -> Void
+    want: (UnsafeMutablePointer<Partition>) -> Void, meanwhile: () -> Void
   ) {
-    var isFirst = true
-    for i in partitions.indices where partitions[i].pointee.signature & columns != 0 {
-      if isFirst && partitions[i].pointee.name.kind == .grams {
-        takeAhead()
-        isFirst = false
+    var at = 0
+    while at < Int(partitions.count), partitions[at].pointee.name.kind != .grams {
+      if partitions[at].pointee.signature & columns != 0 { want(partitions[at]) }
+      at &+= 1
+    }
+    meanwhile()
+    if at < Int(partitions.count) {
+      takeAhead()
+      for i in at..<Int(partitions.count) where partitions[i].pointee.signature & columns != 0 {
+        want(partitions[i])
       }
-      want(partitions[i])
     }
     take()
   }

@@ -70,14 +70,15 @@ struct Walk {
   /// An update whose images both came to this node.
   func both(_ node: NodePointer, _ before: Row, _ after: Row) {
     if node.pointee.signature & signature == 0 { return }
-    // Texts are fetched while the ranges are looked at, and what leads on while the work of this node is done.
+    // What leads on is fetched while the rest of the work of this node is done.
     let first = trail.pointee.found.count
     if node.pointee.onwards & half != 0 {
-      if let ranges = node.pointee.ranges {
-        move(ranges.pointee.bare, before, after)
-        both(ranges.pointee.mixed, before, after)
+      find(below: node, before, after) {
+        if let ranges = node.pointee.ranges {
+          move(ranges.pointee.bare, before, after)
+          both(ranges.pointee.mixed, before, after)
+        }
       }
-      if !node.pointee.partitions.isEmpty { find(below: node, before, after) }
     }
     weigh(node.pointee.entries, before, after)
     if trail.pointee.found.count == first { return }
