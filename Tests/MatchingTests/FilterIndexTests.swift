@@ -301,6 +301,8 @@ private final class IndexTown {
   /// By number.
   private var filters: [Int32: Standing] = [:]
   private var rows: [Row] = []
+  /// Rows that tests asked for.
+  private var lent: [Row] = []
   private var now = Oracle.now
 
   struct Standing {
@@ -323,7 +325,15 @@ private final class IndexTown {
 
   func add(_ filter: Filter) -> Int32 { index.insert(filter, observed: nil, count: 0) }
 
+  deinit { for row in lent { drop(row) } }
+
+  /// One that the town keeps.
   func row(_ values: [Value]) -> Row {
+    lent.append(made(values))
+    return lent.last!
+  }
+
+  private func made(_ values: [Value]) -> Row {
     let cells = UnsafeMutablePointer<Cell>.allocate(capacity: samples.columns.count)
     for (i, column) in samples.columns.enumerated() {
       cells[i] = store.cell(i < values.count ? values[i] : column.default)
@@ -442,13 +452,13 @@ private final class IndexTown {
       .real(Double(number())), .string(name()), .string(name()), .bool(generator.below(2) == 0),
       .bool(generator.below(2) == 0), .time(now - Oracle.now + Int64(generator.below(50)) * 100),
     ]
-    guard let old else { return row(values) }
+    guard let old else { return made(values) }
     let kept = 1 + generator.below(values.count)
     for _ in 0..<kept * 2 {
       let column = generator.below(values.count)
       values[column] = store.value(old[column], column)
     }
-    return row(values)
+    return made(values)
   }
 
   private func number() -> Int64 {
