@@ -108,8 +108,7 @@ struct BlockArena: ~Copyable {
       precondition(slabCount < Self.slabsMax, "a table's strings take at most 32 GiB")
       slabCount += 1
     }
-    let slab = bytes == HugePages.pageBytes ? HugePages.slab() : HugePages.allocate(bytes: bytes)
-    (slabs + Int(number)).initialize(to: slab)
+    (slabs + Int(number)).initialize(to: HugePages.allocate(bytes: bytes))
     bytesHeld += bytes
     return number
   }

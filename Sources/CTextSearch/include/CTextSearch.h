@@ -20,7 +20,7 @@ bool gram_sieve_may_have(const struct gram_sieve *sieve, uint64_t key);
 /* A bit for each of 1 to 64 places of a text where a gram of this size is whole: set where one of the sieve's may begin. */
 uint64_t gram_sieve_places(const struct gram_sieve *sieve, const void *text, size_t places, size_t size);
 
-/* Its bytes, the first one the highest, and how many they are in the highest byte. */
+/* Of a gram, or of any one to seven bytes: they, the first one the highest, and how many they are in the highest byte. */
 static inline uint64_t gram_key(const void *gram, size_t size) {
   const uint8_t *bytes = (const uint8_t *)gram;
   uint64_t key = 0;

@@ -96,9 +96,9 @@ final class FilterIndex {
     // And its place in a table, and its gram in a sieve.
     let node = MemoryLayout<IndexNode>.stride + 24
     let partition = MemoryLayout<Partition>.stride + 16
-    return nodeCount * node + partitionCount * partition + (homeCount * home + intervalCount * interval) * 4
-      / 3
-      + filterCount * filter + testBytes + computed.memo.bytesHeld
+    let entries = homeCount * home + intervalCount * interval
+    return nodeCount * node + partitionCount * partition + entries * 4 / 3 + filterCount * filter + testBytes
+      + computed.memo.bytesHeld
   }
 
   // MARK: Filters

@@ -95,11 +95,9 @@ extension Walk {
       for size in 1...TextKey.pieceMax where partition.pointee.sizes >> UInt8(size) & 1 != 0 {
         want(partition, piece(first, offset, size), piece(last, offset, size))
       }
-    case .grams where a == b:
-      partition.pointee.seen &+= 1
-      wantGrams(partition, context.bytes(a.code), .both)
     case .grams:
       partition.pointee.seen &+= 1
+      if a == b { return wantGrams(partition, context.bytes(a.code), .both) }
       wantGrams(partition, context.bytes(a.code), .before)
       wantGrams(partition, context.bytes(b.code), .after)
     }

@@ -48,7 +48,7 @@ enum IndexMemory {
     }
     if size >= lineBytes { slabs.used = (slabs.used + lineBytes - 1) & ~(lineBytes - 1) }
     if slabs.used + size > HugePages.pageBytes {
-      slabs.all.append(HugePages.slab())
+      slabs.all.append(HugePages.allocate(bytes: HugePages.pageBytes))
       slabs.used = 0
     }
     defer { slabs.used += size }

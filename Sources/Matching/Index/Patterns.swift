@@ -11,12 +11,10 @@ enum TextKey {
 
   @inline(__always)
   static func make(_ bytes: UnsafeRawBufferPointer, _ start: Int, _ count: Int) -> UInt64 {
-    var key: UInt64 = 0
-    for i in 0..<count { key = key << 8 | UInt64(bytes[start + i]) }
-    return key | UInt64(count) << 56
+    gram(bytes.baseAddress.unsafelyUnwrapped + start, count)
   }
 
-  /// The key of a gram of so many bytes.
+  /// The key of a piece or gram of so many bytes.
   @inline(__always)
   static func gram(_ bytes: UnsafeRawPointer, _ count: Int) -> UInt64 { gram_key(bytes, count) }
 
