@@ -11,11 +11,6 @@ struct HostileChangeTests {
   private static let trials = Trials("make fuzz FILTER=FuzzTests CASES=1 SEED=", otherwise: 40)
   private static let inputsPerSeed = 40
 
-  private struct Tables: Catalog {
-    let tableNames = ["alerts"]
-    func schema(ofTable name: String) -> Schema? { name == "alerts" ? .alerts : nil }
-  }
-
   private static let pieces = [
     "{", "}", "[", "]", "\"", ":", ",", "null", "true", "1e400", "9223372036854775808", "-0", "0.5",
     "\\u0000",

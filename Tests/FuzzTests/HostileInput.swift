@@ -1,4 +1,12 @@
 import Base
+import Events
+import Query
+
+/// What queries at the doors are about.
+struct Tables: Catalog {
+  let tableNames = ["alerts"]
+  func schema(ofTable name: String) -> Schema? { name == "alerts" ? .alerts : nil }
+}
 
 /// Bytes that nobody should send: random ones, pieces of a language in any order, and examples with faults.
 struct HostileInput {

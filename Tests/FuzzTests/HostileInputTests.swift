@@ -12,11 +12,6 @@ struct HostileInputTests {
   private static let trials = Trials("make fuzz FILTER=FuzzTests CASES=1 SEED=", otherwise: 40)
   private static let inputsPerSeed = 40
 
-  private struct Tables: Catalog {
-    let tableNames = ["alerts"]
-    func schema(ofTable name: String) -> Schema? { name == "alerts" ? .alerts : nil }
-  }
-
   private func forEachInput(_ input: HostileInput, _ share: Int, _ body: (String, [UInt8]) -> Void) {
     Self.trials.forEach(in: share) { seed, again in
       var random = SeededRandom(seed: seed)
